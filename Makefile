@@ -1,0 +1,30 @@
+# The front door: each target only calls the script of lab/ that does the work. Plain make lists the targets.
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help demo kselftest kernel tree refresh run shell cmdline check clean
+export BASE STOCK MUTANT KSRC CACHE SECONDS_MAX TARGETS MODES TESTS
+
+help: ## list the targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+	@echo "BASE=$(BASE) STOCK= MUTANT= KSRC= CACHE= choose what is built; README.md says how."
+BASE ?= v6.12
+kernel: ## build base + series (STOCK=1: the base alone; MUTANT=name: one protection removed)
+	@lab/kernel.sh
+tree: ## make the git work tree: pristine source, one commit per patch
+	@lab/deps.sh build && lab/tree.sh
+refresh: ## write the tree's commits back into series/
+	@lab/refresh.sh
+demo: ## show real guests on each DAX backing, on the stock kernel and with the series
+	@lab/demo.sh
+kselftest: kernel ## run the KVM selftests on DAX memory (MODES=, TESTS= for a part)
+	@lab/selftests.sh && lab/kselftest.sh
+check: ## check patches, scripts and C without booting
+	@lab/check.sh
+run: kernel ## run JOB=<script or program> in the machine
+	@lab/machine.sh run $(JOB)
+shell: kernel ## a prompt in the machine
+	@lab/machine.sh shell
+cmdline: ## print the emulator's command
+	@lab/machine.sh cmdline
+clean: ## remove build/
+	@rm -rf build

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Prints the accelerator for the machine: kvm when this host's KVM runs a guest that can run guests, else tcg.
+# Takes ACCEL=kvm or tcg to skip the probe; the answer is kept in build/accel.
+set -euo pipefail
+# shellcheck source=lab/env.sh
+. "$(dirname "$0")/env.sh"
+
+answer=$BUILD/accel
+if [ -n "${ACCEL:-}" ]; then
+	echo "$ACCEL"
+	exit
+fi
+if [ ! -f "$answer" ] || [ "$LAB/kvm-probe.c" -nt "$answer" ]; then
+	mkdir -p "$BUILD"
+	gcc -static -O2 -Wall -Wextra -Werror -o "$BUILD/kvm-probe" "$LAB/kvm-probe.c"
+	found=tcg
+	if "$BUILD/kvm-probe" 2>"$answer.log" && [ -f "$BZIMAGE" ] &&
+		ACCEL=kvm SECONDS_MAX=60 timeout 120 "$LAB/machine.sh" run bash -c "modprobe -a kvm_amd || modprobe kvm_intel; $(printf %q "$BUILD/kvm-probe")" >>"$answer.log" 2>&1; then
+		found=kvm
+	fi
+	say "the machine runs under $found"
+	echo "$found" >"$answer.part"
+	mv "$answer.part" "$answer"
+fi
+cat "$answer"

@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# Checks what can be checked without booting: the patches of each base, the shell scripts and the C of the lab.
+# Takes BASES=<list>, all of series/ if not given; prints one line per check and ends with their count.
+set -euo pipefail
+# shellcheck source=lab/env.sh
+. "$(dirname "$0")/env.sh"
+
+"$LAB/deps.sh" build check
+work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-check.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+passed=0 failed=0 skipped=0
+
+# check NAME COMMAND...: one line for the result, and the command's output when it fails.
+check() {
+	local name=$1
+	shift
+	if "$@" >"$work/log" 2>&1; then
+		echo "ok $name"
+		passed=$((passed + 1))
+	else
+		sed 's/^/# /' "$work/log"
+		echo "not ok $name"
+		failed=$((failed + 1))
+	fi
+}
+
+# What checkpatch may say of a patch is listed in lab/checkpatch-allowed, with the reason.
+checkpatch_says_nothing_new() {
+	local patch=$1 said
+	said=$("$tree/scripts/checkpatch.pl" --root="$tree" --strict --terse --no-summary --show-types "$patch" || true)
+	said=$(echo "$said" | grep -E '(ERROR|WARNING|CHECK):' | grep -vFf <(sed '/^#/d; /^$/d' "$LAB/checkpatch-allowed") || true)
+	[ -z "$said" ] || { echo "$said"; return 1; }
+}
+
+in_mail_form() {
+	local patch=$1
+	head -n 1 "$patch" | grep -qx 'From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001' || { echo "the first line is not that of --zero-commit"; return 1; }
+	grep -q '^Signed-off-by: ' "$patch" || { echo "there is no Signed-off-by"; return 1; }
+	! grep -E '^Subject: \[PATCH [0-9]' "$patch" || { echo "the subject is numbered"; return 1; }
+	! tail -n 2 "$patch" | grep -E '^[0-9]+\.[0-9]+\.[0-9]+$' || { echo "it ends with a git version"; return 1; }
+}
+
+series_lists_every_patch() {
+	diff <(cd "$SERIES" && for patch in *.patch; do [ ! -e "$patch" ] || echo "$patch"; done) "$SERIES/series"
+}
+
+# quilt takes the files that the series touches, from the pristine source.
+applies_by_quilt() {
+	local path
+	rm -rf "$work/quilt"
+	mkdir "$work/quilt"
+	[ -s "$SERIES/series" ] || return 0
+	mapfile -t patches < <(series_patches)
+	sed -nE 's|^--- a/([^\t]*).*|\1|p' "${patches[@]}" | sort -u | while read -r path; do
+		# a file that an earlier patch of the series has made is not in the source
+		git -C "$tree" cat-file -e "pristine:$path" 2>/dev/null || continue
+		mkdir -p "$work/quilt/$(dirname "$path")"
+		git -C "$tree" show "pristine:$path" >"$work/quilt/$path"
+	done
+	(cd "$work/quilt" && QUILT_PATCHES=$SERIES quilt --quiltrc=- push -a --fuzz=0)
+}
+
+round_trips() {
+	rm -rf "$work/before"
+	cp -r "$SERIES" "$work/before"
+	BASE=$BASE "$LAB/refresh.sh" || return 1
+	diff -r "$work/before" "$SERIES"
+}
+
+for SERIES in "$TOP"/series/*/; do
+	SERIES=${SERIES%/}
+	BASE=${SERIES##*/}
+	tree=$BUILD/$BASE/series/tree
+	status=0
+	BASE=$BASE STOCK='' MUTANT='' "$LAB/tree.sh" >"$work/log" 2>&1 || status=$?
+	if [ "$status" -eq 2 ]; then
+		echo "ok $BASE # SKIP $(tail -n 1 "$work/log")"
+		skipped=$((skipped + 1))
+		continue
+	fi
+	check "$BASE git am" [ "$status" -eq 0 ]
+	check "$BASE series lists every patch" series_lists_every_patch
+	check "$BASE quilt push --fuzz=0" applies_by_quilt
+	check "$BASE refresh round trip" round_trips
+	while read -r patch; do
+		check "$BASE checkpatch $patch" checkpatch_says_nothing_new "$SERIES/$patch"
+		check "$BASE mail form $patch" in_mail_form "$SERIES/$patch"
+	done <"$SERIES/series"
+done
+
+mapfile -t scripts < <(cd "$TOP" && git ls-files --cached --others --exclude-standard | xargs grep -lE '^#!.*(bash|/sh)' | sort)
+for script in "${scripts[@]}"; do
+	check "shellcheck $script" shellcheck -x -P "$TOP" "$TOP/$script"
+done
+for source in "$LAB"/*.c "$LAB"/guest/*.c; do
+	check "compile ${source#"$TOP"/}" gcc -O2 -Wall -Wextra -Werror -c -o /dev/null "$source"
+done
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]

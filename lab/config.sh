@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Configures the tree of BASE: tinyconfig and the fragments of lab/config, and sees that every symbol asked for is there.
+# Takes STOCK=1 or MUTANT=<name>; does nothing when neither tree nor fragments have changed.
+set -euo pipefail
+# shellcheck source=lab/env.sh
+. "$(dirname "$0")/env.sh"
+
+fragments=("$LAB"/config/*.config)
+[ ! -f "$LAB/config/$BASE/$BASE.config" ] || fragments+=("$LAB/config/$BASE/$BASE.config")
+
+stamp=$({ cat "${fragments[@]}"; git -C "$TREE" rev-parse HEAD; gcc -dumpfullversion; } | sha256sum)
+if [ -f "$TREE/.config" ] && [ "$(cat "$OUT/config-stamp" 2>/dev/null)" = "$stamp" ]; then
+	exit 0
+fi
+rm -f "$OUT/config-stamp"
+log=$OUT/config.log
+cd "$TREE"
+cp .config "$OUT/config-before" 2>/dev/null || true
+{
+	make tinyconfig
+	scripts/kconfig/merge_config.sh -m -O . .config "${fragments[@]}"
+	make olddefconfig
+} >"$log" 2>&1 || { tail -n 5 "$log" >&2; die 1 "configuring failed; the whole log is ${log#"$TOP"/}"; }
+
+lost=$(grep -hE '^(CONFIG_|# CONFIG_.* is not set)' "${fragments[@]}" | while read -r line; do
+	case $line in
+	CONFIG_*) grep -qxF "$line" .config || echo "  $line" ;;
+	*) name=${line#\# }; ! grep -q "^${name%% *}=" .config || echo "  $line" ;;
+	esac
+done)
+[ -z "$lost" ] || { echo "$lost" >&2; die 1 "Linux $(make -s kernelversion) does not grant these symbols of lab/config (misspelt, gone, or a dependency is missing)"; }
+
+# An unchanged configuration keeps its time, so that make rebuilds nothing.
+cmp -s .config "$OUT/config-before" && cp -p "$OUT/config-before" .config
+echo "$stamp" >"$OUT/config-stamp"

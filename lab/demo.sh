@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Shows how KVM maps a real Linux guest's memory, by backing, on the stock kernel and with the series.
+# Takes the base (default: BASE, or v6.12); leaves build/<base>/demo.tsv and prints it as a table.
+set -euo pipefail
+
+lab=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+export BASE=${1:-${BASE:-v6.12}}
+unset MUTANT
+
+# One kernel after the other, each in a process of its own: env.sh takes STOCK from the environment.
+if [ -n "${DEMO_ROWS:-}" ]; then
+	# shellcheck source=lab/env.sh
+	. "$lab/env.sh"
+	"$lab/kernel.sh"
+
+	work=$OUT/demo
+	rm -rf "$work"
+	mkdir -p "$work/cpio" "$work/kvm_leaves"
+	gcc -static -O2 -Wall -Wextra -Werror -o "$work/cpio/init" "$lab/guest/touch-memory.c"
+	(cd "$work/cpio" && echo init | cpio --quiet -o -H newc) >"$work/initramfs"
+	cp "$lab"/kvm_leaves/{Kbuild,kvm_leaves.c} "$work/kvm_leaves"
+	quietly "$work/kvm_leaves.log" "building kvm_leaves for $VARIANT" \
+		make -C "$TREE" M="$work/kvm_leaves" modules
+
+	say "$BASE $VARIANT: booting the machine, then a guest on each backing"
+	"$lab/machine.sh" run "$lab/guest/demo.sh" "$VARIANT" "$BZIMAGE" "$work/initramfs" \
+		"$work/kvm_leaves/kvm_leaves.ko" |
+		tee "$work/output" | grep --line-buffered -v '^row' >&2 ||
+		die 1 "the demonstration failed on the $VARIANT kernel; the reason is above and in ${work#"$TOP"/}/output"
+	tr -d '\r' <"$work/output" | sed -n "s/^row\t/$BASE\t/p" >>"$DEMO_ROWS"
+	exit
+fi
+
+# shellcheck source=lab/env.sh
+. "$lab/env.sh"
+rows=$BUILD/$BASE/demo.tsv
+mkdir -p "${rows%/*}"
+partial=$rows.partial
+trap 'rm -f "$partial"' EXIT
+printf 'base\tkernel\tbacking\tpages_4k\tpages_2m\tpages_1g\tfaults\tseconds\n' >"$partial"
+
+for stock in 1 ''; do
+	STOCK=$stock DEMO_ROWS=$partial "$lab/demo.sh" "$BASE"
+done
+mv "$partial" "$rows"
+
+echo "How KVM maps the guest's memory on $BASE, after the guest has written to it (${rows#"$TOP"/}):"
+awk -F'\t' '
+	NR == 1 { printf "%-13s %-7s %9s %9s %9s %9s %8s\n", "backing", "kernel", "4K", "2M", "1G", "faults", "seconds"; next }
+	!($3 in seen) { order[++n] = $3; seen[$3] }
+	{ line[$3] = line[$3] sprintf("%-13s %-7s %9s %9s %9s %9s %8s\n", $3, $2, $4, $5, $6, $7, $8) }
+	END { for (i = 1; i <= n; i++) printf "%s", line[order[i]] }
+' "$rows"

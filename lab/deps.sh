@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Sees that the Debian packages for a job of the lab are there, and installs them when root.
+# Takes the jobs: build, machine, check, all.
+set -euo pipefail
+# shellcheck source=lab/env.sh
+. "$(dirname "$0")/env.sh"
+
+build="gcc make libc6-dev bc flex bison libelf-dev libssl-dev cpio xz-utils perl kmod rsync git ccache"
+machine="gcc libc6-dev cpio qemu-system-x86 ndctl e2fsprogs xfsprogs kmod"
+check="shellcheck quilt git perl gcc libc6-dev"
+
+wanted=()
+for job in "$@"; do
+	case $job in
+	build) read -ra more <<<"$build" ;;
+	machine) read -ra more <<<"$machine" ;;
+	check) read -ra more <<<"$check" ;;
+	all) read -ra more <<<"$build $machine $check" ;;
+	*) die 2 "no such job: $job (build, machine, check, all)" ;;
+	esac
+	wanted+=("${more[@]}")
+done
+
+command -v dpkg-query >/dev/null || die 2 "this is not Debian; install what these Debian packages hold, by hand: ${wanted[*]}"
+missing=()
+for package in "${wanted[@]}"; do
+	[ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+[ "$(id -u)" -eq 0 ] || die 2 "packages are missing; run: sudo apt-get install --no-install-recommends ${missing[*]}"
+
+lock packages
+say "installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+log=$BUILD/packages.log
+quietly "$log" "apt-get update" apt-get update
+quietly "$log" "apt-get install" apt-get install -y --no-install-recommends "${missing[@]}"

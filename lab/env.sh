@@ -1,0 +1,71 @@
+# shellcheck shell=bash disable=SC2034
+# Settings and helpers that every script of the lab shares; sourced, prints nothing.
+# Takes BASE, STOCK, MUTANT, CACHE and BUILD from the environment and gives TOP, VARIANT, OUT, TREE and the rest.
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+LAB=$TOP/lab
+BASE=${BASE:-v6.12}
+CACHE=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kvm-dax}
+BUILD=${BUILD:-$TOP/build}
+SERIES=$TOP/series/$BASE
+
+say() { echo "${0##*/}: $*" >&2; }
+# die STATUS MESSAGE: ends the script with one sentence.
+die() { local status=$1; shift; say "$*"; exit "$status"; }
+
+[ -d "$SERIES" ] || die 2 "there is no series/$BASE; BASE can be: $(cd "$TOP/series" && echo ./*/ | sed 's|\./||g; s|/||g')"
+[ -z "${STOCK:-}" ] || [ -z "${MUTANT:-}" ] || die 2 "STOCK and MUTANT exclude each other"
+
+if [ -n "${MUTANT:-}" ]; then
+	VARIANT=mutant-$MUTANT
+	[ -f "$LAB/mutants/$BASE/$MUTANT.patch" ] ||
+		die 2 "there is no lab/mutants/$BASE/$MUTANT.patch; MUTANT can be: $(cd "$LAB/mutants/$BASE" 2>/dev/null && echo ./*.patch | sed 's|\./||g; s|\.patch||g')"
+elif [ -n "${STOCK:-}" ]; then
+	VARIANT=stock
+else
+	VARIANT=series
+fi
+
+# One mutant at a time is built, in a tree that all of them share.
+OUT=$BUILD/$BASE/${VARIANT%%-*}
+TREE=$OUT/tree
+MODULES=$OUT/modules
+BZIMAGE=$TREE/arch/x86/boot/bzImage
+SELFTESTS=$BUILD/$BASE/series/tree/tools/testing/selftests
+
+# base_field NAME: the value of a "name: value" line of series/<base>/base.
+base_field() { sed -n "s/^$1: *//p" "$SERIES/base"; }
+
+# lock NAME: waits until no other run in this checkout holds NAME; released when the script ends.
+lock() {
+	mkdir -p "$BUILD"
+	exec 9>"$BUILD/.lock-$1"
+	flock -n 9 || { say "waiting for another run in this checkout that uses $1"; flock 9; }
+}
+
+# quietly LOG WHAT COMMAND...: runs a long command with its output in LOG, tells every 15 s that it goes on,
+# and shows the errors when it fails.
+quietly() {
+	local log=$1 what=$2 start=$SECONDS status=0
+	shift 2
+	mkdir -p "${log%/*}"
+	"$@" >"$log" 2>&1 9>&- &
+	local pid=$!
+	# shellcheck disable=SC2064
+	trap "kill $pid 2>/dev/null; exit 130" INT TERM
+	( while sleep 15; do say "$what: $((SECONDS - start)) s, $(wc -l <"$log") lines in ${log#"$TOP"/}"; done ) 9>&- &
+	local ticker=$!
+	wait "$pid" || status=$?
+	kill "$ticker" 2>/dev/null && wait "$ticker" 2>/dev/null || true
+	trap - INT TERM
+	[ "$status" -eq 0 ] && return
+	grep -nE 'error:|Error |\*\*\*|No space left|undefined reference|fatal' "$log" | head -n 15 >&2 || tail -n 15 "$log" >&2
+	grep -q 'No space left' "$log" && die 1 "$what: the disk that holds ${log%/*} is full; free some space and run it again"
+	die 1 "$what failed (status $status); the whole log is ${log#"$TOP"/}"
+}
+
+# series_patches: the paths of the base's patches, in order.
+series_patches() { sed "s|^|$SERIES/|" "$SERIES/series"; }
+
+# recipe PRISTINE PATCH...: names a tree by the commit it starts from and the patches on top.
+recipe() { local pristine=$1; shift; { echo "$pristine"; cat /dev/null "$@"; } | sha256sum | cut -d' ' -f1; }

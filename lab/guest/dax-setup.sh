@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Partitions the machine's NVDIMMs and shows them as /dax/<backing>: device-dax nodes and mounted file systems.
+# Takes LAB_BACKINGS from machine.sh: what NVDIMM 0, 1, ... becomes, separated by commas.
+set -euo pipefail
+
+IFS=, read -ra backings <<<"$LAB_BACKINGS"
+
+fail() {
+	echo "dax-setup: $*" >&2
+	exit 1
+}
+
+# Regions are numbered as their probes end; the firmware's handle tells which NVDIMM is behind one.
+region_of_nvdimm() {
+	local region nmem
+	for region in /sys/bus/nd/devices/region*; do
+		nmem=$(cut -d, -f1 "$region/mapping0")
+		if [ $(($(cat "/sys/bus/nd/devices/$nmem/nfit/handle"))) -eq $(($1 + 1)) ]; then
+			basename "$region"
+			return
+		fi
+	done
+	fail "the machine has no NVDIMM $1"
+}
+
+# Reconfigures the namespace that fills region $2 into backing $1.
+prepare() {
+	local backing=$1 namespace=namespace${2#region}.0 made device
+	case $backing in
+	devdax-*) made=$(ndctl create-namespace -f -e "$namespace" --mode=devdax --map=mem --align="${backing#devdax-}" 2>&1) ;;
+	fsdax-*) made=$(ndctl create-namespace -f -e "$namespace" --mode=fsdax --map=mem 2>&1) ;;
+	esac || fail "ndctl cannot make $backing of $namespace: $made"
+	device=/dev/$(sed -nE 's/.*"(chardev|blockdev)":"([^"]+)".*/\2/p' <<<"$made")
+	[ -e "$device" ] || fail "$backing of $namespace has no device node: $made"
+
+	# The extents of a file of 1 GiB must lie at multiples of 2M.
+	case $backing in
+	devdax-*)
+		ln -s "$device" "/dax/$backing"
+		return
+		;;
+	fsdax-ext4) mkfs.ext4 -q -E nodiscard -m 0 -O bigalloc -C 2M "$device" ;;
+	fsdax-xfs) mkfs.xfs -q -f -K -d agcount=2,su=2m,sw=1 "$device" ;;
+	esac || fail "cannot make a file system on $device for $backing"
+	mkdir "/dax/$backing"
+	mount -t "${backing#fsdax-}" -o dax=always "$device" "/dax/$backing" ||
+		fail "cannot mount $device with dax=always for $backing"
+}
+
+mkdir /dax || fail "/dax exists already"
+modprobe -a nfit nd_pmem dax_pmem device_dax || fail "the NVDIMM and DAX modules do not load"
+
+jobs=()
+for i in "${!backings[@]}"; do
+	region=$(region_of_nvdimm "$i")
+	prepare "${backings[i]}" "$region" &
+	jobs+=($!)
+done
+for job in "${jobs[@]}"; do
+	wait "$job" || exit 1
+done

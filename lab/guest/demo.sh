@@ -1,0 +1,183 @@
+#!/usr/bin/env bash
+# Boots a Linux guest on each kind of memory in turn, has it write to all of it, and prints how KVM mapped that memory.
+# Takes: a label for this kernel, the guest's bzImage, its initramfs, kvm_leaves.ko, and which backings (default: all).
+#
+# Rows go to stdout: "row", the label, the backing, leaf entries of 4K, 2M and 1G, page faults, seconds; tab-separated.
+# Only leaves of the guest's RAM are counted. Faults are those of the whole VM.
+set -euo pipefail
+export LC_ALL=C
+
+label=$1 bzimage=$2 initramfs=$3 module=$4
+shift 4
+backings=("$@")
+[ $# -gt 0 ] || backings=(devdax-4k devdax-2m devdax-1g fsdax-ext4 fsdax-xfs hugetlbfs-2m anon)
+
+limit=120	# seconds for a guest to boot and write to its memory; 30 are usual
+leaves=/sys/kernel/debug/kvm_leaves
+huge_reserve=/proc/sys/vm/nr_hugepages
+
+work=$(mktemp -d)
+guest='' huge_before='' file=''
+
+fail() {
+	echo "demo: $*" >&2
+	exit 1
+}
+
+stop_guest() {
+	local pid=$guest deadline=$((SECONDS + 20))
+	guest=''
+	[ -n "$pid" ] || return 0
+	kill -9 "$pid" 2>/dev/null || true
+	wait "$pid" 2>/dev/null || true
+	while compgen -G "/sys/kernel/debug/kvm/$pid-*" >/dev/null; do
+		[ "$SECONDS" -lt "$deadline" ] || fail "the VM of QEMU $pid is still there 20 s after its end: something holds a reference to it"
+		sleep 0.1
+	done
+}
+
+# Gives back what provide() took.
+release() {
+	[ -z "$file" ] || rm -f "$file"
+	file=''
+	[ -n "$huge_before" ] || return 0
+	umount "$work/huge"
+	echo "$huge_before" >"$huge_reserve"
+	huge_before=''
+}
+
+cleanup() {
+	stop_guest
+	release
+	rm -rf "$work"
+}
+trap cleanup EXIT
+
+# Sets path, what maps shows for the guest's memory (empty: anonymous), and backend, QEMU's option for $2 MiB of backing $1.
+provide() {
+	local backing=$1 mib=$2 got
+	case $backing in
+	devdax-*)
+		path=$(realpath -e "/dax/$backing") || fail "there is no /dax/$backing; the machine's DAX setup makes it"
+		backend=memory-backend-file,mem-path=$path,share=on,align=${backing#devdax-}
+		;;
+	fsdax-*)
+		path=/dax/$backing/guest-memory file=$path
+		fallocate -l "${mib}M" "$path" || fail "$backing: no room for $path of $mib MiB"
+		backend=memory-backend-file,mem-path=$path,share=on,align=2M
+		;;
+	hugetlbfs-2m)
+		path=$work/huge/guest-memory
+		mkdir -p "$work/huge"
+		mount -t hugetlbfs -o pagesize=2M hugetlbfs "$work/huge"
+		huge_before=$(<"$huge_reserve")
+		file=$path
+		echo $((huge_before + mib / 2)) >"$huge_reserve"
+		got=$(($(<"$huge_reserve") - huge_before))
+		[ "$got" -eq $((mib / 2)) ] ||
+			fail "$backing: only $got of $((mib / 2)) huge pages could be reserved; give the machine more memory"
+		backend=memory-backend-file,mem-path=$path,share=on,align=2M
+		;;
+	anon)
+		path=''
+		backend=memory-backend-ram
+		;;
+	*) fail "there is no backing $backing" ;;
+	esac
+	backend+=,id=mem,size=${mib}M
+}
+
+# Fails unless the host maps path at address $2 of QEMU $1. Reads maps: a look into smaps or pagemap may split a mapping.
+check_mapping() {
+	local pid=$1 address=$2 range mapped
+	while read -r range _ _ _ _ mapped; do
+		((address >= 0x${range%-*} && address < 0x${range#*-})) || continue
+		[ "$mapped" = "$path" ] && return
+		fail "$(printf 'the guest memory at %#x is not %s but %s' "$address" "${path:-anonymous}" "${mapped:-anonymous}")"
+	done <"/proc/$pid/maps"
+	fail "$(printf 'nothing is mapped at %#x of QEMU, where KVM has the guest memory' "$address")"
+}
+
+# Sets pages_4k, pages_2m, pages_1g and faults of QEMU $1, whose guest has $2 MiB.
+# The RAM is one mapping; the guest's address 0 is its first byte.
+count() {
+	local pid=$1 bytes=$(($2 << 20)) rows vm_fd='' start='' gfn address in_4k in_2m in_1g stat
+	pages_4k=0 pages_2m=0 pages_1g=0 faults=''
+	echo "$pid" >"$leaves"
+	mapfile -t rows <"$leaves"
+	for row in "${rows[@]}"; do
+		read -r _ _ gfn _ address _ <<<"$row"
+		case $row in
+		'# pid '*) read -r _ _ _ _ vm_fd _ <<<"${row//,/ }" ;;
+		'#'*) ;;
+		*) ((gfn)) || start=$((address)) ;;
+		esac
+	done
+	[ -n "$start" ] || fail "kvm_leaves shows no memslot at the guest's address 0:"$'\n'"$(printf '%s\n' "${rows[@]}")"
+	check_mapping "$pid" "$start"
+	for row in "${rows[@]}"; do
+		[[ $row != '#'* ]] || continue
+		read -r _ _ _ _ address in_4k in_2m in_1g _ <<<"$row"
+		((address >= start && address < start + bytes)) || continue
+		pages_4k=$((pages_4k + in_4k)) pages_2m=$((pages_2m + in_2m)) pages_1g=$((pages_1g + in_1g))
+	done
+	for stat in pf_taken pf_fixed; do
+		[ -e "/sys/kernel/debug/kvm/$pid-$vm_fd/$stat" ] || continue
+		faults=$(<"/sys/kernel/debug/kvm/$pid-$vm_fd/$stat")
+		break
+	done
+	[ -n "$faults" ] || fail "/sys/kernel/debug/kvm/$pid-$vm_fd has neither pf_taken nor pf_fixed"
+}
+
+# Fails with reason $2 for backing $1, after the last the guest and QEMU said.
+fail_boot() {
+	tail -n 15 "$work/console" >&2 || true
+	tail -n 5 "$work/qemu" >&2 || true
+	fail "$1: $2"
+}
+
+measure() {
+	local backing=$1 mib=1024 path backend console touched start microseconds seconds
+	# The hole below the guest's 1 MiB keeps the first GiB from being one leaf.
+	[ "$backing" != devdax-1g ] || mib=2048
+	provide "$backing" "$mib"
+
+	echo "$backing: booting a guest of $mib MiB" >&2
+	: >"$work/console"
+	start=${EPOCHREALTIME/./}
+	# A microvm boots in half the time of a q35 machine here; the RAM is laid out alike.
+	qemu-system-x86_64 -accel kvm -cpu host -M microvm,memory-backend=mem -m "$mib" -object "$backend" \
+		-nodefaults -nographic -serial "file:$work/console" -no-reboot \
+		-kernel "$bzimage" -initrd "$initramfs" -append "console=ttyS0 loglevel=4 panic=-1" \
+		>"$work/qemu" 2>&1 </dev/null &
+	guest=$!
+
+	while :; do
+		console=$(tr -d '\0' <"$work/console")
+		microseconds=$((${EPOCHREALTIME/./} - start))
+		[[ ! $console =~ touched\ ([0-9]+)\ MiB ]] || break
+		kill -0 "$guest" 2>/dev/null || fail_boot "$backing" "QEMU ended before the guest had written to its memory"
+		[ "$microseconds" -lt $((limit * 1000000)) ] ||
+			fail_boot "$backing" "the guest has not written to its memory within $limit s"
+		sleep 0.2
+	done
+	touched=${BASH_REMATCH[1]}
+	printf -v seconds '%d.%d' $((microseconds / 1000000)) $((microseconds / 100000 % 10))
+	echo "$backing: touched $touched MiB, $seconds s" >&2
+
+	count "$guest" "$mib"
+	printf 'row\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' \
+		"$label" "$backing" "$pages_4k" "$pages_2m" "$pages_1g" "$faults" "$seconds"
+	stop_guest
+	release
+}
+
+for needed in "$bzimage" "$initramfs" "$module"; do
+	[ -r "$needed" ] || fail "cannot read $needed"
+done
+[ -c /dev/kvm ] || fail "there is no /dev/kvm; is kvm_amd or kvm_intel loaded?"
+[ -e "$leaves" ] || insmod "$module" || fail "cannot load $module; is it built for $(uname -r)?"
+
+for backing in "${backings[@]}"; do
+	measure "$backing"
+done

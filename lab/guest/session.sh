@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Runs a job in the machine with the DAX devices ready, and sees that it leaves them free.
+# Takes the job's command and arguments; ends with the job's status, or 72 when a device stays busy.
+set -euo pipefail
+
+here=$(dirname "$0")
+"$here/dax-setup.sh" || exit 71
+status=0
+"$@" || status=$?
+if ! "$here/dax-release.sh"; then
+	[ "$status" -ne 0 ] || status=72
+fi
+exit "$status"

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * PID 1 of the lab's machine.
+ *
+ * Makes a root of the host's (read-only over 9p, under a tmpfs that takes the
+ * writes), runs one job in it, and reports on a channel of its own.
+ *
+ * The kernel hands over its unknown command line words as the environment:
+ *   LAB_JOB=<file>       what to run; without it, a shell on the console
+ *   LAB_SECONDS=<n>      time limit for the job, 0 for none
+ *   LAB_MODULES=<dir>    folder that holds this kernel's lib/modules
+ *   LAB_BACKINGS=<list>  for the job: what the NVDIMMs become
+ *
+ * The verdict is written last, after the job has ended and the kernel log was
+ * searched: a machine that dies on the way has none, and that is a failure.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	STATUS_KERNEL_LOG = 70,		/* the job left a warning in the log */
+	STATUS_TIMEOUT = 124,
+};
+
+/* The last part of each line is what a kernel in trouble prints. */
+static const char *const trouble[] = {
+	"WARNING:", "BUG:", "BUG ", "Oops", "Kernel panic", "KASAN", "KCSAN",
+	"UBSAN", "KFENCE", "general protection fault", "unable to handle",
+	"INFO: task ", "soft lockup", "hard LOCKUP", "detected stalls",
+	"self-detected stall", "suspicious RCU usage", "circular locking",
+	"inconsistent lock state", "recursive locking", "refcount_t:",
+	"Bad page", "bad page", "Bad rss-counter", "page dumped because",
+	"kmemleak:", "list_add corruption", "list_del corruption",
+	"scheduling while atomic", "sleeping function called",
+};
+
+static void say(const char *format, ...)
+{
+	va_list args;
+
+	fputs("init: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+static void power_off(void)
+{
+	sync();
+	reboot(RB_POWER_OFF);
+	for (;;)
+		pause();
+}
+
+/* Ends the machine without a verdict, which the host counts as a failure. */
+static void die(const char *what)
+{
+	say("%s: %s", what, strerror(errno));
+	power_off();
+}
+
+static void mount_at(const char *type, const char *source, const char *target,
+		     unsigned long flags, const char *options)
+{
+	if (mkdir(target, 0755) && errno != EEXIST)
+		die(target);
+	if (mount(source, target, type, flags, options))
+		die(target);
+}
+
+/* A root of the host's files that can be written to, as the new "/". */
+static void enter_host_root(void)
+{
+	mount_at("tmpfs", "tmpfs", "/lab", 0, "size=75%");
+	mount_at("9p", "host", "/lab/host", MS_RDONLY,
+		 "trans=virtio,version=9p2000.L,msize=262144,cache=loose");
+	if (mkdir("/lab/written", 0755) || mkdir("/lab/work", 0755))
+		die("/lab");
+	mount_at("overlay", "overlay", "/lab/root", 0,
+		 "lowerdir=/lab/host,upperdir=/lab/written,workdir=/lab/work");
+
+	if (chdir("/lab/root") || mount(".", "/", NULL, MS_MOVE, NULL) ||
+	    chroot(".") || chdir("/"))
+		die("entering the host's root");
+}
+
+static void mount_kernel_filesystems(void)
+{
+	mount_at("proc", "proc", "/proc", 0, NULL);
+	mount_at("sysfs", "sysfs", "/sys", 0, NULL);
+	mount_at("devtmpfs", "devtmpfs", "/dev", 0, NULL);
+	mount_at("devpts", "devpts", "/dev/pts", 0, "ptmxmode=0666");
+	mount_at("tmpfs", "tmpfs", "/dev/shm", 0, "mode=1777");
+	mount_at("tmpfs", "tmpfs", "/run", 0, "mode=0755");
+	mount_at("debugfs", "debugfs", "/sys/kernel/debug", 0, NULL);
+	mount_at("tracefs", "tracefs", "/sys/kernel/tracing", 0, NULL);
+
+	if (symlink("/proc/self/fd", "/dev/fd") && errno != EEXIST)
+		die("/dev/fd");
+}
+
+/* Shows this kernel's modules where modprobe looks for them. */
+static void link_modules(void)
+{
+	const char *modules = getenv("LAB_MODULES");
+	char target[256], link[256];
+	struct utsname system;
+
+	if (!modules || uname(&system))
+		return;
+	snprintf(target, sizeof(target), "%s/lib/modules/%s", modules,
+		 system.release);
+	snprintf(link, sizeof(link), "/lib/modules/%s", system.release);
+	if (mkdir("/lib/modules", 0755) && errno != EEXIST)
+		die("/lib/modules");
+	if (symlink(target, link) && errno != EEXIST)
+		die(link);
+}
+
+/* Opens the virtio serial port of that name, which the host reads. */
+static int open_port(const char *name)
+{
+	struct dirent *entry;
+	char path[300], found[64];
+	DIR *ports;
+	FILE *file;
+
+	ports = opendir("/sys/class/virtio-ports");
+	while (ports && (entry = readdir(ports))) {
+		snprintf(path, sizeof(path), "/sys/class/virtio-ports/%s/name",
+			 entry->d_name);
+		file = fopen(path, "r");
+		if (!file)
+			continue;
+		if (!fgets(found, sizeof(found), file))
+			found[0] = '\0';
+		fclose(file);
+		found[strcspn(found, "\n")] = '\0';
+		if (strcmp(found, name))
+			continue;
+		snprintf(path, sizeof(path), "/dev/%s", entry->d_name);
+		closedir(ports);
+		return open(path, O_RDWR | O_CLOEXEC);
+	}
+	errno = ENODEV;
+	return -1;
+}
+
+/* Starts the job with its output on the host's standard output. */
+static pid_t start_job(const char *job)
+{
+	int output, input;
+	pid_t pid;
+
+	output = job ? open_port("output") : open("/dev/hvc0", O_RDWR);
+	if (output < 0)
+		die("the port for the job's output");
+	input = job ? open("/dev/null", O_RDONLY) : output;
+	if (input < 0)
+		die("/dev/null");
+
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (pid)
+		return pid;
+
+	setsid();
+	if (!job)
+		ioctl(output, TIOCSCTTY, 1);
+	dup2(input, STDIN_FILENO);
+	dup2(output, STDOUT_FILENO);
+	dup2(output, STDERR_FILENO);
+	setenv("HOME", "/root", 1);
+	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	execl("/bin/bash", "bash", job ?: "-i", NULL);
+	_exit(127);
+}
+
+static time_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec;
+}
+
+static void sysrq(char key)
+{
+	int fd = open("/proc/sysrq-trigger", O_WRONLY);
+
+	if (fd >= 0 && write(fd, &key, 1) != 1)
+		say("sysrq %c: %s", key, strerror(errno));
+	close(fd);
+}
+
+/* Returns the exit status of @job, or STATUS_TIMEOUT when it took too long. */
+static int wait_for_job(pid_t job, long seconds)
+{
+	const struct timespec second = { .tv_sec = 1 };
+	time_t deadline = now() + seconds;
+	sigset_t child;
+	int status;
+	pid_t pid;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	for (;;) {
+		while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+			if (pid != job)
+				continue;
+			if (WIFEXITED(status))
+				return WEXITSTATUS(status);
+			return 128 + WTERMSIG(status);
+		}
+		if (seconds && now() >= deadline) {
+			say("the job is still running after %ld s", seconds);
+			sysrq('w');
+			kill(-1, SIGKILL);
+			return STATUS_TIMEOUT;
+		}
+		sigtimedwait(&child, NULL, &second);
+	}
+}
+
+/*
+ * Copies to @report each line that the kernel has logged since @log was opened
+ * and that tells of trouble. Returns their number; a log that overran counts.
+ */
+static int search_log(int log, FILE *report)
+{
+	char record[8192], *text;
+	size_t i;
+	ssize_t len;
+	int found = 0;
+
+	for (;;) {
+		len = read(log, record, sizeof(record) - 1);
+		if (len < 0 && errno == EPIPE) {
+			fputs("kernel log: overran, lines are lost\n", report);
+			found++;
+			continue;
+		}
+		if (len <= 0)
+			return found;
+		record[len] = '\0';
+		text = strchr(record, ';');
+		if (!text)
+			continue;
+		text++;
+		text[strcspn(text, "\n")] = '\0';
+		for (i = 0; i < sizeof(trouble) / sizeof(*trouble); i++) {
+			if (!strstr(text, trouble[i]))
+				continue;
+			fprintf(report, "kernel log: %s\n", text);
+			found++;
+			break;
+		}
+	}
+}
+
+int main(void)
+{
+	const char *limit, *job;
+	sigset_t child;
+	FILE *verdict;
+	int log, status, port, found;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, NULL);
+
+	enter_host_root();
+	mount_kernel_filesystems();
+	link_modules();
+
+	port = open_port("verdict");
+	if (port < 0)
+		die("the port for the verdict");
+	verdict = fdopen(port, "w");
+	log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (log < 0 || lseek(log, 0, SEEK_END) < 0)
+		die("/dev/kmsg");
+
+	job = getenv("LAB_JOB");
+	limit = getenv("LAB_SECONDS");
+	status = wait_for_job(start_job(job), limit ? atol(limit) : 0);
+
+	found = search_log(log, verdict);
+	if (found && !status)
+		status = STATUS_KERNEL_LOG;
+	fprintf(verdict, "status %d\n", status);
+	fflush(verdict);
+	fsync(port);
+	power_off();
+}

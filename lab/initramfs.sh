@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Makes the initramfs of the machine, which holds lab/init.c and nothing else.
+# Takes nothing; prints the file's path.
+set -euo pipefail
+# shellcheck source=lab/env.sh
+. "$(dirname "$0")/env.sh"
+
+image=$BUILD/initramfs.gz
+if [ ! -f "$image" ] || [ "$LAB/init.c" -nt "$image" ]; then
+	lock initramfs
+	work=$(mktemp -d "$BUILD/initramfs.XXXXXX")
+	trap 'rm -rf "$work"' EXIT
+	gcc -static -O2 -Wall -Wextra -Werror -o "$work/init" "$LAB/init.c"
+	(cd "$work" && echo init | cpio --quiet -o -H newc | gzip >image)
+	mv "$work/image" "$image"
+fi
+echo "$image"

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Writes the commits of the work tree that make tree has made back into series/<base>/.
+# Takes nothing; the tree must be clean and hold only commits on top of the pristine source.
+set -euo pipefail
+# shellcheck source=lab/env.sh
+. "$(dirname "$0")/env.sh"
+
+[ "$VARIANT" = series ] || die 2 "only the series can be refreshed, not STOCK or MUTANT"
+[ -d "$TREE/.git" ] || die 2 "there is no ${TREE#"$TOP"/}; run: make tree BASE=$BASE"
+lock "$BASE-series"
+[ -z "$(git -C "$TREE" status --porcelain --untracked-files=no)" ] ||
+	die 1 "${TREE#"$TOP"/} has changes that are not committed; commit them first (git add -f for new files)"
+
+new=$(mktemp -d "$BUILD/refresh.XXXXXX")
+trap 'rm -rf "$new"' EXIT
+git -C "$TREE" -c core.abbrev=12 -c diff.noprefix=false -c diff.algorithm=myers -c format.pretty= -c user.useConfigOnly=false \
+	format-patch -q --zero-commit --no-signature --full-index -N --no-renames --no-attach --no-thread --no-cover-letter \
+	-o "$new" pristine..HEAD
+(cd "$new" && for patch in *.patch; do [ ! -f "$patch" ] || echo "$patch"; done) >"$new/series"
+rm -f "$SERIES"/*.patch
+mv "$new"/* "$SERIES/"
+
+# The tree now is what the series says.
+mapfile -t patches < <(series_patches)
+echo "$(recipe "$(git -C "$TREE" rev-parse pristine)" "${patches[@]}") $(git -C "$TREE" rev-parse HEAD)" >"$OUT/tree-made"
+say "series/$BASE: ${#patches[@]} patches"

@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# Finds the pristine source of BASE, keeps it as a bare git repository in CACHE, and prints that repository's path.
+# Takes KSRC=<directory or tarball>, which comes before the base's Debian package; neither is ever modified.
+set -euo pipefail
+# shellcheck source=lab/env.sh
+. "$(dirname "$0")/env.sh"
+
+line=${BASE#v}
+package=$(base_field package)
+mkdir -p "$CACHE" || die 2 "cannot write to $CACHE; pass CACHE=<directory>"
+lock source
+
+# The version of the base's Debian package that apt would install, or nothing.
+candidate() {
+	[ -n "$package" ] && command -v apt-cache >/dev/null || return 0
+	apt-cache policy "$package" 2>/dev/null | sed -nE 's/^ *Candidate: *//p' | grep -vxF '(none)' || true
+}
+
+# Brings tarball of version $1 of the package into the cache, and prints its path.
+download() {
+	local version=$1 tarball=$CACHE/$package"_"$1.tar.xz work found
+	if [ ! -f "$tarball" ]; then
+		work=$(mktemp -d "$CACHE/download.XXXXXX")
+		# shellcheck disable=SC2064
+		trap "rm -rf '$work'" EXIT
+		say "downloading $package $version"
+		(cd "$work" && apt-get -q download "$package=$version" >log 2>&1) || { tail -n 3 "$work/log" >&2; return 1; }
+		dpkg-deb -x "$work"/*.deb "$work/x"
+		found=("$work"/x/usr/src/linux-source-*.tar.xz)
+		mv "${found[0]}" "$tarball"
+		rm -rf "$work"
+		trap - EXIT
+	fi
+	echo "$tarball"
+}
+
+newest_cached() {
+	find "$CACHE" -maxdepth 1 \( -name "linux-source-${line}_*.tar.xz" -o -name "linux-$line.*.tar.xz" -o -name "linux-$line.*.tar.gz" \) |
+		sort -V | tail -n 1
+}
+
+find_source() {
+	local version
+	if [ -n "${KSRC:-}" ]; then
+		[ -e "$KSRC" ] || die 2 "KSRC=$KSRC does not exist"
+		realpath "$KSRC"
+		return
+	fi
+	version=$(candidate)
+	if [ -z "$version" ] && [ -n "$package" ] && [ "$(id -u)" -eq 0 ] && [ -z "$(newest_cached)" ]; then
+		apt-get -qq update >/dev/null 2>&1 || true
+		version=$(candidate)
+	fi
+	if [ -n "$version" ] && download "$version"; then
+		return
+	fi
+	newest_cached
+}
+
+# A name for the source that changes when its content does.
+identify() {
+	local source=$1
+	if [ -d "$source" ]; then
+		(cd "$source" && find . -path ./.git -prune -o -type f -printf '%p %s %T@\n') | sort | sha256sum | cut -c1-16
+	else
+		basename "$source" | sed -E 's/\.tar\.(xz|gz|bz2)$//'
+	fi
+}
+
+source=$(find_source)
+[ -n "$source" ] || die 2 "no source for $BASE: ${package:+install the Debian package $package, or }pass KSRC=<a Linux $line tree or tarball>, or put linux-$line.<n>.tar.xz into $CACHE"
+
+repository=$CACHE/$(identify "$source").git
+if [ ! -d "$repository" ]; then
+	work=$(mktemp -d "$CACHE/import.XXXXXX")
+	trap 'rm -rf "$work"' EXIT
+	say "importing $source (about a minute, once)"
+	if [ -d "$source" ]; then
+		[ -f "$source/Kconfig" ] || die 2 "$source is not a Linux source tree"
+		(cd "$source" && tar --exclude=./.git -cf - .) | tar -C "$work" -xf -
+		make -s -C "$work" mrproper
+	else
+		tar -C "$work" --strip-components=1 -xf "$source" || die 2 "$source is not a tarball of Linux, or it is damaged; remove it and run this again"
+	fi
+	version=$(make -s -C "$work" kernelversion)
+	case $version in
+	"$line" | "$line".* | "$line"-*) ;;
+	*) die 2 "$source is Linux $version; BASE=$BASE needs $line" ;;
+	esac
+	export GIT_AUTHOR_NAME=pristine GIT_AUTHOR_EMAIL=pristine GIT_AUTHOR_DATE='2000-01-01T00:00:00Z'
+	export GIT_COMMITTER_NAME=pristine GIT_COMMITTER_EMAIL=pristine GIT_COMMITTER_DATE='2000-01-01T00:00:00Z'
+	git -C "$work" -c init.defaultBranch=linux init -q
+	# Debian's .gitignore hides the whole tree.
+	git -C "$work" -c core.compression=1 add -A -f
+	git -C "$work" -c gc.auto=0 commit -q -m "Linux $version"
+	mv "$work/.git" "$repository.part$$"
+	git -C "$repository.part$$" config core.bare true
+	mv -T "$repository.part$$" "$repository"
+fi
+echo "$repository"

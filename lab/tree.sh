@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Makes the git work tree of BASE: the pristine source as one commit, and one commit per patch on top.
+# Takes STOCK=1 (no patches), MUTANT=<name> (one patch more) and KSRC; commits of yours in it are never overwritten.
+set -euo pipefail
+# shellcheck source=lab/env.sh
+. "$(dirname "$0")/env.sh"
+
+patches=()
+[ "$VARIANT" = stock ] || mapfile -t patches < <(series_patches)
+[ -z "${MUTANT:-}" ] || patches+=("$LAB/mutants/$BASE/$MUTANT.patch")
+
+repository=$(KSRC=${KSRC:-} "$LAB/source.sh")
+lock "$BASE-${VARIANT%%-*}"
+
+# What the tree is made of; the same recipe gives the same commits.
+pristine=$(git -C "$repository" rev-parse HEAD)
+recipe=$(recipe "$pristine" "${patches[@]}")
+made=$OUT/tree-made	# two words: recipe, and the commit it gave
+
+version() { make -s -C "$TREE" kernelversion; }
+
+if [ -f "$made" ]; then
+	read -r old_recipe old_commit <"$made"
+	edits=$(git -C "$TREE" status --porcelain --untracked-files=no)
+	if [ "$(git -C "$TREE" rev-parse HEAD)" != "$old_commit" ] || [ -n "$edits" ]; then
+		[ "$old_recipe" = "$recipe" ] ||
+			die 1 "${TREE#"$TOP"/} has work of yours and series/$BASE or its source has changed: save it with make refresh, or drop it with git -C ${TREE#"$TOP"/} reset --hard $old_commit"
+		say "${TREE#"$TOP"/} is used as it stands, with your work in it"
+		exit 0
+	fi
+	[ "$old_recipe" != "$recipe" ] || exit 0
+fi
+
+if [ ! -d "$TREE/.git" ]; then
+	rm -rf "$TREE" "$TREE.part"
+	mkdir -p "$OUT"
+	say "checking out ${TREE#"$TOP"/}"
+	git clone -q --local --no-checkout "$repository" "$TREE.part"
+	git -C "$TREE.part" config gc.auto 0
+	git -C "$TREE.part" config user.name "$(git -C "$TOP" config user.name || echo kvm-dax)"
+	git -C "$TREE.part" config user.email "$(git -C "$TOP" config user.email || echo kvm-dax@localhost)"
+	mv "$TREE.part" "$TREE"
+else
+	git -C "$TREE" fetch -q "$repository" HEAD
+fi
+
+git -C "$TREE" tag -f pristine "$pristine" >/dev/null
+git -C "$TREE" checkout -q -f -B "$BASE" pristine
+rm -rf "$TREE/.git/rebase-apply"
+for patch in "${patches[@]}"; do
+	# The same committer and dates each time: the same series gives the same commits.
+	git -C "$TREE" -c user.name=kvm-dax -c user.email=kvm-dax am -q --committer-date-is-author-date "$patch" >"$OUT/am.log" 2>&1 || {
+		cat "$OUT/am.log" >&2
+		git -C "$TREE" am --abort
+		die 1 "${patch#"$TOP"/} does not apply to Linux $(version); the series was made for $(base_field tested)"
+	}
+done
+echo "$recipe $(git -C "$TREE" rev-parse HEAD)" >"$made.part"
+mv "$made.part" "$made"
+case $(base_field tested) in
+"$(version)"*) ;;
+*) say "this source is Linux $(version); series/$BASE was last tested on $(base_field tested)" ;;
+esac
+say "${TREE#"$TOP"/}: Linux $(version), ${#patches[@]} patches"
