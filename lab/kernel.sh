@@ -10,16 +10,27 @@ set -euo pipefail
 lock "$BASE-${VARIANT%%-*}"
 "$LAB/config.sh"
 
+# An unchanged tree without edits needs no look by make.
+built=$OUT/built
+state=$(git -C "$TREE" rev-parse HEAD; cat "$OUT/config-stamp")
+edits=$(git -C "$TREE" status --porcelain --untracked-files=no)
+if [ -z "$edits" ] && [ "$(cat "$built" 2>/dev/null)" = "$state" ]; then
+	exit 0
+fi
+rm -f "$built"
+
 # The compiler's results are shared between the trees of stock, series and mutants.
 export CCACHE_DIR=$CACHE/ccache CCACHE_MAXSIZE=3G
 export KBUILD_BUILD_USER=kvm-dax KBUILD_BUILD_HOST=lab KBUILD_BUILD_TIMESTAMP='2000-01-01 00:00:00'
 cd "$TREE"
-log=$OUT/kernel.log
-kernel() { make -j"$(nproc)" CC="ccache gcc" HOSTCC="ccache gcc" "$@"; }
+kernel() { make -j"$(nproc)" CC="ccache gcc" HOSTCC="ccache gcc" LOCALVERSION= "$@"; }
 build() {
 	kernel bzImage modules
-	rm -rf "$MODULES"
-	kernel -s modules_install INSTALL_MOD_PATH="$MODULES"
+	# A machine that runs meanwhile keeps the modules that it booted with.
+	rm -rf "$MODULES.new" "$MODULES.old"
+	kernel -s modules_install INSTALL_MOD_PATH="$MODULES.new"
+	[ ! -d "$MODULES" ] || mv "$MODULES" "$MODULES.old"
+	mv "$MODULES.new" "$MODULES"
 }
-quietly "$log" "building $BASE $VARIANT" build
-ls -l "$BZIMAGE" >/dev/null
+quietly "$OUT/kernel.log" "building $BASE $VARIANT" build
+[ -n "$edits" ] || echo "$state" >"$built"

@@ -100,10 +100,15 @@ if [ "$mode" = shell ]; then
 fi
 trap stop INT TERM
 # The machine ends the job at its limit; when it is too sick for that, we end the machine.
-timeout --kill-after=5 $((limit + 90)) "${qemu[@]}" 3>&1 >"$run/qemu.log" 2>&1 </dev/null 9>&- &
+# The pipe to cat is there because the emulator wants a descriptor that can only be written to; a terminal's can be read.
+exec 3> >(exec cat)
+output=$!
+timeout --kill-after=5 $((limit + 90)) "${qemu[@]}" >"$run/qemu.log" 2>&1 </dev/null 9>&- &
 pid=$!
 qemu_status=0
 wait "$pid" || qemu_status=$?
+exec 3>&-
+wait "$output" || true
 trap - INT TERM
 
 status=$(sed -n 's/^status //p' "$run/verdict" 2>/dev/null || true)

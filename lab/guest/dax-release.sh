@@ -3,6 +3,7 @@
 # Takes nothing; fails, naming the device, when one is still busy.
 set -euo pipefail
 
+shopt -s nullglob
 limit=30	# seconds; a device that a lost reference holds is never free
 
 failed=0
@@ -10,7 +11,7 @@ for mounted in /dax/fsdax-*; do
 	umount "$mounted" || failed=1
 done
 for namespace in $(ndctl list -N | sed -nE 's/.*"dev":"([^"]+)".*/\1/p'); do
-	if ! timeout "$limit" ndctl disable-namespace "$namespace" >/dev/null; then
+	if ! timeout "$limit" ndctl disable-namespace "$namespace" >/dev/null 2>&1; then
 		echo "dax-release: $namespace is still in use $limit s after the job's end" >&2
 		failed=1
 	fi

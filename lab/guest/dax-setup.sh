@@ -47,8 +47,9 @@ prepare() {
 		fail "cannot mount $device with dax=always for $backing"
 }
 
-mkdir /dax || fail "/dax exists already"
-modprobe -a nfit nd_pmem dax_pmem device_dax || fail "the NVDIMM and DAX modules do not load"
+mkdir -p /dax
+mount -t tmpfs -o size=1M tmpfs /dax || fail "cannot mount a tmpfs on /dax"
+said=$(modprobe -a nfit nd_pmem dax_pmem device_dax 2>&1) || fail "the NVDIMM and DAX modules do not load: $said"
 
 jobs=()
 for i in "${!backings[@]}"; do
