@@ -1,13 +1,13 @@
 # The front door: each target only calls the script of lab/ that does the work. Plain make lists the targets.
 MAKEFLAGS += --no-print-directory
+BASE ?= v6.12
 .DEFAULT_GOAL := help
-.PHONY: help demo kselftest kernel tree refresh run shell cmdline check clean
-export BASE STOCK MUTANT KSRC CACHE SECONDS_MAX TARGETS MODES TESTS
+.PHONY: help demo kselftest mutants kernel tree refresh run shell cmdline check clean
+export BASE STOCK MUTANT KSRC CACHE SECONDS_MAX TARGETS MODES TESTS MUTANTS
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
-	@echo "BASE=$(BASE) STOCK= MUTANT= KSRC= CACHE= choose what is built; README.md says how."
-BASE ?= v6.12
+	@echo "Variables: BASE=$(BASE), STOCK=1, MUTANT=<name>, KSRC=<tree or tarball>, CACHE=<folder>; README.md says what they do."
 kernel: ## build base + series (STOCK=1: the base alone; MUTANT=name: one protection removed)
 	@lab/kernel.sh
 tree: ## make the git work tree: pristine source, one commit per patch
@@ -18,6 +18,8 @@ demo: ## show real guests on each DAX backing, on the stock kernel and with the 
 	@lab/demo.sh
 kselftest: kernel ## run the KVM selftests on DAX memory (MODES=, TESTS= for a part)
 	@lab/selftests.sh && lab/kselftest.sh
+mutants: ## show which test fails when which protection is removed (MUTANTS= for some)
+	@lab/mutants.sh
 check: ## check patches, scripts and C without booting
 	@lab/check.sh
 run: kernel ## run JOB=<script or program> in the machine

@@ -21,7 +21,7 @@ esac
 # NESTED=1 is for a machine within the machine: its NVDIMM lies on a DAX device of the outer one.
 if [ -z "${NESTED:-}" ]; then
 	memory=6G
-	nvdimms=("devdax-4k 1282" "devdax-2m 1282" "devdax-1g 4098" "fsdax-ext4 1794" "fsdax-xfs 1794")
+	nvdimms=("devdax-4k 1282" "devdax-2m 1282" "devdax-1g 4098" "fsdax-ext4 1794" "fsdax-xfs 2946")
 else
 	memory=1G
 	nvdimms=("devdax-2m 1154 /dax/devdax-2m")

@@ -33,7 +33,7 @@ prepare() {
 	device=/dev/$(sed -nE 's/.*"(chardev|blockdev)":"([^"]+)".*/\2/p' <<<"$made")
 	[ -e "$device" ] || fail "$backing of $namespace has no device node: $made"
 
-	# The extents of a file of 1 GiB must lie at multiples of 2M.
+	# The extents of a file of 1 GiB must lie at multiples of 2M; on XFS it must also fit into one of two groups.
 	case $backing in
 	devdax-*)
 		ln -s "$device" "/dax/$backing"

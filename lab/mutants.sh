@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Runs dax_huge_page_test on kernels with one protection removed each, and sees that exactly the listed tests fail.
+# Takes MUTANTS=<names>, all of lab/mutants/<base>/ if not given; each patch lists its tests as "Caught-by: <backing> <case>".
+set -euo pipefail
+# shellcheck source=lab/env.sh
+. "$(dirname "$0")/env.sh"
+
+mutants=${MUTANTS:-$(cd "$LAB/mutants/$BASE" && printf '%s\n' *.patch | sed 's/\.patch$//')}
+work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-mutants.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+passed=0 failed=0
+
+STOCK='' MUTANT='' "$LAB/selftests.sh"
+mkdir -p "$BUILD/$BASE/mutants"
+for mutant in $mutants; do
+	patch=$LAB/mutants/$BASE/$mutant.patch
+	[ -f "$patch" ] || die 2 "there is no lab/mutants/$BASE/$mutant.patch"
+	tap=$BUILD/$BASE/mutants/$mutant.tap
+	export STOCK='' MUTANT=$mutant
+	"$LAB/kernel.sh"
+	MODES=npt=1 TESTS=dax_huge_page_test "$LAB/kselftest.sh" >"$tap" || true
+	sed -nE 's/^not ok [0-9]+ npt=1 ([^ ]+( [^ =]+)?)( .*)?$/\1/p' "$tap" | sort >"$work/failed"
+	sed -nE 's/^Caught-by: //p' "$patch" | sort >"$work/listed"
+	if [ -s "$work/failed" ] && diff "$work/listed" "$work/failed" >"$work/diff"; then
+		echo "ok $mutant caught_by=$(wc -l <"$work/failed")"
+		passed=$((passed + 1))
+	else
+		[ -s "$work/failed" ] || echo "# no test fails: a test is still to be written"
+		sed -n 's/^</# listed, but passes:/p; s/^>/# fails, but is not listed:/p' "$work/diff"
+		echo "not ok $mutant the tests that fail are not those listed; $(basename "$tap") in build/$BASE/mutants has them"
+		failed=$((failed + 1))
+	fi
+done
+echo "$passed passed, $failed failed, 0 skipped"
+[ "$failed" -eq 0 ]
