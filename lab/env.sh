@@ -13,6 +13,17 @@ say() { echo "${0##*/}: $*" >&2; }
 # die STATUS MESSAGE: ends the script with one sentence.
 die() { local status=$1; shift; say "$*"; exit "$status"; }
 
+# Names what failed, as set -e says nothing, and a full disk where that is the cause.
+failed() {
+	local status=$1 line=$2 command=$3 place
+	for place in "$BUILD" "$CACHE" "${TMPDIR:-/tmp}"; do
+		[ ! -d "$place" ] || [ "$(df --output=avail -k "$place" | tail -n 1)" -gt 4096 ] ||
+			die 1 "the disk that holds $place is full; free some space and run this again"
+	done
+	say "line $line: status $status from: $command"
+}
+trap 'failed $? $LINENO "$BASH_COMMAND"' ERR
+
 [ -d "$SERIES" ] || die 2 "there is no series/$BASE; BASE can be: $(cd "$TOP/series" && echo ./*/ | sed 's|\./||g; s|/||g')"
 [ -z "${STOCK:-}" ] || [ -z "${MUTANT:-}" ] || die 2 "STOCK and MUTANT exclude each other"
 
@@ -56,7 +67,8 @@ quietly() {
 	( while sleep 15; do say "$what: $((SECONDS - start)) s, $(wc -l <"$log") lines in ${log#"$TOP"/}"; done ) 9>&- &
 	local ticker=$!
 	wait "$pid" || status=$?
-	kill "$ticker" 2>/dev/null && wait "$ticker" 2>/dev/null || true
+	kill "$ticker" 2>/dev/null || true
+	wait "$ticker" 2>/dev/null || true
 	trap - INT TERM
 	[ "$status" -eq 0 ] && return
 	grep -nE 'error:|Error |\*\*\*|No space left|undefined reference|fatal' "$log" | head -n 15 >&2 || tail -n 15 "$log" >&2

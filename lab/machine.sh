@@ -38,31 +38,31 @@ find "$OUT/runs" -mindepth 1 -maxdepth 1 -mmin +600 -exec rm -rf {} + 2>/dev/nul
 qemu=(qemu-system-x86_64 -name "kvm-dax-$BASE-$VARIANT" -nodefaults -no-user-config -display none -no-reboot)
 case $("$LAB/accel.sh") in
 kvm) qemu+=(-accel kvm -cpu host) ;;
-tcg) qemu+=(-accel tcg,thread=multi -cpu max) ;;
+tcg) qemu+=(-accel "tcg,thread=multi" -cpu max) ;;
 esac
-qemu+=(-M q35,nvdimm=on -smp 2 -m "$memory,slots=8,maxmem=64G")
+qemu+=(-M "q35,nvdimm=on" -smp 2 -m "$memory,slots=8,maxmem=64G")
 backings=
 for nvdimm in "${nvdimms[@]}"; do
 	read -r backing size file <<<"$nvdimm"
 	if [ -n "$file" ]; then
-		memory=memory-backend-file,mem-path=$file,share=on,align=2M
+		object=memory-backend-file,mem-path=$file,share=on,align=2M
 	else
-		memory=memory-backend-ram
+		object="memory-backend-ram"
 	fi
-	qemu+=(-object "$memory,id=$backing,size=${size}M" -device "nvdimm,memdev=$backing,id=nvdimm-$backing,label-size=2M")
+	qemu+=(-object "$object,id=$backing,size=${size}M" -device "nvdimm,memdev=$backing,id=nvdimm-$backing,label-size=2M")
 	backings+=${backings:+,}$backing
 done
 qemu+=(-virtfs "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap")
 qemu+=(-device virtio-rng-pci)
 qemu+=(-serial "file:$run/console.log")
 qemu+=(-device virtio-serial-pci)
-qemu+=(-chardev "file,id=verdict,path=$run/verdict" -device virtserialport,chardev=verdict,name=verdict)
+qemu+=(-chardev "file,id=verdict,path=$run/verdict" -device "virtserialport,chardev=verdict,name=verdict")
 words="console=ttyS0 panic=-1 log_buf_len=8M LAB_MODULES=$MODULES LAB_BACKINGS=$backings"
 if [ "$mode" = shell ]; then
-	qemu+=(-chardev "stdio,id=terminal,signal=off" -device virtconsole,chardev=terminal)
+	qemu+=(-chardev "stdio,id=terminal,signal=off" -device "virtconsole,chardev=terminal")
 else
 	# The job's output goes straight to our standard output, which is descriptor 3 here.
-	qemu+=(-add-fd fd=3,set=1 -chardev "file,id=output,path=/dev/fdset/1,append=on" -device virtserialport,chardev=output,name=output)
+	qemu+=(-add-fd "fd=3,set=1" -chardev "file,id=output,path=/dev/fdset/1,append=on" -device "virtserialport,chardev=output,name=output")
 	words+=" LAB_JOB=$run/job LAB_SECONDS=$limit"
 fi
 qemu+=(-kernel "$BZIMAGE" -initrd "$initramfs" -append "$words")
@@ -84,10 +84,13 @@ fi
 } >"$run/job"
 
 pid=
-# shellcheck disable=SC2329
+# shellcheck disable=SC2317
 stop() {
-	trap - INT TERM EXIT
-	[ -z "$pid" ] || { kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; } || true
+	trap - INT TERM HUP
+	if [ -n "$pid" ]; then
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	fi
 	say "interrupted; the emulator is stopped"
 	exit 130
 }
@@ -98,7 +101,7 @@ if [ "$mode" = shell ]; then
 	stty "$terminal"
 	exit
 fi
-trap stop INT TERM
+trap stop INT TERM HUP
 # The machine ends the job at its limit; when it is too sick for that, we end the machine.
 # The pipe to cat is there because the emulator wants a descriptor that can only be written to; a terminal's can be read.
 exec 3> >(exec cat)
@@ -109,15 +112,16 @@ qemu_status=0
 wait "$pid" || qemu_status=$?
 exec 3>&-
 wait "$output" || true
-trap - INT TERM
+trap - INT TERM HUP
 
 status=$(sed -n 's/^status //p' "$run/verdict" 2>/dev/null || true)
 if [ -z "$status" ]; then
 	cat "$run/qemu.log" >&2
 	tail -n 25 "$run/console.log" >&2 2>/dev/null || true
 	case $qemu_status in
-	124 | 137) say "the machine hung and was stopped after $((limit + 90)) s; its console is ${run#"$TOP"/}/console.log" ;;
+	124) say "the machine hung and was stopped after $((limit + 90)) s; its console is ${run#"$TOP"/}/console.log" ;;
 	0) say "the machine died before it gave a verdict; its console is ${run#"$TOP"/}/console.log" ;;
+	137) say "the emulator was killed; run this again" ;;
 	*) say "the emulator ended with status $qemu_status; its words are in ${run#"$TOP"/}/qemu.log" ;;
 	esac
 	exit $machine_died

@@ -3,14 +3,13 @@
 # Takes a mode (see -h), the folder of the built selftests, and an optional extended regular expression that names must match.
 set -euo pipefail
 
-backings=(devdax-4k devdax-2m devdax-1g fsdax-ext4 fsdax-xfs)
-
-# mode, parameters of kvm, parameters of kvm_amd or kvm_intel's equivalent, what runs
+# mode | parameters of kvm | parameters of kvm_amd or kvm_intel | what runs | what it is
 modes="
-npt=1                |                     |        | levels backings | nested paging, the default
+npt=1                |                     |          | levels others | nested paging, the default
 npt=0                |                     | paging=0 | levels        | shadow paging
-tdp_mmu=N            | tdp_mmu=N           |        | levels          | nested paging without the TDP MMU
-nx_huge_pages=force  | nx_huge_pages=force |        | levels          | executable pages are never huge
+tdp_mmu=N            | tdp_mmu=N           |          | levels        | nested paging without the TDP MMU
+nx_huge_pages=force  | nx_huge_pages=force |          | levels        | executable pages are never huge
+nested               |                     |          | nested        | a machine in the machine, whose DAX memory lies on DAX memory
 "
 
 if [ "${1:-}" = -h ] || [ $# -lt 2 ]; then
@@ -19,9 +18,12 @@ if [ "${1:-}" = -h ] || [ $# -lt 2 ]; then
 	[ "${1:-}" = -h ] && exit
 	exit 2
 fi
-mode=$1 kvm=$2/kvm only=${3:-.}
+mode=$1 selftests=$2 only=${3:-.}
+kvm=$selftests/kvm
 row=$(grep -E "^$mode +\|" <<<"$modes") || { echo "kselftest: no such mode: $mode" >&2; exit 2; }
 IFS='|' read -r _ kvm_parameters vendor_parameters what _ <<<"$row"
+mode=${LABEL:-$mode}
+IFS=, read -ra backings <<<"$LAB_BACKINGS"
 
 load_kvm() {
 	local vendor=kvm_amd paging=npt
@@ -81,12 +83,26 @@ levels() {
 	rm "$log"
 }
 
+# The same test in a machine within this one.
+nested() {
+	local start=$SECONDS status=0
+	NESTED=1 ACCEL=kvm "$(dirname "$0")/../machine.sh" run \
+		env LABEL=nested "$0" npt=1 "$selftests" "$only" || status=$?
+	[ "$status" -eq 0 ] || echo "not ok $mode inner machine status=$status seconds=$((SECONDS - start))"
+}
+
 load_kvm
-for file in /dax/fsdax-*; do
-	fallocate -l 1280M "$file/memory"
+shopt -s nullglob
+for directory in /dax/fsdax-*; do
+	fallocate -l 1280M "$directory/memory"
 done
-for backing in "${backings[@]}"; do
-	for part in $what; do
-		$part "$backing"
-	done
+for part in $what; do
+	case $part in
+	nested) nested ;;
+	*)
+		for backing in "${backings[@]}"; do
+			$part "$backing"
+		done
+		;;
+	esac
 done
