@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Configures the tree of BASE: tinyconfig and the fragments of lab/config, and sees that every symbol asked for is there.
+# Configures the tree of BASE: tinyconfig and the fragments of lab/config and lab/config/<base>, and sees that every symbol asked for is there.
 # Takes STOCK=1 or MUTANT=<name>; does nothing when neither tree nor fragments have changed.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
 fragments=("$LAB"/config/*.config)
-[ ! -f "$LAB/config/$BASE/$BASE.config" ] || fragments+=("$LAB/config/$BASE/$BASE.config")
+[ ! -d "$LAB/config/$BASE" ] || fragments+=("$LAB/config/$BASE"/*.config)
 
 stamp=$({ cat "${fragments[@]}"; git -C "$TREE" rev-parse HEAD; gcc -dumpfullversion; } | sha256sum)
 if [ -f "$TREE/.config" ] && [ "$(cat "$OUT/config-stamp" 2>/dev/null)" = "$stamp" ]; then

@@ -41,4 +41,4 @@ number() {
 		}'
 }
 trap 'exit 130' INT TERM
-run_modes | number | tee "$results"
+run_modes | number | tee "$results" || exit 1

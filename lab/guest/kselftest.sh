@@ -25,6 +25,23 @@ IFS='|' read -r _ kvm_parameters vendor_parameters what _ <<<"$row"
 mode=${LABEL:-$mode}
 IFS=, read -ra backings <<<"$LAB_BACKINGS"
 
+# The selftests of the base that take a backing, in sizes for an emulator; {} is the DAX path.
+tests="
+demand_paging_test                   -b 32M -v 2 -s dax:{}
+demand_paging_test                   -b 32M -u MISSING -s dax:{}
+access_tracking_perf_test            -b 32M -s dax:{}
+dirty_log_perf_test                  -b 32M -v 2 -i 2 -s dax:{}
+dirty_log_test                       -M dirty-log -i 3 -s dax:{}
+dirty_log_test                       -M clear-log -i 3 -s dax:{}
+kvm_page_table_test                  -b 32M -v 2 -s dax:{}
+memslot_modification_stress_test     -b 32M -v 2 -s dax:{}
+memslot_perf_test                    -s 64 -l 1 -f 0 -e 1 -t dax:{}
+memslot_perf_test                    -s 64 -l 1 -f 3 -e 3 -t dax:{}
+memslot_perf_test                    -s 64 -l 1 -f 5 -e 5 -t dax:{}
+x86_64/dirty_log_page_splitting_test -b 32M -s dax:{}
+x86_64/private_mem_conversions_test  -s dax:{}
+"
+
 load_kvm() {
 	local vendor=kvm_amd paging=npt
 	grep -q vmx /proc/cpuinfo && vendor=kvm_intel paging=ept
@@ -52,7 +69,6 @@ run() {
 	shift
 	grep -qE "$only" <<<"$mode $name" || return 0
 	log=$(mktemp)
-	echo "# $mode $name: $*"
 	timeout 300 "$@" >"$log" 2>&1 </dev/null || status=$?
 	result "$name" "$status" $((SECONDS - start)) "$log"
 	rm "$log"
@@ -83,6 +99,24 @@ levels() {
 	rm "$log"
 }
 
+# A file's first write to a page is slow where its extents are unwritten; tests of speed run on a file that was written.
+fill_files() {
+	local file
+	for file in /dax/fsdax-*/memory; do
+		dd if=/dev/zero of="$file" bs=2M conv=notrunc,fsync count=$(($(stat -c %s "$file") >> 21)) status=none
+	done
+}
+
+others() {
+	local backing=$1 test arguments dax
+	dax=$(path "$backing")
+	while read -r test arguments; do
+		[ -n "$test" ] || continue
+		# shellcheck disable=SC2086
+		run "$backing ${test##*/} ${arguments% -? dax:*}" "$kvm/$test" ${arguments//'{}'/$dax}
+	done <<<"$tests"
+}
+
 # The same test in a machine within this one.
 nested() {
 	local start=$SECONDS status=0
@@ -99,6 +133,7 @@ done
 for part in $what; do
 	case $part in
 	nested) nested ;;
+	others) fill_files ;;&
 	*)
 		for backing in "${backings[@]}"; do
 			$part "$backing"

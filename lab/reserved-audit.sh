@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Lists each function, macro or table of a kernel tree that reads or writes PG_reserved, directly, by a mask or by a
+# wrapper, and names those without a row in docs/page-reserved-audit.md. Takes TREE BASE, or -l TREE to print the list.
+set -euo pipefail
+export LC_ALL=C
+
+fail() { echo "${0##*/}: $*" >&2; exit 2; }
+[ $# -eq 2 ] || fail "usage: ${0##*/} TREE BASE | -l TREE"
+if [ "$1" = -l ]; then tree=$2 base=; else tree=$1 base=$2; fi
+[ -f "$tree/Kconfig" ] || fail "$tree is not a kernel source tree"
+document=$(realpath "$(dirname "$0")/../docs/page-reserved-audit.md")
+
+# The bit, the masks and tables that hold it, and the functions that only pass it on.
+words='(__)?(Test)?(Set|Clear)?PageReserved|(__)?folio_(test|set|clear)_reserved|P[GT]_reserved|KPF_RESERVED'
+words+='|PAGE_FLAGS_CHECK_AT_(FREE|PREP)|PAGEFLAGS_MASK|(__def_)?pageflag_names|show_page_flags'
+words+='|mark_page_reserved|(__)?free_reserved_(page|area|ptdesc)|free_highmem_page|put_page_bootmem|free_bootmem_page'
+words+='|reserve_bootmem_region|memmap_init_reserved_range|init_cma_(reserved_)?pageblock|pagetable_is_reserved'
+words+='|is_invalid_reserved_pfn|(__)?kvm_is_mmio_pfn|kvm_is_ad_tracked_p(age|fn)|kvm_(pfn|page)_to_refcounted_p(age|fn)'
+made_by_macro='(FLAG|FLAG_NAME)\([Rr]eserved[,)]'
+
+# Prints file:name for each hit in the files on standard input. The name is that of the macro around the hit, or the
+# last word before the first bracket, brace or = of what began at column 0. Comments and strings are blanked first;
+# what ends with a semicolon outside all brackets is a declaration, not a reader.
+occurrences() {
+	xargs awk -v words="(^|[^A-Za-z0-9_])($words)([^A-Za-z0-9_]|\$)|$made_by_macro" '
+	function code(text,   out, at) {
+		gsub(/\\["\047]|\047[^\047]\047/, "", text)
+		gsub(/"[^"]*"/, "", text)
+		while (at = index(text, comment ? "*/" : "/*")) {
+			if (!comment) out = out substr(text, 1, at - 1) " "
+			text = substr(text, at + 2)
+			comment = !comment
+		}
+		if (comment) return out
+		sub(/\/\/.*/, "", text)
+		return out text
+	}
+	function put(what) { if (what != "" && !seen[FILENAME, what]++) print FILENAME ":" what }
+	FNR == 1 { depth = pending = comment = 0; macro = name = "" }
+	{
+		line = code($0)
+		hit = line ~ words
+		if (macro == "" && line ~ /^[ \t]*#[ \t]*define[ \t]/) {
+			macro = line
+			sub(/^[ \t]*#[ \t]*define[ \t]+/, "", macro)
+			sub(/[^A-Za-z0-9_].*/, "", macro)
+		}
+		if (macro != "") {
+			if (hit) put(macro)
+			if ($0 !~ /\\$/) macro = ""
+			next
+		}
+		if (line ~ /^[ \t]*#/) next
+		if (!depth && line ~ /^[ \t]*[A-Za-z_].*[[({=]/) {
+			name = line
+			sub(/[ \t]*[[({=].*/, "", name)
+			sub(/.*[^A-Za-z0-9_]/, "", name)
+		}
+		if (hit && (depth || line ~ /{/ || line ~ /FLAG\(/)) put(name)
+		else if (hit) pending = 1
+		depth += gsub(/[({]/, "&", line) - gsub(/[)}]/, "&", line)
+		if (line ~ /^}/ || depth < 0) depth = 0
+		if (pending && line ~ /{/) { put(name); pending = 0 }
+		if (!depth && line ~ /;[ \t]*$/) pending = 0
+	}'
+}
+
+cd "$tree"
+found=$(grep -rlE --include='*.[chS]' --exclude-dir=Documentation -e "$words|$made_by_macro" -- * | sort | occurrences | sort)
+if [ -z "$base" ]; then echo "$found"; exit; fi
