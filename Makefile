@@ -16,14 +16,14 @@ refresh: ## write the tree's commits back into series/
 	@lab/refresh.sh
 demo: ## show real guests on each DAX backing, on the stock kernel and with the series
 	@lab/demo.sh
-kselftest: kernel ## run the KVM selftests on DAX memory (MODES=, TESTS= for a part)
-	@lab/selftests.sh && lab/kselftest.sh
+kselftest: ## run the KVM selftests on DAX memory (MODES=, TESTS= for a part)
+	@lab/kselftest.sh
 mutants: ## show which test fails when which protection is removed (MUTANTS= for some)
 	@lab/mutants.sh
 check: ## check patches, scripts and C without booting
 	@lab/check.sh
 run: kernel ## run JOB=<script or program> in the machine
-	@lab/machine.sh run $(JOB)
+	@lab/machine.sh run $(if $(JOB),$(JOB),$(error run what? make run JOB=<script or program>))
 shell: kernel ## a prompt in the machine
 	@lab/machine.sh shell
 cmdline: ## print the emulator's command

@@ -6,6 +6,8 @@ set -euo pipefail
 . "$(dirname "$0")/env.sh"
 
 [ "${TARGETS:-kvm}" = kvm ] || die 2 "TARGETS=$TARGETS: the lab runs the targets: kvm"
+"$LAB/kernel.sh"
+"$LAB/selftests.sh"
 modes=${MODES:-$("$LAB/guest/kselftest.sh" -h | sed -nE 's/^  ([^ ]+) .*/\1/p')}
 
 results=$OUT/kselftest.tap

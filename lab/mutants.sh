@@ -10,14 +10,12 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-mutants.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 passed=0 failed=0
 
-STOCK='' MUTANT='' "$LAB/selftests.sh"
 mkdir -p "$BUILD/$BASE/mutants"
 for mutant in $mutants; do
 	patch=$LAB/mutants/$BASE/$mutant.patch
 	[ -f "$patch" ] || die 2 "there is no lab/mutants/$BASE/$mutant.patch"
 	tap=$BUILD/$BASE/mutants/$mutant.tap
 	export STOCK='' MUTANT=$mutant
-	"$LAB/kernel.sh"
 	MODES=npt=1 TESTS=dax_huge_page_test "$LAB/kselftest.sh" >"$tap" || true
 	sed -nE 's/^not ok [0-9]+ npt=1 ([^ ]+( [^ =]+)?)( .*)?$/\1/p' "$tap" | sort >"$work/failed"
 	sed -nE 's/^Caught-by: //p' "$patch" | sort >"$work/listed"

@@ -67,7 +67,7 @@ identify() {
 	fi
 }
 
-source=$(find_source)
+source=$(find_source) || exit
 [ -n "$source" ] || die 2 "no source for $BASE: ${package:+install the Debian package $package, or }pass KSRC=<a Linux $line tree or tarball>, or put linux-$line.<n>.tar.xz into $CACHE"
 
 repository=$CACHE/$(identify "$source").git
@@ -80,7 +80,7 @@ if [ ! -d "$repository" ]; then
 		(cd "$source" && tar --exclude=./.git -cf - .) | tar -C "$work" -xf -
 		make -s -C "$work" mrproper
 	else
-		tar -C "$work" --strip-components=1 -xf "$source" || die 2 "$source is not a tarball of Linux, or it is damaged; remove it and run this again"
+		tar -C "$work" --strip-components=1 -xf "$source" || { die_if_full; die 2 "$source is not a tarball of Linux, or it is damaged; remove it and run this again"; }
 	fi
 	version=$(make -s -C "$work" kernelversion)
 	case $version in

@@ -35,7 +35,7 @@ if [ ! -d "$TREE/.git" ]; then
 	rm -rf "$TREE" "$TREE.part"
 	mkdir -p "$OUT"
 	say "checking out ${TREE#"$TOP"/}"
-	git clone -q --local --no-checkout "$repository" "$TREE.part"
+	git clone -q --no-checkout "$repository" "$TREE.part"
 	git -C "$TREE.part" config gc.auto 0
 	git -C "$TREE.part" config user.name "$(git -C "$TOP" config user.name || echo kvm-dax)"
 	git -C "$TREE.part" config user.email "$(git -C "$TOP" config user.email || echo kvm-dax@localhost)"
