@@ -82,6 +82,10 @@ for SERIES in "$TOP"/series/*/; do
 	check "$BASE series lists every patch" series_lists_every_patch
 	check "$BASE quilt push --fuzz=0" applies_by_quilt
 	check "$BASE refresh round trip" round_trips
+	# A base is audited once the document has rows for it.
+	if grep -qE "^\| \`[^|]*\| [^|]*\b$BASE\b" "$TOP/docs/page-reserved-audit.md"; then
+		check "$BASE readers of PG_reserved have their rows" "$LAB/reserved-audit.sh" "$tree" "$BASE"
+	fi
 	while read -r patch; do
 		check "$BASE checkpatch $patch" checkpatch_says_nothing_new "$SERIES/$patch"
 		check "$BASE mail form $patch" in_mail_form "$SERIES/$patch"

@@ -22,7 +22,8 @@ mode=$1 selftests=$2 only=${3:-.}
 kvm=$selftests/kvm
 row=$(grep -E "^$mode +\|" <<<"$modes") || { echo "kselftest: no such mode: $mode" >&2; exit 2; }
 IFS='|' read -r _ kvm_parameters vendor_parameters what _ <<<"$row"
-mode=${LABEL:-$mode}
+# A machine within the machine is given these two.
+mode=${LABEL:-$mode} what=${PARTS:-$what}
 IFS=, read -ra backings <<<"$LAB_BACKINGS"
 
 # The selftests of the base that take a backing, in sizes for an emulator; {} is the DAX path.
@@ -112,16 +113,17 @@ others() {
 	dax=$(path "$backing")
 	while read -r test arguments; do
 		[ -n "$test" ] || continue
+		arguments=" $arguments"
 		# shellcheck disable=SC2086
-		run "$backing ${test##*/} ${arguments% -? dax:*}" "$kvm/$test" ${arguments//'{}'/$dax}
+		run "$backing ${test##*/}${arguments%-? dax:*}" "$kvm/$test" ${arguments//'{}'/$dax}
 	done <<<"$tests"
 }
 
-# The same test in a machine within this one.
+# The test of the levels in a machine within this one.
 nested() {
 	local start=$SECONDS status=0
 	NESTED=1 ACCEL=kvm "$(dirname "$0")/../machine.sh" run \
-		env LABEL=nested "$0" npt=1 "$selftests" "$only" || status=$?
+		env LABEL=nested PARTS=levels "$0" npt=1 "$selftests" "$only" || status=$?
 	[ "$status" -eq 0 ] || echo "not ok $mode inner machine status=$status seconds=$((SECONDS - start))"
 }
 
