@@ -13,13 +13,16 @@ say() { echo "${0##*/}: $*" >&2; }
 # die STATUS MESSAGE: ends the script with one sentence.
 die() { local status=$1; shift; say "$*"; exit "$status"; }
 
-# Ends the script when a disk is full, as that is then why something failed.
+# die_if_full [WORDS]: ends the script when a disk is full, now or by the WORDS of what failed, as that is then the reason.
 die_if_full() {
 	local place
 	for place in "$BUILD" "$CACHE" "${TMPDIR:-/tmp}"; do
 		[ ! -d "$place" ] || [ "$(df --output=avail -k "$place" | tail -n 1)" -gt 4096 ] ||
 			die 1 "the disk that holds $place is full; free some space and run this again"
 	done
+	case ${1:-} in
+	*'No space left'* | *'Out of diskspace'*) die 1 "a disk has run full ($BUILD or $CACHE); free some space and run this again" ;;
+	esac
 }
 
 # Names what failed, as set -e says nothing; a script of the lab has said it itself.
@@ -85,7 +88,7 @@ quietly() {
 	trap - INT TERM HUP
 	[ "$status" -eq 0 ] && return
 	grep -nE 'error:|Error |\*\*\*|No space left|undefined reference|fatal' "$log" | head -n 15 >&2 || tail -n 15 "$log" >&2
-	die_if_full
+	die_if_full "$(grep -m 1 'No space left' "$log")"
 	die 1 "$what failed (status $status); the whole log is ${log#"$TOP"/}"
 }
 

@@ -7,13 +7,51 @@ set -euo pipefail
 
 line=${BASE#v}
 package=$(base_field package)
+suites=$(base_field suites)
 mkdir -p "$CACHE" || die 2 "cannot write to $CACHE; pass CACHE=<directory>"
 lock source
+
+# APT_OPTIONS of the functions below: none, or those that make apt look into the suites of series/<base>/base.
+apt_options=()
 
 # The version of the base's Debian package that apt would install, or nothing.
 candidate() {
 	[ -n "$package" ] && command -v apt-cache >/dev/null || return 0
-	apt-cache policy "$package" 2>/dev/null | sed -nE 's/^ *Candidate: *//p' | grep -vxF '(none)' || true
+	apt-cache "${apt_options[@]}" policy "$package" 2>/dev/null | sed -nE 's/^ *Candidate: *//p' | grep -vxF '(none)' || true
+}
+
+# Makes apt look into the suites that the base names, on the mirror that this machine's apt uses for its own suite.
+# The lists and the configuration for that are in the cache; the system's are read, but stay as they are.
+use_suites_of_base() {
+	local apt=$CACHE/apt sites site suite codename
+	codename=$(sed -nE 's/^VERSION_CODENAME="?([^"]*)"?$/\1/p' /etc/os-release)
+	# shellcheck disable=SC2016
+	sites=$(apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(SITE)' 'Created-By: Packages' 2>/dev/null |
+		sed -nE "s,^(${codename:-stable}|oldoldstable|oldstable|stable|testing|unstable) main ,,p" | sort -u)
+	[ -n "$sites" ] || return 1
+	mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial"
+	for site in $sites; do
+		for suite in $suites; do
+			echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site $suite main"
+		done
+	done >"$apt/sources.list"
+	# This comes after the system's configuration, whose proxies and the like stay valid. Root's _apt cannot read the cache.
+	cat >"$apt/apt.conf" <<-END
+		Dir::State "$apt/state";
+		Dir::State::status "/dev/null";
+		Dir::Cache "$apt/cache";
+		Dir::Etc::sourcelist "$apt/sources.list";
+		Dir::Etc::sourceparts "/dev/null";
+		Dir::Etc::preferences "/dev/null";
+		Dir::Etc::preferencesparts "/dev/null";
+		APT::Sandbox::User "root";
+		Acquire::Languages "none";
+		#clear APT::Default-Release;
+		#clear APT::Update;
+	END
+	apt_options=(-c "$apt/apt.conf")
+	say "looking for $package in ${suites// /, }"
+	apt-get "${apt_options[@]}" -q update >"$apt/log" 2>&1 || true
 }
 
 # Brings tarball of version $1 of the package into the cache, and prints its path.
@@ -24,10 +62,11 @@ download() {
 		# shellcheck disable=SC2064
 		trap "rm -rf '$work'" EXIT
 		say "downloading $package $version"
-		(cd "$work" && apt-get -q download "$package=$version" >log 2>&1) || { tail -n 3 "$work/log" >&2; return 1; }
-		dpkg-deb -x "$work"/*.deb "$work/x"
+		(cd "$work" && apt-get "${apt_options[@]}" -q download "$package=$version" >log 2>&1) || { tail -n 3 "$work/log" >&2; return 1; }
+		# This runs in a condition, where set -e does not hold: a part of a tarball must not stay.
+		dpkg-deb -x "$work"/*.deb "$work/x" || { die_if_full; return 1; }
 		found=("$work"/x/usr/src/linux-source-*.tar.xz)
-		mv "${found[0]}" "$tarball"
+		mv "${found[0]}" "$tarball" || return 1
 		rm -rf "$work"
 		trap - EXIT
 	fi
@@ -51,6 +90,9 @@ find_source() {
 		apt-get -qq update >/dev/null 2>&1 || true
 		version=$(candidate)
 	fi
+	if [ -z "$version" ] && [ -n "$suites" ] && [ -z "$(newest_cached)" ] && use_suites_of_base; then
+		version=$(candidate)
+	fi
 	if [ -n "$version" ] && download "$version"; then
 		return
 	fi
@@ -62,13 +104,15 @@ identify() {
 	local source=$1
 	if [ -d "$source" ]; then
 		(cd "$source" && find . -path ./.git -prune -o -type f -printf '%p %s %T@\n') | sort | sha256sum | cut -c1-16
-	else
+	elif [ "${source%/*}" = "$CACHE" ]; then
 		basename "$source" | sed -E 's/\.tar\.(xz|gz|bz2)$//'
+	else
+		stat -c '%n %s %Y' "$source" | sha256sum | cut -c1-16
 	fi
 }
 
 source=$(find_source) || exit
-[ -n "$source" ] || die 2 "no source for $BASE: ${package:+install the Debian package $package, or }pass KSRC=<a Linux $line tree or tarball>, or put linux-$line.<n>.tar.xz into $CACHE"
+[ -n "$source" ] || die 2 "no source for $BASE: ${package:+apt finds no Debian package $package${suites:+ in ${suites// /, }} now; make it available, or }pass KSRC=<a Linux $line tree or tarball>, or put linux-$line.<n>.tar.xz into $CACHE"
 
 repository=$CACHE/$(identify "$source").git
 if [ ! -d "$repository" ]; then

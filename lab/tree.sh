@@ -35,7 +35,8 @@ if [ ! -d "$TREE/.git" ]; then
 	rm -rf "$TREE" "$TREE.part"
 	mkdir -p "$OUT"
 	say "checking out ${TREE#"$TOP"/}"
-	git clone -q --no-checkout "$repository" "$TREE.part"
+	said=$(git clone -q --no-checkout "$repository" "$TREE.part" 2>&1) ||
+		{ die_if_full "$said"; die 1 "cannot clone $repository: $said"; }
 	git -C "$TREE.part" config gc.auto 0
 	git -C "$TREE.part" config user.name "$(git -C "$TOP" config user.name || echo kvm-dax)"
 	git -C "$TREE.part" config user.email "$(git -C "$TOP" config user.email || echo kvm-dax@localhost)"
