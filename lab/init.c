@@ -6,7 +6,8 @@
  * writes), runs one job in it, and reports on a channel of its own.
  *
  * The kernel hands over its unknown command line words as the environment:
- *   LAB_JOB=<file>       what to run; without it, a shell on the console
+ *   LAB_JOB=<file>       the shell script to run
+ *   LAB_TERMINAL=1       its input and output are the host's terminal
  *   LAB_SECONDS=<n>      time limit for the job, 0 for none
  *   LAB_MODULES=<dir>    folder that holds this kernel's lib/modules
  *   LAB_BACKINGS=<list>  for the job: what the NVDIMMs become
@@ -166,13 +167,14 @@ static int open_port(const char *name)
 /* Starts the job with its output on the host's standard output. */
 static pid_t start_job(const char *job)
 {
+	bool terminal = getenv("LAB_TERMINAL");
 	int output, input;
 	pid_t pid;
 
-	output = job ? open_port("output") : open("/dev/hvc0", O_RDWR);
+	output = terminal ? open("/dev/hvc0", O_RDWR) : open_port("output");
 	if (output < 0)
 		die("the port for the job's output");
-	input = job ? open("/dev/null", O_RDONLY) : output;
+	input = terminal ? output : open("/dev/null", O_RDONLY);
 	if (input < 0)
 		die("/dev/null");
 
@@ -183,14 +185,14 @@ static pid_t start_job(const char *job)
 		return pid;
 
 	setsid();
-	if (!job)
+	if (terminal)
 		ioctl(output, TIOCSCTTY, 1);
 	dup2(input, STDIN_FILENO);
 	dup2(output, STDOUT_FILENO);
 	dup2(output, STDERR_FILENO);
 	setenv("HOME", "/root", 1);
 	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
-	execl("/bin/bash", "bash", job ?: "-i", NULL);
+	execl("/bin/bash", "bash", job, NULL);
 	_exit(127);
 }
 
@@ -300,6 +302,10 @@ int main(void)
 		die("/dev/kmsg");
 
 	job = getenv("LAB_JOB");
+	if (!job) {
+		errno = EINVAL;
+		die("LAB_JOB");
+	}
 	limit = getenv("LAB_SECONDS");
 	status = wait_for_job(start_job(job), limit ? atol(limit) : 0);
 

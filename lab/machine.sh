@@ -59,12 +59,15 @@ qemu+=(-device virtio-serial-pci)
 qemu+=(-chardev "file,id=verdict,path=$run/verdict" -device "virtserialport,chardev=verdict,name=verdict")
 words="console=ttyS0 panic=-1 log_buf_len=8M LAB_MODULES=$MODULES LAB_BACKINGS=$backings"
 if [ "$mode" = shell ]; then
+	limit=0
+	set -- bash -i
+	words+=" LAB_TERMINAL=1"
 	qemu+=(-chardev "stdio,id=terminal,signal=off" -device "virtconsole,chardev=terminal")
 else
 	# The job's output goes straight to our standard output, which is descriptor 3 here.
 	qemu+=(-add-fd "fd=3,set=1" -chardev "file,id=output,path=/dev/fdset/1,append=on" -device "virtserialport,chardev=output,name=output")
-	words+=" LAB_JOB=$run/job LAB_SECONDS=$limit"
 fi
+words+=" LAB_JOB=$run/job LAB_SECONDS=$limit"
 qemu+=(-kernel "$BZIMAGE" -initrd "$initramfs" -append "$words")
 
 if [ "$mode" = cmdline ]; then
