@@ -5,7 +5,13 @@ set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
-[ "${TARGETS:-kvm}" = kvm ] || die 2 "TARGETS=$TARGETS: the lab runs the targets: kvm"
+for target in ${TARGETS:=kvm vfio}; do
+	case $target in
+	kvm | vfio) ;;
+	*) die 2 "TARGETS=$target: the lab runs the targets kvm and vfio" ;;
+	esac
+done
+export TARGETS
 "$LAB/kernel.sh"
 "$LAB/selftests.sh"
 modes=${MODES:-$("$LAB/guest/kselftest.sh" -h | sed -nE 's/^  ([^ ]+) .*/\1/p')}
@@ -17,7 +23,7 @@ run_modes() {
 	for mode in $modes; do
 		start=$SECONDS status=0
 		echo "# $BASE $VARIANT $mode: starting the machine"
-		"$LAB/machine.sh" run "$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" "${TESTS:-.}" 2>&1 || status=$?
+		"$LAB/machine.sh" run "$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" 2>&1 || status=$?
 		# The machine's own verdict: it came up, the kernel log is clean, the devices are free again.
 		[ "$status" -eq 0 ] && echo "ok $mode machine seconds=$((SECONDS - start))" || echo "not ok $mode machine status=$status"
 	done

@@ -53,11 +53,16 @@ for nvdimm in "${nvdimms[@]}"; do
 	backings+=${backings:+,}$backing
 done
 qemu+=(-virtfs "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap")
+words="console=ttyS0 panic=-1 log_buf_len=8M LAB_MODULES=$MODULES LAB_BACKINGS=$backings"
+if [ -z "${NESTED:-}" ]; then
+	# A device to assign, behind an IOMMU without interrupt remapping, which VFIO has to be told to accept.
+	qemu+=(-device "intel-iommu,intremap=off,caching-mode=on" -device edu)
+	words+=" intel_iommu=on vfio_iommu_type1.allow_unsafe_interrupts=1"
+fi
 qemu+=(-device virtio-rng-pci)
 qemu+=(-serial "file:$run/console.log")
 qemu+=(-device virtio-serial-pci)
 qemu+=(-chardev "file,id=verdict,path=$run/verdict" -device "virtserialport,chardev=verdict,name=verdict")
-words="console=ttyS0 panic=-1 log_buf_len=8M LAB_MODULES=$MODULES LAB_BACKINGS=$backings"
 if [ "$mode" = shell ]; then
 	limit=0
 	set -- bash -i

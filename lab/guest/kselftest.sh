@@ -1,24 +1,25 @@
 #!/usr/bin/env bash
 # Runs the KVM selftests of one MMU mode on the DAX backings, in the machine; prints one TAP result per test, not numbered.
-# Takes a mode (see -h), the folder of the built selftests, and an optional extended regular expression that names must match.
+# Takes a mode (see -h), the folder of the built selftests, which of its targets to run, and an optional extended regular
+# expression that names must match.
 set -euo pipefail
 
 # mode | parameters of kvm | parameters of kvm_amd or kvm_intel | what runs | what it is
 modes="
-npt=1                |                     |          | levels others | nested paging, the default
+npt=1                |                     |          | levels others vfio | nested paging, the default; VFIO
 npt=0                |                     | paging=0 | levels        | shadow paging
 tdp_mmu=N            | tdp_mmu=N           |          | levels        | nested paging without the TDP MMU
 nx_huge_pages=force  | nx_huge_pages=force |          | levels        | executable pages are never huge
 nested               |                     |          | nested        | a machine in the machine, whose DAX memory lies on DAX memory
 "
 
-if [ "${1:-}" = -h ] || [ $# -lt 2 ]; then
-	echo "usage: $0 MODE SELFTESTS [REGEX]; MODE is one of:"
+if [ "${1:-}" = -h ] || [ $# -lt 3 ]; then
+	echo "usage: $0 MODE SELFTESTS TARGETS [REGEX]; MODE is one of:"
 	sed -nE 's/^([^ |]+) *\|.*\| (.*)/  \1\t\2/p' <<<"$modes" | expand -t 24
 	[ "${1:-}" = -h ] && exit
 	exit 2
 fi
-mode=$1 selftests=$2 only=${3:-.}
+mode=$1 selftests=$2 targets=$3 only=${4:-.}
 kvm=$selftests/kvm
 row=$(grep -E "^$mode +\|" <<<"$modes") || { echo "kselftest: no such mode: $mode" >&2; exit 2; }
 IFS='|' read -r _ kvm_parameters vendor_parameters what _ <<<"$row"
@@ -83,21 +84,27 @@ path() {
 	esac
 }
 
-# dax_huge_page_test prints a TAP line for each of its cases.
-levels() {
-	local backing=$1 start=$SECONDS status=0 log
-	grep -qE "$only" <<<"$mode $backing dax_huge_page_test" || return 0
+# tap NAME WORDS PREFIX COMMAND...: runs a test that prints TAP lines; in their names PREFIX stands for what matches WORDS.
+tap() {
+	local name=$1 words=$2 prefix=$3 start=$SECONDS status=0 log
+	shift 3
+	grep -qE "$only" <<<"$mode $name" || return 0
 	log=$(mktemp)
-	timeout 600 "$kvm/x86_64/dax_huge_page_test" -s "dax:$(path "$backing")" >"$log" 2>&1 </dev/null || status=$?
-	sed -nE "s/^(ok|not ok) [0-9]+ [^ ]+ (.*)/\1 $mode $backing \2/p; /^# /p" "$log"
-	echo "# $mode $backing dax_huge_page_test: $((SECONDS - start)) s"
+	timeout 600 "$@" >"$log" 2>&1 </dev/null || status=$?
+	sed -nE "s/^(ok|not ok) [0-9]+ $words/\1 $mode $prefix/p; /^# /p" "$log"
+	echo "# $mode $name: $((SECONDS - start)) s"
 	# An exit that its lines do not explain.
-	case $status in
-	0) grep -q '^ok' "$log" || { sed 's/^/# /' "$log" | tail; echo "not ok $mode $backing dax_huge_page_test printed no result"; } ;;
-	4) echo "ok $mode $backing dax_huge_page_test # SKIP $(tail -n 1 "$log")" ;;
-	*) grep -q '^not ok' "$log" || { sed 's/^/# /' "$log" | tail; echo "not ok $mode $backing dax_huge_page_test status=$status"; } ;;
-	esac
+	if [ "$status" -eq 4 ]; then
+		echo "ok $mode $name # SKIP $(tail -n 1 "$log")"
+	elif ! grep -q "^$([ "$status" -eq 0 ] || echo 'not ')ok" "$log"; then
+		sed 's/^/# /' "$log" | tail
+		echo "not ok $mode $name status=$status and no line says why"
+	fi
 	rm "$log"
+}
+
+levels() {
+	tap "$1 dax_huge_page_test" '[^ ]+ ' "$1 " "$kvm/x86_64/dax_huge_page_test" -s "dax:$(path "$1")"
 }
 
 # A file's first write to a page is slow where its extents are unwritten; tests of speed run on a file that was written.
@@ -119,11 +126,24 @@ others() {
 	done <<<"$tests"
 }
 
+# The machine within the machine has no device to assign.
+vfio() {
+	local backing device arguments=() huge=/proc/sys/vm/nr_hugepages huge_before
+	device=$("$(dirname "$0")/vfio-setup.sh") || { echo "not ok $mode vfio no device"; return 0; }
+	for backing in "${backings[@]}"; do
+		arguments+=(-s "dax:$(path "$backing")")
+	done
+	huge_before=$(<"$huge")
+	echo $((huge_before + 8)) >"$huge"
+	tap vfio_dax_test '' '' "$selftests/vfio/vfio_dax_test" ${device:+-d "$device"} "${arguments[@]}"
+	echo "$huge_before" >"$huge"
+}
+
 # The test of the levels in a machine within this one.
 nested() {
 	local start=$SECONDS status=0
 	NESTED=1 ACCEL=kvm "$(dirname "$0")/../machine.sh" run \
-		env LABEL=nested PARTS=levels "$0" npt=1 "$selftests" "$only" || status=$?
+		env LABEL=nested PARTS=levels "$0" npt=1 "$selftests" kvm "$only" || status=$?
 	[ "$status" -eq 0 ] || echo "not ok $mode inner machine status=$status seconds=$((SECONDS - start))"
 }
 
@@ -134,7 +154,12 @@ for directory in /dax/fsdax-*; do
 done
 for part in $what; do
 	case $part in
-	nested) nested ;;
+	vfio) target=vfio ;;
+	*) target=kvm ;;
+	esac
+	[[ " $targets " == *" $target "* ]] || continue
+	case $part in
+	nested | vfio) $part ;;
 	others) fill_files ;;&
 	*)
 		for backing in "${backings[@]}"; do

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Gives the machine's edu device to vfio-pci, and prints its address; prints nothing when the machine has none.
+set -euo pipefail
+
+edu=0x1234:0x11e8
+
+for device in /sys/bus/pci/devices/*; do
+	[ "$(<"$device/vendor"):$(<"$device/device")" = "$edu" ] || continue
+	[ -e "$device/iommu_group" ] || { echo "vfio-setup: ${device##*/} is behind no IOMMU" >&2; exit 1; }
+	modprobe vfio-pci
+	echo vfio-pci >"$device/driver_override"
+	echo "${device##*/}" >/sys/bus/pci/drivers_probe
+	[ "$(basename "$(realpath "$device/driver")")" = vfio-pci ] || { echo "vfio-setup: vfio-pci does not take ${device##*/}" >&2; exit 1; }
+	echo "${device##*/}"
+	exit
+done
