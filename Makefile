@@ -3,7 +3,7 @@ MAKEFLAGS += --no-print-directory
 BASE ?= v6.12
 .DEFAULT_GOAL := help
 .PHONY: help demo kselftest mutants kernel tree refresh run shell cmdline check clean
-export BASE STOCK MUTANT KSRC CACHE SECONDS_MAX TARGETS MODES TESTS MUTANTS
+export BASE BASES STOCK MUTANT KSRC CACHE SECONDS_MAX TARGETS MODES TESTS MUTANTS
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -20,7 +20,7 @@ kselftest: ## run the KVM selftests on DAX memory (MODES=, TESTS= for a part)
 	@lab/kselftest.sh
 mutants: ## show which test fails when which protection is removed (MUTANTS= for some)
 	@lab/mutants.sh
-check: ## check patches, scripts and C without booting
+check: ## check patches, scripts and C without booting (BASES= for some)
 	@lab/check.sh
 run: kernel ## run JOB=<script or program> in the machine
 	@lab/machine.sh run $(if $(JOB),$(JOB),$(error run what? make run JOB=<script or program>))

@@ -67,9 +67,9 @@ round_trips() {
 	diff -r "$work/before" "$SERIES"
 }
 
-for SERIES in "$TOP"/series/*/; do
-	SERIES=${SERIES%/}
-	BASE=${SERIES##*/}
+for BASE in ${BASES:-$(cd "$TOP/series" && printf '%s\n' */ | tr -d /)}; do
+	SERIES=$TOP/series/$BASE
+	[ -d "$SERIES" ] || die 2 "BASES: there is no series/$BASE"
 	tree=$BUILD/$BASE/series/tree
 	status=0
 	BASE=$BASE STOCK='' MUTANT='' "$LAB/tree.sh" >"$work/log" 2>&1 || status=$?

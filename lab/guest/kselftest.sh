@@ -37,11 +37,11 @@ dirty_log_test                       -M dirty-log -i 3 -s dax:{}
 dirty_log_test                       -M clear-log -i 3 -s dax:{}
 kvm_page_table_test                  -b 32M -v 2 -s dax:{}
 memslot_modification_stress_test     -b 32M -v 2 -s dax:{}
-memslot_perf_test                    -s 64 -l 1 -f 0 -e 1 -t dax:{}
-memslot_perf_test                    -s 64 -l 1 -f 3 -e 3 -t dax:{}
-memslot_perf_test                    -s 64 -l 1 -f 5 -e 5 -t dax:{}
-x86_64/dirty_log_page_splitting_test -b 32M -s dax:{}
-x86_64/private_mem_conversions_test  -s dax:{}
+memslot_perf_test                    -s 64 -l 1 -f 0 -e 1 -b dax:{}
+memslot_perf_test                    -s 64 -l 1 -f 3 -e 3 -b dax:{}
+memslot_perf_test                    -s 64 -l 1 -f 5 -e 5 -b dax:{}
+x86/dirty_log_page_splitting_test    -b 32M -s dax:{}
+x86/private_mem_conversions_test     -s dax:{}
 "
 
 load_kvm() {
@@ -76,6 +76,12 @@ run() {
 	rm "$log"
 }
 
+# program TEST: its path; x86/ is x86_64/ in older kernels.
+program() {
+	local old=$kvm/${1/#x86\//x86_64/}
+	if [ -e "$old" ]; then echo "$old"; else echo "$kvm/$1"; fi
+}
+
 # path BACKING: what a test takes, for a file system a file that fills most of it.
 path() {
 	case $1 in
@@ -104,7 +110,7 @@ tap() {
 }
 
 levels() {
-	tap "$1 dax_huge_page_test" '[^ ]+ ' "$1 " "$kvm/x86_64/dax_huge_page_test" -s "dax:$(path "$1")"
+	tap "$1 dax_huge_page_test" '[^ ]+ ' "$1 " "$(program x86/dax_huge_page_test)" -s "dax:$(path "$1")"
 }
 
 # A file's first write to a page is slow where its extents are unwritten; tests of speed run on a file that was written.
@@ -122,7 +128,7 @@ others() {
 		[ -n "$test" ] || continue
 		arguments=" $arguments"
 		# shellcheck disable=SC2086
-		run "$backing ${test##*/}${arguments%-? dax:*}" "$kvm/$test" ${arguments//'{}'/$dax}
+		run "$backing ${test##*/}${arguments%-? dax:*}" "$(program "$test")" ${arguments//'{}'/$dax}
 	done <<<"$tests"
 }
 
