@@ -31,22 +31,26 @@ run_modes() {
 
 # Numbers the results; the plan comes last, as their number is known only then.
 number() {
-	awk '
-		BEGIN { print "KTAP version 1" }
-		/^(not )?ok / {
-			n++
-			if (/# SKIP/) skipped++
-			else if (/^not/) failed++
-			else passed++
-			sub(/^(not )?ok/, "& " n)
-		}
-		!/^(not )?ok / && !/^#/ { $0 = "# " $0 }
-		{ print; fflush() }
-		END {
-			print "1.." n
-			printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
-			exit failed > 0 || n == 0
-		}'
+	local line n=0 passed=0 failed=0 skipped=0
+	echo "KTAP version 1"
+	while IFS= read -r line; do
+		case $line in
+		'ok '* | 'not ok '*)
+			n=$((n + 1))
+			case $line in
+			*'# SKIP'*) skipped=$((skipped + 1)) ;;
+			not*) failed=$((failed + 1)) ;;
+			*) passed=$((passed + 1)) ;;
+			esac
+			echo "${line%%ok *}ok $n ${line#*ok }"
+			;;
+		'#'*) echo "$line" ;;
+		*) echo "# $line" ;;
+		esac
+	done
+	echo "1..$n"
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ "$failed" -eq 0 ] && [ "$n" -gt 0 ]
 }
 trap 'exit 130' INT TERM
 run_modes | number | tee "$results" || exit 1
