@@ -30,4 +30,4 @@ for mutant in $mutants; do
 	fi
 done
 echo "$passed passed, $failed failed, 0 skipped"
-[ "$failed" -eq 0 ]
+[ "$failed" -eq 0 ] || exit 1
