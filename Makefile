@@ -2,8 +2,8 @@
 MAKEFLAGS += --no-print-directory
 BASE ?= v6.12
 .DEFAULT_GOAL := help
-.PHONY: help demo kselftest mutants kernel tree refresh run shell cmdline check clean
-export BASE BASES STOCK MUTANT KSRC CACHE SECONDS_MAX TARGETS MODES TESTS MUTANTS
+.PHONY: help demo kselftest mutants kernel tree refresh rangediff run shell cmdline check clean
+export BASE BASES STOCK MUTANT KSRC CACHE SECONDS_MAX TARGETS MODES TESTS MUTANTS A B
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
@@ -14,6 +14,8 @@ tree: ## make the git work tree: pristine source, one commit per patch
 	@lab/deps.sh build && lab/tree.sh
 refresh: ## write the tree's commits back into series/
 	@lab/refresh.sh
+rangediff: ## show how the same patch differs between the bases A= and B=
+	@lab/rangediff.sh
 demo: ## show real guests on each DAX backing, on the stock kernel and with the series
 	@lab/demo.sh
 kselftest: ## run the KVM selftests on DAX memory (MODES=, TESTS= for a part)

@@ -67,9 +67,25 @@ round_trips() {
 	diff -r "$work/before" "$SERIES"
 }
 
+# Patches that two bases share stand in the same order; what only one of them has is said.
+in_the_order_of() {
+	local base patch
+	for base in "$BASE" "$1"; do
+		while read -r patch; do
+			git mailinfo /dev/null /dev/null <"$TOP/series/$base/$patch" | sed -n 's/^Subject: //p'
+		done <"$TOP/series/$base/series" >"$work/titles-$base"
+	done
+	for base in "$BASE" "$1"; do
+		grep -xFf "$work/titles-$BASE" "$work/titles-$base" | grep -xFf "$work/titles-$1" >"$work/shared-$base" || true
+		grep -vxFf "$work/shared-$base" "$work/titles-$base" | sed "s/^/# only $base: /" >&3 || true
+	done
+	diff "$work/shared-$1" "$work/shared-$BASE"
+}
+
 for BASE in ${BASES:-$(cd "$TOP/series" && printf '%s\n' */ | tr -d /)}; do
 	SERIES=$TOP/series/$BASE
 	[ -d "$SERIES" ] || die 2 "BASES: there is no series/$BASE"
+	[ "$BASE" = v6.12 ] || check "$BASE has the patches that it shares with v6.12 in their order" in_the_order_of v6.12 3>&1
 	tree=$BUILD/$BASE/series/tree
 	status=0
 	BASE=$BASE STOCK='' MUTANT='' "$LAB/tree.sh" >"$work/log" 2>&1 || status=$?
