@@ -112,7 +112,7 @@ mapfile -t scripts < <(cd "$TOP" && git ls-files --cached --others --exclude-sta
 for script in "${scripts[@]}"; do
 	check "shellcheck $script" shellcheck -x -P "$TOP" "$TOP/$script"
 done
-for source in "$LAB"/*.c "$LAB"/guest/*.c; do
+for source in "$LAB"/*.c "$LAB"/guest/*.c "$TOP"/tools/*.c; do
 	check "compile ${source#"$TOP"/}" gcc -O2 -Wall -Wextra -Werror -c -o /dev/null "$source"
 done
 
