@@ -5,15 +5,23 @@ set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
-for target in ${TARGETS:=kvm vfio}; do
+for target in ${TARGETS:=kvm vfio dax}; do
 	case $target in
-	kvm | vfio) ;;
-	*) die 2 "TARGETS=$target: the lab runs the targets kvm and vfio" ;;
+	kvm | vfio | dax) ;;
+	*) die 2 "TARGETS=$target: the lab runs the targets kvm, vfio and dax" ;;
 	esac
 done
 export TARGETS
 "$LAB/kernel.sh"
 "$LAB/selftests.sh"
+
+# What the mm part needs besides the selftests: a module for this kernel, and a program.
+built=$OUT/mm
+mkdir -p "$built"
+cp "$LAB"/page_flags/{Kbuild,page_flags.c} "$built"
+quietly "$OUT/page_flags.log" "building page_flags for $VARIANT" make -C "$TREE" M="$built" modules
+gcc -O2 -Wall -Wextra -Werror -o "$built/dax-memory" "$LAB/guest/dax-memory.c"
+
 modes=${MODES:-$("$LAB/guest/kselftest.sh" -h | sed -nE 's/^  ([^ ]+) .*/\1/p')}
 
 results=$OUT/kselftest.tap
@@ -23,7 +31,7 @@ run_modes() {
 	for mode in $modes; do
 		start=$SECONDS status=0
 		echo "# $BASE $VARIANT $mode: starting the machine"
-		"$LAB/machine.sh" run "$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" 2>&1 || status=$?
+		"$LAB/machine.sh" run "$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1 || status=$?
 		# The machine's own verdict: it came up, the kernel log is clean, the devices are free again.
 		[ "$status" -eq 0 ] && echo "ok $mode machine seconds=$((SECONDS - start))" || echo "not ok $mode machine status=$status"
 	done
