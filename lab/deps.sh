@@ -5,7 +5,7 @@ set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
-build="gcc make libc6-dev bc flex bison libelf-dev libssl-dev cpio xz-utils perl kmod rsync git ccache"
+build="gcc make libc6-dev bc flex bison libelf-dev libssl-dev cpio xz-utils perl kmod rsync git ccache uuid-dev"
 machine="gcc libc6-dev cpio qemu-system-x86 ndctl e2fsprogs xfsprogs kmod"
 check="shellcheck quilt git perl gcc libc6-dev"
 
