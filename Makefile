@@ -3,7 +3,7 @@ MAKEFLAGS += --no-print-directory
 BASE ?= v6.12
 .DEFAULT_GOAL := help
 .PHONY: help demo kselftest kvm-dax-check mutants kernel tree refresh rangediff run shell cmdline check clean
-export BASE BASES STOCK MUTANT KSRC CACHE SECONDS_MAX KERNEL_WORDS TARGETS MODES TESTS MUTANTS A B
+export BASE BASES STOCK MUTANT KSRC CACHE SECONDS_MAX KERNEL_WORDS TARGETS MODES TESTS RECORD MUTANTS A B
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
@@ -18,7 +18,7 @@ rangediff: ## show how the same patch differs between the bases A= and B=
 	@lab/rangediff.sh
 demo: ## show real guests on each DAX backing, on the stock kernel and with the series
 	@lab/demo.sh
-kselftest: ## run the KVM selftests on DAX memory (MODES=, TESTS= for a part)
+kselftest: ## run the KVM selftests on DAX memory (MODES=, TESTS= for a part; RECORD=1 keeps the results)
 	@lab/kselftest.sh
 mutants: ## show which test fails when which protection is removed (MUTANTS= for some)
 	@lab/mutants.sh

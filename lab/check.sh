@@ -82,16 +82,29 @@ in_the_order_of() {
 	diff "$work/shared-$1" "$work/shared-$BASE"
 }
 
+# The results in results/ are those of the series as it is now.
+results_are_current() {
+	local file hash
+	hash=$(series_hash)
+	for file in "$TOP/results/$BASE"-*.tap; do
+		[ ! -e "$file" ] || grep -qx "# series: $hash" "$file" ||
+			{ echo "${file#"$TOP"/} is not of series/$BASE as it is now; run: RECORD=1 make kselftest BASE=$BASE"; return 1; }
+	done
+}
+
 for BASE in ${BASES:-$(cd "$TOP/series" && printf '%s\n' */ | tr -d /)}; do
 	SERIES=$TOP/series/$BASE
 	[ -d "$SERIES" ] || die 2 "BASES: there is no series/$BASE"
 	[ "$BASE" = v6.12 ] || check "$BASE has the patches that it shares with v6.12 in their order" in_the_order_of v6.12 3>&1
+	check "$BASE recorded results are current" results_are_current
 	tree=$BUILD/$BASE/series/tree
 	status=0
 	BASE=$BASE STOCK='' MUTANT='' "$LAB/tree.sh" >"$work/log" 2>&1 || status=$?
 	if [ "$status" -eq 2 ]; then
 		echo "ok $BASE # SKIP $(tail -n 1 "$work/log")"
 		skipped=$((skipped + 1))
+		# What nobody can run here has to have been run elsewhere.
+		check "$BASE has recorded results" [ -e "$TOP/results/$BASE-amd.tap" ]
 		continue
 	fi
 	check "$BASE git am" [ "$status" -eq 0 ]

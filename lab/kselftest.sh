@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Boots the kernel of BASE once per MMU mode, runs the KVM selftests on the DAX backings in it, and prints KTAP.
 # Takes MODES=<list> and TESTS=<extended regular expression on the tests' names> to run a part; ends with the counts.
+# RECORD=1 keeps the results of a whole run in results/, with what they depend on.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -60,5 +61,23 @@ number() {
 	echo "$passed passed, $failed failed, $skipped skipped"
 	[ "$failed" -eq 0 ] && [ "$n" -gt 0 ]
 }
+
+# Without what differs from run to run.
+record() {
+	local file=$TOP/results/$BASE-amd${STOCK:+-stock}.tap
+	mkdir -p "${file%/*}"
+	{
+		echo "# kernel: Linux $(make -s -C "$TREE" kernelversion), $VARIANT"
+		echo "# series: $(series_hash)"
+		echo "# machine: $(qemu-system-x86_64 --version | sed -n '1s/^QEMU emulator version //p'), $("$LAB/accel.sh" 2>/dev/null)"
+		echo "# compiler: $(gcc --version | head -n 1)"
+		sed -nE 's/^((not )?ok .*[^ ]) +seconds=[0-9]+$/\1/; /^(not )?ok |^[0-9]+ passed/p' "$results"
+	} >"$file"
+	say "recorded in ${file#"$TOP"/}"
+}
+
 trap 'exit 130' INT TERM
-run_modes | number | tee "$results" || exit 1
+status=0
+run_modes | number | tee "$results" || status=1
+[ -z "${RECORD:-}" ] || [ -n "${MODES:-}${TESTS:-}${MUTANT:-}" ] || record
+exit $status
