@@ -167,6 +167,9 @@ vfio() {
 	huge_before=$(<"$huge")
 	echo $((huge_before + 8)) >"$huge"
 	tap vfio_dax_test '' '' "$selftests/vfio/vfio_dax_test" ${device:+-d "$device"} "${arguments[@]}"
+	# A leak that is small, or that only some cycles have.
+	tap 'vfio_dax_test many' 'vfio ' 'vfio cycles=10000 ' \
+		"$selftests/vfio/vfio_dax_test" -c 10000 ${device:+-d "$device"} -s "dax:$(path devdax-2m)"
 	echo "$huge_before" >"$huge"
 }
 
