@@ -41,7 +41,8 @@ find "$OUT/runs" -mindepth 1 -maxdepth 1 -mmin +600 -exec rm -rf {} + 2>/dev/nul
 
 qemu=(qemu-system-x86_64 -name "kvm-dax-$BASE-$VARIANT" -nodefaults -no-user-config -display none -no-reboot)
 case $("$LAB/accel.sh") in
-kvm) qemu+=(-accel kvm -cpu host) ;;
+# Without XSAVE in a machine within the machine: the emulator gives it a wrong size of the area, and its kernel is overwritten.
+kvm) qemu+=(-accel kvm -cpu "host${NESTED:+,-xsave}") ;;
 tcg) qemu+=(-accel "tcg,thread=multi" -cpu max) ;;
 esac
 qemu+=(-M "q35,nvdimm=on" -smp 2 -m "$memory,slots=8,maxmem=64G")
