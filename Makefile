@@ -2,11 +2,11 @@
 MAKEFLAGS += --no-print-directory
 BASE ?= v6.12
 .DEFAULT_GOAL := help
-.PHONY: help demo kselftest mutants kernel tree refresh run shell cmdline check clean
-export BASE BASES STOCK MUTANT KSRC CACHE SECONDS_MAX TARGETS MODES TESTS MUTANTS
+.PHONY: help demo kselftest kvm-dax-check mutants kernel tree refresh rangediff run shell cmdline check clean
+export BASE BASES STOCK MUTANT KSRC CACHE SECONDS_MAX KERNEL_WORDS TARGETS MODES TESTS RECORD MUTANTS A B
 
 help: ## list the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
 	@echo "Variables: BASE=$(BASE), STOCK=1, MUTANT=<name>, KSRC=<tree or tarball>, CACHE=<folder>; README.md says what they do."
 kernel: ## build base + series (STOCK=1: the base alone; MUTANT=name: one protection removed)
 	@lab/kernel.sh
@@ -14,12 +14,16 @@ tree: ## make the git work tree: pristine source, one commit per patch
 	@lab/deps.sh build && lab/tree.sh
 refresh: ## write the tree's commits back into series/
 	@lab/refresh.sh
+rangediff: ## show how the same patch differs between the bases A= and B=
+	@lab/rangediff.sh
 demo: ## show real guests on each DAX backing, on the stock kernel and with the series
 	@lab/demo.sh
-kselftest: ## run the KVM selftests on DAX memory (MODES=, TESTS= for a part)
+kselftest: ## run the KVM selftests on DAX memory (MODES=, TESTS= for a part; RECORD=1 keeps the results)
 	@lab/kselftest.sh
 mutants: ## show which test fails when which protection is removed (MUTANTS= for some)
 	@lab/mutants.sh
+kvm-dax-check: ## build build/kvm-dax-check, which says how a guest on a given path would be mapped
+	@mkdir -p build && $(CC) -O2 -Wall -Wextra -Werror -o build/$@ tools/$@.c
 check: ## check patches, scripts and C without booting (BASES= for some)
 	@lab/check.sh
 run: kernel ## run JOB=<script or program> in the machine

@@ -67,15 +67,44 @@ round_trips() {
 	diff -r "$work/before" "$SERIES"
 }
 
+# Patches that two bases share stand in the same order; what only one of them has is said.
+in_the_order_of() {
+	local base patch
+	for base in "$BASE" "$1"; do
+		while read -r patch; do
+			git mailinfo /dev/null /dev/null <"$TOP/series/$base/$patch" | sed -n 's/^Subject: //p'
+		done <"$TOP/series/$base/series" >"$work/titles-$base"
+	done
+	for base in "$BASE" "$1"; do
+		grep -xFf "$work/titles-$BASE" "$work/titles-$base" | grep -xFf "$work/titles-$1" >"$work/shared-$base" || true
+		grep -vxFf "$work/shared-$base" "$work/titles-$base" | sed "s/^/# only $base: /" >&3 || true
+	done
+	diff "$work/shared-$1" "$work/shared-$BASE"
+}
+
+# The results in results/ are those of the series as it is now.
+results_are_current() {
+	local file hash
+	hash=$(series_hash)
+	for file in "$TOP/results/$BASE"-*.tap; do
+		[ ! -e "$file" ] || grep -qx "# series: $hash" "$file" ||
+			{ echo "${file#"$TOP"/} is not of series/$BASE as it is now; run: RECORD=1 make kselftest BASE=$BASE"; return 1; }
+	done
+}
+
 for BASE in ${BASES:-$(cd "$TOP/series" && printf '%s\n' */ | tr -d /)}; do
 	SERIES=$TOP/series/$BASE
 	[ -d "$SERIES" ] || die 2 "BASES: there is no series/$BASE"
+	[ "$BASE" = v6.12 ] || check "$BASE has the patches that it shares with v6.12 in their order" in_the_order_of v6.12 3>&1
+	check "$BASE recorded results are current" results_are_current
 	tree=$BUILD/$BASE/series/tree
 	status=0
 	BASE=$BASE STOCK='' MUTANT='' "$LAB/tree.sh" >"$work/log" 2>&1 || status=$?
 	if [ "$status" -eq 2 ]; then
 		echo "ok $BASE # SKIP $(tail -n 1 "$work/log")"
 		skipped=$((skipped + 1))
+		# What nobody can run here has to have been run elsewhere.
+		check "$BASE has recorded results" [ -e "$TOP/results/$BASE-amd.tap" ]
 		continue
 	fi
 	check "$BASE git am" [ "$status" -eq 0 ]
@@ -96,7 +125,7 @@ mapfile -t scripts < <(cd "$TOP" && git ls-files --cached --others --exclude-sta
 for script in "${scripts[@]}"; do
 	check "shellcheck $script" shellcheck -x -P "$TOP" "$TOP/$script"
 done
-for source in "$LAB"/*.c "$LAB"/guest/*.c; do
+for source in "$LAB"/*.c "$LAB"/guest/*.c "$TOP"/tools/*.c; do
 	check "compile ${source#"$TOP"/}" gcc -O2 -Wall -Wextra -Werror -c -o /dev/null "$source"
 done
 

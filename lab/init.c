@@ -51,6 +51,9 @@ static const char *const trouble[] = {
 	"scheduling while atomic", "sleeping function called",
 };
 
+/* What looks like it, but was asked for by a test. */
+static const char *const asked_for = "page dumped because: gup_test: dump_pages() test";
+
 static void say(const char *format, ...)
 {
 	va_list args;
@@ -268,6 +271,8 @@ static int search_log(int log, FILE *report)
 			continue;
 		text++;
 		text[strcspn(text, "\n")] = '\0';
+		if (strstr(text, asked_for))
+			continue;
 		for (i = 0; i < sizeof(trouble) / sizeof(*trouble); i++) {
 			if (!strstr(text, trouble[i]))
 				continue;

@@ -1,19 +1,28 @@
 #!/usr/bin/env bash
 # Boots the kernel of BASE once per MMU mode, runs the KVM selftests on the DAX backings in it, and prints KTAP.
 # Takes MODES=<list> and TESTS=<extended regular expression on the tests' names> to run a part; ends with the counts.
+# RECORD=1 keeps the results of a whole run in results/, with what they depend on.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
-for target in ${TARGETS:=kvm vfio}; do
+for target in ${TARGETS:=kvm vfio dax}; do
 	case $target in
-	kvm | vfio) ;;
-	*) die 2 "TARGETS=$target: the lab runs the targets kvm and vfio" ;;
+	kvm | vfio | dax) ;;
+	*) die 2 "TARGETS=$target: the lab runs the targets kvm, vfio and dax" ;;
 	esac
 done
 export TARGETS
 "$LAB/kernel.sh"
 "$LAB/selftests.sh"
+
+# What the mm part needs besides the selftests: a module for this kernel, and a program.
+built=$OUT/mm
+mkdir -p "$built"
+cp "$LAB"/page_flags/{Kbuild,page_flags.c} "$built"
+quietly "$OUT/page_flags.log" "building page_flags for $VARIANT" make -C "$TREE" M="$built" modules
+gcc -O2 -Wall -Wextra -Werror -o "$built/dax-memory" "$LAB/guest/dax-memory.c"
+
 modes=${MODES:-$("$LAB/guest/kselftest.sh" -h | sed -nE 's/^  ([^ ]+) .*/\1/p')}
 
 results=$OUT/kselftest.tap
@@ -23,7 +32,7 @@ run_modes() {
 	for mode in $modes; do
 		start=$SECONDS status=0
 		echo "# $BASE $VARIANT $mode: starting the machine"
-		"$LAB/machine.sh" run "$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" 2>&1 || status=$?
+		"$LAB/machine.sh" run "$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1 || status=$?
 		# The machine's own verdict: it came up, the kernel log is clean, the devices are free again.
 		[ "$status" -eq 0 ] && echo "ok $mode machine seconds=$((SECONDS - start))" || echo "not ok $mode machine status=$status"
 	done
@@ -52,5 +61,23 @@ number() {
 	echo "$passed passed, $failed failed, $skipped skipped"
 	[ "$failed" -eq 0 ] && [ "$n" -gt 0 ]
 }
+
+# Without what differs from run to run.
+record() {
+	local file=$TOP/results/$BASE-amd${STOCK:+-stock}.tap
+	mkdir -p "${file%/*}"
+	{
+		echo "# kernel: Linux $(make -s -C "$TREE" kernelversion), $VARIANT"
+		echo "# series: $(series_hash)"
+		echo "# machine: $(qemu-system-x86_64 --version | sed -n '1s/^QEMU emulator version //p'), $("$LAB/accel.sh" 2>/dev/null)"
+		echo "# compiler: $(gcc --version | head -n 1)"
+		sed -nE 's/^((not )?ok .*[^ ]) +seconds=[0-9]+$/\1/; /^(not )?ok |^[0-9]+ passed/p' "$results"
+	} >"$file"
+	say "recorded in ${file#"$TOP"/}"
+}
+
 trap 'exit 130' INT TERM
-run_modes | number | tee "$results" || exit 1
+status=0
+run_modes | number | tee "$results" || status=1
+[ -z "${RECORD:-}" ] || [ -n "${MODES:-}${TESTS:-}${MUTANT:-}" ] || record
+exit $status

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Boots the kernel of BASE in an emulated machine with NVDIMMs, and runs a job or a shell in it.
-# Takes: run COMMAND [ARGUMENT...] | shell | cmdline; and SECONDS_MAX=<the job's time limit>, 1200 if not given.
+# Takes: run COMMAND [ARGUMENT...] | shell | cmdline; SECONDS_MAX=<the job's time limit>, 1200 if not given; and
+# KERNEL_WORDS=<more words for the kernel's command line>.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -60,6 +61,8 @@ words="console=ttyS0 panic=-1 log_buf_len=8M LAB_MODULES=$MODULES LAB_BACKINGS=$
 if [ -z "${NESTED:-}" ]; then
 	# A device to assign, behind an IOMMU without interrupt remapping, which VFIO has to be told to accept.
 	qemu+=(-device "intel-iommu,intremap=off,caching-mode=on" -device edu)
+	# A controller whose BAR has struct pages.
+	qemu+=(-drive "if=none,id=cmb,driver=null-co,size=16M" -device "nvme,drive=cmb,serial=cmb,cmb_size_mb=16")
 	words+=" intel_iommu=on vfio_iommu_type1.allow_unsafe_interrupts=1"
 fi
 qemu+=(-device virtio-rng-pci)
@@ -75,7 +78,7 @@ else
 	# The job's output goes straight to our standard output, which is descriptor 3 here.
 	qemu+=(-add-fd "fd=3,set=1" -chardev "file,id=output,path=/dev/fdset/1,append=on" -device "virtserialport,chardev=output,name=output")
 fi
-words+=" LAB_JOB=$run/job LAB_SECONDS=$limit"
+words+=" LAB_JOB=$run/job LAB_SECONDS=$limit${KERNEL_WORDS:+ $KERNEL_WORDS}"
 qemu+=(-kernel "$BZIMAGE" -initrd "$initramfs" -append "$words")
 
 if [ "$mode" = cmdline ]; then

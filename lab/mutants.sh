@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs dax_huge_page_test on kernels with one protection removed each, and sees that exactly the listed tests fail.
-# Takes MUTANTS=<names>, all of lab/mutants/<base>/ if not given; each patch lists its tests as "Caught-by: <backing> <case>".
+# Runs tests on kernels with one protection removed each, and sees that exactly the listed ones fail.
+# Takes MUTANTS=<names>, all of lab/mutants/<base>/ if not given; each patch lists its tests as "Caught-by: <backing> <case>",
+# and those to run as "Tests: <extended regular expression>", dax_huge_page_test if not given.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -16,7 +17,8 @@ for mutant in $mutants; do
 	[ -f "$patch" ] || die 2 "there is no lab/mutants/$BASE/$mutant.patch"
 	tap=$BUILD/$BASE/mutants/$mutant.tap
 	export STOCK='' MUTANT=$mutant
-	MODES=npt=1 TESTS=dax_huge_page_test "$LAB/kselftest.sh" >"$tap" || true
+	tests=$(sed -nE 's/^Tests: //p' "$patch")
+	MODES=npt=1 TESTS=${tests:-dax_huge_page_test} "$LAB/kselftest.sh" >"$tap" || true
 	sed -nE 's/^not ok [0-9]+ npt=1 ([^ ]+( [^ =]+)?)( .*)?$/\1/p' "$tap" | sort >"$work/failed"
 	sed -nE 's/^Caught-by: //p' "$patch" | sort >"$work/listed"
 	if [ -s "$work/failed" ] && diff "$work/listed" "$work/failed" >"$work/diff"; then

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Runs the KVM selftests of one MMU mode on the DAX backings, in the machine; prints one TAP result per test, not numbered.
-# Takes a mode (see -h), the folder of the built selftests, which of its targets to run, and an optional extended regular
-# expression that names must match.
+# Takes a mode (see -h), the folder of the built selftests, which of its targets to run, an optional extended regular
+# expression that names must match, and the folder of what the lab has built for mm.sh.
 set -euo pipefail
 
 # mode | parameters of kvm | parameters of kvm_amd or kvm_intel | what runs | what it is
 modes="
-npt=1                |                     |          | levels others vfio | nested paging, the default; VFIO
+npt=1                |                     |          | levels others vfio reserved mm | nested paging, the default; VFIO; struct pages
 npt=0                |                     | paging=0 | levels        | shadow paging
 tdp_mmu=N            | tdp_mmu=N           |          | levels        | nested paging without the TDP MMU
 nx_huge_pages=force  | nx_huge_pages=force |          | levels        | executable pages are never huge
@@ -19,7 +19,7 @@ if [ "${1:-}" = -h ] || [ $# -lt 3 ]; then
 	[ "${1:-}" = -h ] && exit
 	exit 2
 fi
-mode=$1 selftests=$2 targets=$3 only=${4:-.}
+mode=$1 selftests=$2 targets=$3 only=${4:-.} built=${5:-}
 kvm=$selftests/kvm
 row=$(grep -E "^$mode +\|" <<<"$modes") || { echo "kselftest: no such mode: $mode" >&2; exit 2; }
 IFS='|' read -r _ kvm_parameters vendor_parameters what _ <<<"$row"
@@ -134,24 +134,77 @@ others() {
 	done <<<"$tests"
 }
 
+# The PCI device that has p2pdma pages, in p2pdma: the NVMe controller, whose driver makes them some time after it was loaded.
+find_p2pdma() {
+	local path deadline=$((SECONDS + 30))
+	modprobe nvme
+	while [ "$SECONDS" -lt "$deadline" ]; do
+		for path in /sys/bus/pci/devices/*/p2pmem; do
+			p2pdma=${path%/p2pmem}
+			return 0
+		done
+		sleep 0.1
+	done
+	p2pdma="no PCI device has p2pmem"
+	return 1
+}
+
+# The BAR that is as large as its p2pdma memory.
+p2pdma_resource() {
+	local path
+	for path in "$p2pdma"/resource[0-5]; do
+		[ "$(stat -c %s "$path")" -ne "$(<"$p2pdma/p2pmem/size")" ] || echo "$path"
+	done
+}
+
 # The machine within the machine has no device to assign.
 vfio() {
 	local backing device arguments=() huge=/proc/sys/vm/nr_hugepages huge_before
+	grep -qE "$only" <<<"$mode vfio_dax_test" || return 0
 	device=$("$(dirname "$0")/vfio-setup.sh") || { echo "not ok $mode vfio no device"; return 0; }
 	for backing in "${backings[@]}"; do
 		arguments+=(-s "dax:$(path "$backing")")
 	done
+	if find_p2pdma; then arguments+=(-p "$(p2pdma_resource)"); else echo "not ok $mode vfio p2pdma: $p2pdma"; fi
 	huge_before=$(<"$huge")
 	echo $((huge_before + 8)) >"$huge"
 	tap vfio_dax_test '' '' "$selftests/vfio/vfio_dax_test" ${device:+-d "$device"} "${arguments[@]}"
+	# A leak that is small, or that only some cycles have.
+	tap 'vfio_dax_test many' 'vfio ' 'vfio cycles=10000 ' \
+		"$selftests/vfio/vfio_dax_test" -c 10000 ${device:+-d "$device"} -s "dax:$(path devdax-2m)"
 	echo "$huge_before" >"$huge"
 }
 
-# The test of the levels in a machine within this one.
+# Which pages are PG_reserved.
+reserved() {
+	local backing arguments=()
+	grep -qE "$only" <<<"$mode reserved" || return 0
+	for backing in "${backings[@]}"; do
+		arguments+=(-s "dax:$(path "$backing")")
+	done
+	if find_p2pdma; then arguments+=(-p "$p2pdma/p2pmem/allocate"); else echo "not ok $mode reserved p2pdma: $p2pdma"; fi
+	tap reserved '' '' "$selftests/dax/dax_reserved_test" "${arguments[@]}"
+}
+
+mm() {
+	"$(dirname "$0")/mm.sh" "$mode" "$built/page_flags.ko" "$built/dax-memory" "$(program x86/dax_huge_page_test)" "$only"
+}
+
+# The test of the levels in a machine within this one. Emulated SVM loses about one guest in a hundred while it boots, for
+# a reason not known: a machine that dies before its first test is started once more.
 nested() {
-	local start=$SECONDS status=0
-	NESTED=1 ACCEL=kvm "$(dirname "$0")/../machine.sh" run \
-		env LABEL=nested PARTS=levels "$0" npt=1 "$selftests" kvm "$only" || status=$?
+	local start=$SECONDS status attempt log
+	log=$(mktemp)
+	for attempt in 1 2; do
+		status=0
+		NESTED=1 ACCEL=kvm SECONDS_MAX=500 "$(dirname "$0")/../machine.sh" run \
+			env LABEL=nested PARTS=levels "$0" npt=1 "$selftests" kvm "$only" | tee "$log" || status=$?
+		if [ "$status" -ne 125 ] || [ "$attempt" -eq 2 ] || grep -qE '^(not )?ok ' "$log"; then
+			break
+		fi
+		echo "# nested: the inner machine died before its first test; starting it again"
+	done
+	rm "$log"
 	[ "$status" -eq 0 ] || echo "not ok $mode inner machine status=$status seconds=$((SECONDS - start))"
 }
 
@@ -163,11 +216,12 @@ done
 for part in $what; do
 	case $part in
 	vfio) target=vfio ;;
+	reserved | mm) target=dax ;;
 	*) target=kvm ;;
 	esac
-	[[ " $targets " == *" $target "* ]] || continue
+	[[ " $targets " == *" $target "* && -d $selftests/$target ]] || continue
 	case $part in
-	nested | vfio) $part ;;
+	nested | vfio | reserved | mm) $part ;;
 	others) fill_files ;;&
 	*)
 		for backing in "${backings[@]}"; do

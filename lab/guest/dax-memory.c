@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Maps DAX memory and writes to it; with "poison" tells the kernel that a page
+ * of it is broken, and expects the signal for that, and that the memory around
+ * it can still be used.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define PAGE 4096UL
+
+static volatile sig_atomic_t code;
+static void *volatile where;
+
+static void on_sigbus(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)context;
+	code = info->si_code;
+	where = info->si_addr;
+}
+
+static int fail(const char *what, const char *path)
+{
+	fprintf(stderr, "dax-memory: %s: %s: %s\n", path, what, strerror(errno));
+	return 1;
+}
+
+/* The alignment of a device-dax node, 2M for a file. */
+static size_t alignment(int fd)
+{
+	unsigned long align = 2UL << 20;
+	char path[80];
+	struct stat st;
+	FILE *file;
+
+	if (fstat(fd, &st) || !S_ISCHR(st.st_mode))
+		return align;
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/align", major(st.st_rdev), minor(st.st_rdev));
+	file = fopen(path, "r");
+	if (!file || fscanf(file, "%lu", &align) != 1)
+		return 0;
+	fclose(file);
+	return align < 2UL << 20 ? 2UL << 20 : align;
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction action = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO };
+	volatile char *memory;
+	size_t size, i, middle;
+	int fd;
+
+	if (argc < 2)
+		return 2;
+	fd = open(argv[1], O_RDWR);
+	if (fd < 0)
+		return fail("open", argv[1]);
+	size = alignment(fd);
+	if (!size)
+		return fail("align", argv[1]);
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
+	if (memory == MAP_FAILED)
+		return fail("mmap", argv[1]);
+	for (i = 0; i < size; i += PAGE)
+		memory[i] = 1;
+	if (argc < 3) {
+		printf("written=%zu\n", size);
+		return 0;
+	}
+
+	middle = size / 2;
+	sigaction(SIGBUS, &action, NULL);
+	if (madvise((void *)(memory + middle), PAGE, MADV_HWPOISON))
+		return fail("madvise", argv[1]);
+	if (code != BUS_MCEERR_AR || (uintptr_t)where / PAGE != (uintptr_t)(memory + middle) / PAGE) {
+		fprintf(stderr, "dax-memory: %s: SIGBUS code %d at %p, expected code %d at %p\n", argv[1],
+			code, where, BUS_MCEERR_AR, (void *)(memory + middle));
+		return 1;
+	}
+	memory[0] = 2;
+	memory[size - PAGE] = 2;
+	printf("signal=BUS_MCEERR_AR offset=%zu\n", middle);
+	return 0;
+}

@@ -1,0 +1,181 @@
+#!/usr/bin/env bash
+# Takes DAX memory through all that its struct pages can become, and prints one TAP result per step, not numbered.
+# Takes the results' prefix, page_flags.ko, the programs dax-memory and dax_huge_page_test, and an extended regular
+# expression that names must match. Ends with the namespaces as it has found them, but for their content.
+set -euo pipefail
+
+prefix=$1 module=$2 dax_memory=$3 guest=$4 only=${5:-.}
+samples=16	# pages to look at in a range
+cycles=3
+
+region=$(basename "$(readlink /dax/devdax-2m)")	# of the namespace that all but the last step use
+region=region${region//[!0-9.]/}
+region=${region%.*}
+blocks=/sys/devices/system/memory
+
+fail() {
+	echo "mm: $*" >&2
+	exit 1
+}
+
+# step NAME FUNCTION: the function's last line of output says what it has measured, or why it has failed.
+step() {
+	local name="mm $1" start=$SECONDS status=0 log pid
+	grep -qE "$only" <<<"$prefix $name" || return 0
+	log=$(mktemp)
+	# In the background, as set -e is off in a function whose status is asked for.
+	"$2" >"$log" 2>&1 &
+	pid=$!
+	wait "$pid" || status=$?
+	if [ "$status" -eq 0 ]; then
+		echo "ok $prefix $name $(tail -n 1 "$log") seconds=$((SECONDS - start))"
+	else
+		sed 's/^/# /' "$log"
+		echo "not ok $prefix $name status=$status: $(tail -n 1 "$log")"
+	fi
+	rm "$log"
+}
+
+# field NAME: the first value of that name in ndctl's JSON on standard input.
+field() { sed -nE "s/.*\"$1\":\"([^\"]+)\".*/\1/p" | head -n 1; }
+
+# create WORDS: makes the region's namespace anew; gives namespace, and dax or disk.
+create() {
+	local said
+	namespace=$(ndctl list -N -r "$region" | field dev)
+	[ -z "$namespace" ] || said=$(ndctl destroy-namespace -f "$namespace" 2>&1) || fail "ndctl destroy-namespace: $said"
+	said=$(ndctl create-namespace -r "$region" "$@" 2>&1) || fail "ndctl create-namespace $*: $said"
+	namespace=$(field dev <<<"$said")
+	dax=$(field chardev <<<"$said")
+	disk=$(field blockdev <<<"$said")
+}
+
+# flags FIRST END: shows the flags of some pages of a range of page frames without END.
+flags() {
+	local i
+	[ -e /sys/kernel/debug/page_flags ] || insmod "$module"
+	for ((i = 0; i < samples; i++)); do
+		echo $(($1 + ($2 - $1 - 1) * i / (samples - 1))) >/sys/kernel/debug/page_flags
+		cat /sys/kernel/debug/page_flags
+	done
+}
+
+# pages FIRST END: counts those of them that are reserved, of a device, online.
+pages() {
+	local line reserved=0 zone_device=0 online=0
+	while read -r line; do
+		case $line in *reserved=1*) reserved=$((reserved + 1)) ;; esac
+		case $line in *zone_device=1*) zone_device=$((zone_device + 1)) ;; esac
+		case $line in *online=1*) online=$((online + 1)) ;; esac
+	done < <(flags "$@")
+	echo "reserved=$reserved zone_device=$zone_device online=$online"
+}
+
+# expect WHAT GOT WANT
+expect() {
+	[ "$2" = "$3" ] || fail "$1: $2, expected $3"
+}
+
+data_pfn() { echo $(($(<"/sys/bus/dax/devices/$dax/resource") >> 12)); }
+data_pages() { echo $(($(<"/sys/bus/dax/devices/$dax/size") >> 12)); }
+
+# A guest writes to DAX memory, and KVM leaves the flags of its pages alone.
+untouched() {
+	local said
+	create --mode=devdax --map=mem --align=2M
+	"$guest" -s "dax:/dev/$dax" -c readback
+	said=$(flags "$(data_pfn)" $(($(data_pfn) + 4096)))
+	! grep -E 'dirty|active' <<<"$said" || fail "pages have flags of memory that is written back"
+	grep -oE '0x[0-9a-f]+\(.*' <<<"$said" | sort -u | paste -sd ' '
+}
+
+# The memmap on the device itself: its pages are reserved, and those of the data are not.
+altmap() {
+	local start first memmap data
+	create --mode=devdax --map=dev --align=4k
+	start=$(($(<"/sys/bus/nd/devices/$namespace/resource") >> 12))
+	first=$(data_pfn)
+	# The first two pages hold the info block; their struct pages are never set up.
+	memmap=$(pages $((start + 2)) "$first")
+	data=$(pages "$first" $((first + $(data_pages))))
+	expect "pages of the memmap" "$memmap" "reserved=$samples zone_device=$samples online=0"
+	expect "pages of the data" "$data" "reserved=0 zone_device=$samples online=0"
+	echo "memmap_pages=$((first - start - 2))"
+}
+
+memory_blocks() { printf '%s\n' "$blocks"/memory*/ | sort; }
+total_kb() { sed -nE 's/^MemTotal: *([0-9]+) kB/\1/p' /proc/meminfo; }
+
+# What daxctl reconfigure-device --mode=system-ram does, and back.
+system_ram() {
+	local cycle before total new block pfn count word=new_id
+	create --mode=devdax --map=mem --align=2M
+	modprobe kmem
+	before=$(memory_blocks)
+	total=$(total_kb)
+	block=$((0x$(<"$blocks/block_size_bytes")))
+	pfn=$((($(data_pfn) * 4096 + block - 1) / block * block / 4096))
+	for ((cycle = 0; cycle < cycles; cycle++)); do
+		expect "pages of device-dax" "$(pages "$(data_pfn)" $(($(data_pfn) + $(data_pages))))" \
+			"reserved=0 zone_device=$samples online=0"
+		echo "$dax" >/sys/bus/dax/drivers/device_dax/unbind
+		echo "$dax" >/sys/bus/dax/drivers/kmem/$word
+		word=bind
+		mapfile -t new < <(comm -13 <(echo "$before") <(memory_blocks))
+		count=${#new[@]}
+		[ "$count" -gt 0 ] || fail "kmem has added no memory"
+		for block in "${new[@]}"; do
+			[ "$(<"$block/state")" = online ] || echo online_movable >"$block/state"
+		done
+		expect "memory that was added" $(($(total_kb) - total)) $((count * 0x$(<"$blocks/block_size_bytes") / 1024))
+		expect "pages of System RAM" "$(pages "$pfn" $((pfn + count * 0x$(<"$blocks/block_size_bytes") / 4096)))" \
+			"reserved=0 zone_device=0 online=$samples"
+		for block in "${new[@]}"; do
+			echo offline >"$block/state"
+		done
+		echo "$dax" >/sys/bus/dax/drivers/kmem/unbind
+		expect "memory blocks" "$(memory_blocks)" "$before"
+		echo "$dax" >/sys/bus/dax/drivers/device_dax/bind
+		"$dax_memory" "/dev/$dax"
+	done
+	echo "$dax" >/sys/bus/dax/drivers/kmem/remove_id
+	echo "blocks=$count cycles=$cycles"
+}
+
+# Every kind of namespace comes, is written to, and goes.
+namespaces() {
+	local mode map align made=0
+	for mode in devdax fsdax; do
+		for map in mem dev; do
+			for align in 4k 2M; do
+				create --mode="$mode" --map="$map" --align="$align"
+				case $mode in
+				devdax) "$dax_memory" "/dev/$dax" ;;
+				fsdax) dd if=/dev/zero "of=/dev/$disk" bs=2M count=8 oflag=direct status=none ;;
+				esac
+				made=$((made + 1))
+			done
+		done
+	done
+	echo "namespaces=$made"
+}
+
+# A page is broken: whoever uses it is told, and nothing else happens.
+memory_failure() {
+	local path count=0
+	create --mode=devdax --map=mem --align=2M
+	ln -sfn "/dev/$dax" /dax/devdax-2m
+	shopt -s nullglob
+	for path in /dax/devdax-* /dax/fsdax-*/memory; do
+		echo "$path"
+		"$dax_memory" "$path" poison
+		count=$((count + 1))
+	done
+	echo "pages=$count"
+}
+
+step "untouched" untouched
+step "reserved-altmap" altmap
+step "reserved-system-ram" system_ram
+step "namespaces" namespaces
+step "memory-failure" memory_failure

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Says how a guest would be mapped whose memory is a given device-dax node or
+ * file, and how the memory of a running one is.
+ *
+ *   cc -O2 -o kvm-dax-check kvm-dax-check.c
+ */
+#define _GNU_SOURCE
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+
+#define SZ_4K	0x1000ULL
+#define SZ_2M	0x200000ULL
+#define SZ_1G	0x40000000ULL
+
+#define KVM_DEBUGFS	"/sys/kernel/debug/kvm"
+
+/* What is known of the memory that a guest would get. */
+struct memory {
+	const char *path;
+	uint64_t size;		/* bytes that a guest can have */
+	uint64_t align;		/* of mappings, and of their size */
+	uint64_t in_2m;		/* bytes that the host can map by 2M and 1G */
+	uint64_t in_1g;
+};
+
+static void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+static void fail(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fputs("kvm-dax-check: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	va_end(args);
+	exit(1);
+}
+
+/* A size as QEMU takes it: in the largest unit that divides it. */
+static const char *size_string(uint64_t size)
+{
+	static char buffers[4][32];
+	static int next;
+	char *string = buffers[next++ % 4];
+	static const char units[] = "GMK";
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		if (size && size % (1ULL << (30 - 10 * i)) == 0)
+			break;
+	}
+	if (i < 3)
+		snprintf(string, sizeof(buffers[0]), "%" PRIu64 "%c", size >> (30 - 10 * i), units[i]);
+	else
+		snprintf(string, sizeof(buffers[0]), "%" PRIu64, size);
+	return string;
+}
+
+/* Reads a number, decimal or with 0x, from a file whose path is given by a format; false if there is none. */
+static bool read_number(uint64_t *number, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static bool read_number(uint64_t *number, const char *format, ...)
+{
+	char path[PATH_MAX], text[64] = "", *end;
+	va_list args;
+	FILE *file;
+
+	va_start(args, format);
+	vsnprintf(path, sizeof(path), format, args);
+	va_end(args);
+	file = fopen(path, "r");
+	if (!file)
+		return false;
+	if (!fgets(text, sizeof(text), file))
+		text[0] = '\0';
+	fclose(file);
+	*number = strtoull(text, &end, 0);
+	return end != text;
+}
+
+static void check_device(struct memory *memory, const struct stat *st)
+{
+	unsigned int major = major(st->st_rdev), minor = minor(st->st_rdev);
+	uint64_t resource;
+
+	if (!read_number(&memory->align, "/sys/dev/char/%u:%u/align", major, minor) ||
+	    !read_number(&memory->size, "/sys/dev/char/%u:%u/size", major, minor))
+		fail("%s is a character device, but not of device-dax: /sys/dev/char/%u:%u has no align; ndctl create-namespace --mode=devdax makes one",
+		     memory->path, major, minor);
+	if (!memory->size || !memory->align)
+		fail("%s: the device has no memory; daxctl create-device gives it some", memory->path);
+	memory->size -= memory->size % memory->align;
+	memory->in_2m = memory->align >= SZ_2M ? memory->size : 0;
+	memory->in_1g = memory->align >= SZ_1G ? memory->size : 0;
+
+	printf("%s: device-dax, alignment %s, %s\n", memory->path, size_string(memory->align),
+	       size_string(memory->size));
+	if (read_number(&resource, "/sys/dev/char/%u:%u/resource", major, minor))
+		printf("physical start: 0x%" PRIx64 "\n", resource);
+}
+
+/* The physical address at which the block device of a file system starts; false if it isn't memory. */
+static bool device_start(dev_t dev, uint64_t *start)
+{
+	unsigned int major = major(dev), minor = minor(dev);
+	uint64_t sector = 0;
+
+	if (read_number(start, "/sys/dev/block/%u:%u/device/resource", major, minor))
+		return true;
+	/* a partition */
+	if (!read_number(&sector, "/sys/dev/block/%u:%u/start", major, minor) ||
+	    !read_number(start, "/sys/dev/block/%u:%u/../device/resource", major, minor))
+		return false;
+	*start += sector * 512;
+	return true;
+}
+
+/* Adds up which parts of the file the host can map by 2M: as much of the file, in one extent, at a multiple of 2M. */
+static void check_extents(struct memory *memory, int fd, uint64_t start)
+{
+	char buffer[sizeof(struct fiemap) + 128 * sizeof(struct fiemap_extent)] __attribute__((aligned(8)));
+	struct fiemap *map = (struct fiemap *)buffer;
+	/* the extent that is being put together: adjoining ones are one */
+	uint64_t offset = 0, physical = 0, length = 0, allocated = 0, at, end, next = 0;
+	bool last = false;
+	unsigned int i;
+
+	while (!last) {
+		memset(map, 0, sizeof(*map));
+		map->fm_start = next;
+		map->fm_length = FIEMAP_MAX_OFFSET - next;
+		map->fm_extent_count = 128;
+		if (ioctl(fd, FS_IOC_FIEMAP, map)) {
+			printf("extents: not known, %s\n", strerror(errno));
+			return;
+		}
+		last = !map->fm_mapped_extents;
+		for (i = 0; i <= map->fm_mapped_extents; i++) {
+			struct fiemap_extent *extent = &map->fm_extents[i];
+
+			if (i < map->fm_mapped_extents) {
+				last = extent->fe_flags & FIEMAP_EXTENT_LAST;
+				next = extent->fe_logical + extent->fe_length;
+				allocated += extent->fe_length;
+				if (length && extent->fe_logical == offset + length &&
+				    extent->fe_physical == physical + length) {
+					length += extent->fe_length;
+					continue;
+				}
+			} else if (!last) {
+				break;
+			}
+			at = (offset + SZ_2M - 1) & ~(SZ_2M - 1);
+			end = (offset + length) & ~(SZ_2M - 1);
+			if (end > at && (start + physical + (at - offset)) % SZ_2M == 0)
+				memory->in_2m += end - at;
+			if (i == map->fm_mapped_extents)
+				break;
+			offset = extent->fe_logical;
+			physical = extent->fe_physical;
+			length = extent->fe_length;
+		}
+	}
+	if (allocated < memory->size)
+		printf("holes: %" PRIu64 "K of the file have no blocks yet, and get them where there is room when the guest writes; fallocate -l %" PRIu64 " '%s' allocates them now\n",
+		       (memory->size - allocated) >> 10, memory->size, memory->path);
+	printf("2M-aligned extents: %" PRIu64 "M of %" PRIu64 "M\n", memory->in_2m >> 20, memory->size >> 20);
+	if (memory->in_2m < (allocated & ~(SZ_2M - 1)))
+		printf("for more: mkfs.ext4 -O bigalloc -C 2M, or mkfs.xfs -d su=2m,sw=1 with allocation groups larger than the file\n");
+}
+
+static void check_file(struct memory *memory, const struct stat *st)
+{
+	uint64_t start;
+	void *map;
+	int fd;
+
+	fd = open(memory->path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		fail("%s cannot be opened for writing: %s", memory->path, strerror(errno));
+	if (!st->st_size)
+		fail("%s is empty; fallocate -l <size> makes it as large as the guest's memory", memory->path);
+
+	/* MAP_SYNC is refused for what isn't DAX: that is the definition of it that user space can see. */
+	map = mmap(NULL, SZ_4K, PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
+	if (map == MAP_FAILED && errno == EOPNOTSUPP)
+		fail("%s is not DAX: its file system is not on persistent memory, or not mounted with -o dax=always, or the file lacks the attribute (xfs_io -c 'chattr +x') under dax=inode",
+		     memory->path);
+	if (map == MAP_FAILED)
+		fail("%s cannot be mapped: %s", memory->path, strerror(errno));
+	munmap(map, SZ_4K);
+
+	memory->size = st->st_size;
+	memory->align = SZ_2M;
+	printf("%s: file on a DAX file system, %s\n", memory->path, size_string(memory->size));
+	if (device_start(st->st_dev, &start))
+		check_extents(memory, fd, start);
+	else
+		printf("extents: the physical start of the device is not known (root can read it)\n");
+	close(fd);
+}
+
+static void print_level(const struct memory *memory)
+{
+	struct utsname name;
+	int major = 0, minor = 0;
+
+	uname(&name);
+	sscanf(name.release, "%d.%d", &major, &minor);
+	if (memory->in_1g)
+		printf("expected: 1G entries, where guest physical and host address agree modulo 1G\n");
+	else if (memory->in_2m == memory->size)
+		printf("expected: 2M entries\n");
+	else if (memory->in_2m)
+		printf("expected: 2M entries for %" PRIu64 "M, 4K for the rest\n", memory->in_2m >> 20);
+	else
+		printf("expected: 4K entries\n");
+	if (major * 100 + minor < 506 && memory->in_2m)
+		printf("but this is Linux %s: KVM before v5.6 maps files by 4K without the series for v5.4\n", name.release);
+}
+
+static void print_memlock(uint64_t size)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &limit))
+		return;
+	if (limit.rlim_cur == RLIM_INFINITY)
+		printf("RLIMIT_MEMLOCK: unlimited\n");
+	else if (limit.rlim_cur >= size)
+		printf("RLIMIT_MEMLOCK: %" PRIu64 "K, enough\n", (uint64_t)limit.rlim_cur >> 10);
+	else
+		printf("RLIMIT_MEMLOCK: %" PRIu64 "K, less than %" PRIu64 "K: a device cannot be assigned unless it is raised (ulimit -l, LimitMEMLOCK=, <hard_limit>) or the VMM has CAP_IPC_LOCK\n",
+		       (uint64_t)limit.rlim_cur >> 10, size >> 10);
+}
+
+static int check_path(const char *path)
+{
+	struct memory memory = { .path = path };
+	struct stat st;
+	bool file;
+
+	if (stat(path, &st))
+		fail("%s: %s", path, strerror(errno));
+	file = S_ISREG(st.st_mode);
+	if (S_ISCHR(st.st_mode))
+		check_device(&memory, &st);
+	else if (file)
+		check_file(&memory, &st);
+	else
+		fail("%s is neither a device-dax node nor a file; a directory or a block device cannot be a guest's memory", path);
+
+	print_level(&memory);
+	if (file)
+		printf("assigned devices: not with a file on a DAX file system; VFIO refuses it with EOPNOTSUPP\n");
+	else
+		print_memlock(memory.size);
+	printf("QEMU: -object memory-backend-file,id=mem,mem-path=%s,share=on,align=%s,size=%s -machine q35,memory-backend=mem -m %s\n",
+	       path, size_string(memory.align), size_string(memory.size), size_string(memory.size));
+	return 0;
+}
+
+/* Prints what of the VMM's memory can be DAX: shared mappings of device-dax nodes and files. */
+static void print_mappings(const char *pid)
+{
+	char path[PATH_MAX], line[PATH_MAX + 128], *file;
+	unsigned long from, to;
+	char flags[8];
+	struct stat st;
+	FILE *maps;
+	int at;
+
+	snprintf(path, sizeof(path), "/proc/%s/maps", pid);
+	maps = fopen(path, "r");
+	if (!maps)
+		fail("%s: %s", path, strerror(errno));
+	while (fgets(line, sizeof(line), maps)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (sscanf(line, "%lx-%lx %7s %*s %*s %*s %n", &from, &to, flags, &at) != 3)
+			continue;
+		file = line + at;
+		if (file[0] != '/' || flags[3] != 's' || to - from < SZ_2M || stat(file, &st))
+			continue;
+		if (S_ISREG(st.st_mode) || !strncmp(file, "/dev/dax", 8))
+			printf("mapping: 0x%lx, %s, %s%s\n", from, size_string(to - from), file,
+			       from % SZ_2M ? ": not aligned to 2M, so never larger than 4K; pass align=2M" : "");
+	}
+	fclose(maps);
+}
+
+static int check_process(const char *pid)
+{
+	uint64_t pages[3], faults;
+	struct dirent *entry;
+	char prefix[32];
+	int vms = 0;
+	DIR *dir;
+
+	print_mappings(pid);
+	dir = opendir(KVM_DEBUGFS);
+	if (!dir)
+		fail(KVM_DEBUGFS ": %s; root can read it when debugfs is mounted and KVM is loaded", strerror(errno));
+	snprintf(prefix, sizeof(prefix), "%s-", pid);
+	while ((entry = readdir(dir))) {
+		const char *vm = entry->d_name;
+
+		if (strncmp(vm, prefix, strlen(prefix)))
+			continue;
+		vms++;
+		if (!read_number(&pages[0], KVM_DEBUGFS "/%s/pages_4k", vm) ||
+		    !read_number(&pages[1], KVM_DEBUGFS "/%s/pages_2m", vm) ||
+		    !read_number(&pages[2], KVM_DEBUGFS "/%s/pages_1g", vm)) {
+			printf("vm %s: this kernel does not count entries by size\n", vm);
+			continue;
+		}
+		printf("vm %s, all its memory: %" PRIu64 " entries of 4K, %" PRIu64 " of 2M, %" PRIu64 " of 1G",
+		       vm, pages[0], pages[1], pages[2]);
+		if (read_number(&faults, KVM_DEBUGFS "/%s/pf_taken", vm))
+			printf(", %" PRIu64 " faults", faults);
+		putchar('\n');
+	}
+	closedir(dir);
+	if (!vms)
+		fail("process %s has no VM", pid);
+	return 0;
+}
+
+static void usage(FILE *to)
+{
+	fputs("usage: kvm-dax-check PATH     what a guest gets whose memory is PATH, a device-dax node or a DAX file\n"
+	      "       kvm-dax-check -p PID   what a running guest has, given the pid of its VMM; needs root\n"
+	      "Ends with 0, with 1 and the reason when PATH cannot be DAX memory of a guest, and with 2 on wrong usage.\n",
+	      to);
+}
+
+int main(int argc, char *argv[])
+{
+	if (argc == 2 && (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help"))) {
+		usage(stdout);
+		return 0;
+	}
+	if (argc == 3 && !strcmp(argv[1], "-p") && isdigit((unsigned char)argv[2][0]))
+		return check_process(argv[2]);
+	if (argc == 2 && argv[1][0] != '-')
+		return check_path(argv[1]);
+	usage(stderr);
+	return 2;
+}
