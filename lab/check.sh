@@ -103,8 +103,8 @@ for BASE in ${BASES:-$(cd "$TOP/series" && printf '%s\n' */ | tr -d /)}; do
 	if [ "$status" -eq 2 ]; then
 		echo "ok $BASE # SKIP $(tail -n 1 "$work/log")"
 		skipped=$((skipped + 1))
-		# What nobody can run here has to have been run elsewhere.
-		check "$BASE has recorded results" [ -e "$TOP/results/$BASE-amd.tap" ]
+		# What nobody can run here has to have been run elsewhere, unless it is a draft.
+		[ -n "$(base_field draft)" ] || check "$BASE has recorded results" [ -e "$TOP/results/$BASE-amd.tap" ]
 		continue
 	fi
 	check "$BASE git am" [ "$status" -eq 0 ]
