@@ -21,6 +21,7 @@
 
 static volatile sig_atomic_t code;
 static void *volatile where;
+static volatile short lsb;
 
 static void on_sigbus(int sig, siginfo_t *info, void *context)
 {
@@ -28,6 +29,7 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 	(void)context;
 	code = info->si_code;
 	where = info->si_addr;
+	lsb = info->si_addr_lsb;
 }
 
 static int fail(const char *what, const char *path)
@@ -83,9 +85,11 @@ int main(int argc, char **argv)
 	sigaction(SIGBUS, &action, NULL);
 	if (madvise((void *)(memory + middle), PAGE, MADV_HWPOISON))
 		return fail("madvise", argv[1]);
-	if (code != BUS_MCEERR_AR || (uintptr_t)where / PAGE != (uintptr_t)(memory + middle) / PAGE) {
-		fprintf(stderr, "dax-memory: %s: SIGBUS code %d at %p, expected code %d at %p\n", argv[1],
-			code, where, BUS_MCEERR_AR, (void *)(memory + middle));
+	/* The address is exact to 1 << lsb bytes, which are those that were mapped together. */
+	if (code != BUS_MCEERR_AR || lsb < 12 || 1UL << lsb > size ||
+	    (uintptr_t)where >> lsb != (uintptr_t)(memory + middle) >> lsb) {
+		fprintf(stderr, "dax-memory: %s: SIGBUS code %d at %p, exact to %d bits, expected code %d at %p\n", argv[1],
+			code, where, lsb, BUS_MCEERR_AR, (void *)(memory + middle));
 		return 1;
 	}
 	memory[0] = 2;
