@@ -90,8 +90,10 @@ int main(int argc, char **argv)
 	sigaction(SIGBUS, &action, NULL);
 	if (madvise((void *)(memory + BROKEN), PAGE, MADV_HWPOISON))
 		return fail("madvise", argv[1]);
-	if (code != BUS_MCEERR_AR || where >> bits != (uintptr_t)(memory + BROKEN) >> bits) {
-		fprintf(stderr, "dax-memory: %s: SIGBUS code %d at %#lx >> %d, expected code %d at %p\n", argv[1],
+	/* The address is exact to 1 << bits bytes, which are those that were mapped together. */
+	if (code != BUS_MCEERR_AR || bits < 12 || 1UL << bits > size ||
+	    where >> bits != (uintptr_t)(memory + BROKEN) >> bits) {
+		fprintf(stderr, "dax-memory: %s: SIGBUS code %d at %#lx, exact to %d bits, expected code %d at %p\n", argv[1],
 			code, where, bits, BUS_MCEERR_AR, (void *)(memory + BROKEN));
 		return 1;
 	}

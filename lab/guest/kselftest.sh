@@ -6,7 +6,7 @@ set -euo pipefail
 
 # mode | parameters of kvm | parameters of kvm_amd or kvm_intel | what runs | what it is
 modes="
-npt=1                |                     |          | levels others vfio reserved mm | nested paging, the default; VFIO; struct pages
+npt=1                |                     |          | levels others references vfio reserved mm | nested paging, the default; VFIO; struct pages
 npt=0                |                     | paging=0 | levels        | shadow paging
 tdp_mmu=N            | tdp_mmu=N           |          | levels        | nested paging without the TDP MMU
 nx_huge_pages=force  | nx_huge_pages=force |          | levels        | executable pages are never huge
@@ -181,6 +181,21 @@ vfio() {
 	echo "$huge_before" >"$huge"
 }
 
+# What adds a reference to a DAX page. It comes before vfio(), which on a stock kernel leaves references behind.
+references() {
+	local backing device arguments=() test=$selftests/dax/dax_references_test
+	grep -qE "$only" <<<"$mode references" || return 0
+	if [ ! -e "$test" ]; then
+		echo "ok $mode references # SKIP not on this base: a mapping of DAX memory takes no reference"
+		return
+	fi
+	device=$("$(dirname "$0")/vfio-setup.sh") || { echo "not ok $mode references vfio no device"; return 0; }
+	for backing in "${backings[@]}"; do
+		arguments+=(-s "dax:$(path "$backing")")
+	done
+	tap references '' '' "$test" ${device:+-d "$device"} "${arguments[@]}"
+}
+
 # Which pages are PG_reserved.
 reserved() {
 	local backing arguments=()
@@ -222,12 +237,12 @@ done
 for part in $what; do
 	case $part in
 	vfio) target=vfio ;;
-	reserved | mm) target=dax ;;
+	references | reserved | mm) target=dax ;;
 	*) target=kvm ;;
 	esac
 	[[ " $targets " == *" $target "* && -d $selftests/$target ]] || continue
 	case $part in
-	nested | vfio | reserved | mm) $part ;;
+	nested | references | vfio | reserved | mm) $part ;;
 	others) fill_files ;;&
 	*)
 		for backing in "${backings[@]}"; do
