@@ -59,7 +59,7 @@ words="console=ttyS0 panic=-1 log_buf_len=8M LAB_MODULES=$MODULES LAB_BACKINGS=$
 if [ -z "${NESTED:-}" ]; then
 	# A device to assign, behind an IOMMU without interrupt remapping, which VFIO has to be told to accept.
 	qemu+=(-device "intel-iommu,intremap=off,caching-mode=on" -device edu)
-	words+=" intel_iommu=on vfio_iommu_type1.allow_unsafe_interrupts=1"
+	words+=" intel_iommu=on vfio_iommu_type1.allow_unsafe_interrupts=1 $(base_field words)"
 fi
 qemu+=(-device virtio-rng-pci)
 qemu+=(-serial "file:$run/console.log")

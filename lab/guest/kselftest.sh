@@ -26,9 +26,10 @@ mode=$1 selftests=$2 targets=$3 only=${4:-.}
 kvm=$selftests/kvm
 row=$(grep -E "^$mode +\|" <<<"$modes") || { echo "kselftest: no such mode: $mode" >&2; exit 2; }
 IFS='|' read -r _ kvm_parameters vendor_parameters what _ <<<"$row"
+# The series of v5.4 changes how hugetlbfs is mapped, too.
+[ "${BASE:-}" != v5.4 ] || what=$(sed 's/others/existing/; s/levels/levels hugetlb/' <<<"$what")
 # A machine within the machine is given these two.
 mode=${LABEL:-$mode} what=${PARTS:-$what}
-[ "${BASE:-}" != v5.4 ] || what=${what/others/existing}
 IFS=, read -ra backings <<<"$LAB_BACKINGS"
 
 # The selftests of the base that take a backing, in sizes for an emulator; {} is the DAX path.
@@ -137,6 +138,17 @@ levels() {
 	tap "$1 dax_huge_page_test" '[^ ]+ ' "$1 " "$(program x86/dax_huge_page_test)" -s "dax:$(path "$1")"
 }
 
+# Pages of 2M can be had at any time, that of 1G is from the kernel's command line.
+hugetlb() {
+	local huge=/proc/sys/vm/nr_hugepages huge_before size
+	huge_before=$(<"$huge")
+	echo $((huge_before + 32)) >"$huge"
+	for size in 2M 1G; do
+		tap "hugetlb-${size,,} dax_huge_page_test" '[^ ]+ ' "hugetlb-${size,,} " "$(program x86/dax_huge_page_test)" -s "hugetlb:$size"
+	done
+	echo "$huge_before" >"$huge"
+}
+
 # A file's first write to a page is slow where its extents are unwritten; tests of speed run on a file that was written.
 fill_files() {
 	local file
@@ -196,7 +208,7 @@ for part in $what; do
 	esac
 	[[ " $targets " == *" $target "* ]] || continue
 	case $part in
-	existing | nested | vfio) $part ;;
+	existing | hugetlb | nested | vfio) $part ;;
 	others) fill_files ;;&
 	*)
 		for backing in "${backings[@]}"; do
