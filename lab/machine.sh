@@ -35,7 +35,7 @@ mkdir -p "$OUT/runs"
 run=$(mktemp -d "$OUT/runs/$(date +%H%M%S).XXXX")
 find "$OUT/runs" -mindepth 1 -maxdepth 1 -mmin +600 -exec rm -rf {} + 2>/dev/null || true
 
-# Features that the base's own selftests do not work with, e.g. ",la57=off".
+# What the base cannot do with the emulator's CPU: its selftests five levels of page tables, its KVM the guests' AVX state.
 without=$(base_field cpu)
 qemu=(qemu-system-x86_64 -name "kvm-dax-$BASE-$VARIANT" -nodefaults -no-user-config -display none -no-reboot)
 case $("$LAB/accel.sh") in
