@@ -13,6 +13,9 @@ nx_huge_pages=force  | nx_huge_pages=force |          | levels        | executab
 nested               |                     |          | nested        | a machine in the machine, whose DAX memory lies on DAX memory
 "
 
+# v5.4 has no TDP MMU.
+[ "${BASE:-}" != v5.4 ] || modes=$(grep -v '^tdp_mmu' <<<"$modes")
+
 if [ "${1:-}" = -h ] || [ $# -lt 3 ]; then
 	echo "usage: $0 MODE SELFTESTS TARGETS [REGEX]; MODE is one of:"
 	sed -nE 's/^([^ |]+) *\|.*\| (.*)/  \1\t\2/p' <<<"$modes" | expand -t 24
@@ -23,6 +26,8 @@ mode=$1 selftests=$2 targets=$3 only=${4:-.} built=${5:-}
 kvm=$selftests/kvm
 row=$(grep -E "^$mode +\|" <<<"$modes") || { echo "kselftest: no such mode: $mode" >&2; exit 2; }
 IFS='|' read -r _ kvm_parameters vendor_parameters what _ <<<"$row"
+# The series of v5.4 changes how hugetlbfs is mapped, too.
+[ "${BASE:-}" != v5.4 ] || what=$(sed 's/others/existing/; s/levels/levels hugetlb/' <<<"$what")
 # A machine within the machine is given these two.
 mode=${LABEL:-$mode} what=${PARTS:-$what}
 IFS=, read -ra backings <<<"$LAB_BACKINGS"
@@ -42,6 +47,26 @@ memslot_perf_test                    -s 64 -l 1 -f 3 -e 3 -b dax:{}
 memslot_perf_test                    -s 64 -l 1 -f 5 -e 5 -b dax:{}
 x86/dirty_log_page_splitting_test    -b 32M -s dax:{}
 x86/private_mem_conversions_test     -s dax:{}
+"
+
+# In v5.4 none does; all of them must pass as they did without the series.
+v54_tests="
+clear_dirty_log_test
+dirty_log_test
+kvm_create_max_vcpus
+x86/cr4_cpuid_sync_test
+x86/evmcs_test
+x86/hyperv_cpuid
+x86/mmio_warning_test
+x86/platform_info_test
+x86/set_sregs_test
+x86/smm_test
+x86/state_test
+x86/sync_regs_test
+x86/vmx_close_while_nested_test
+x86/vmx_dirty_log_test
+x86/vmx_set_nested_state_test
+x86/vmx_tsc_adjust_test
 "
 
 load_kvm() {
@@ -113,6 +138,17 @@ levels() {
 	tap "$1 dax_huge_page_test" '[^ ]+ ' "$1 " "$(program x86/dax_huge_page_test)" -s "dax:$(path "$1")"
 }
 
+# Pages of 2M can be had at any time, that of 1G is from the kernel's command line.
+hugetlb() {
+	local huge=/proc/sys/vm/nr_hugepages huge_before size
+	huge_before=$(<"$huge")
+	echo $((huge_before + 32)) >"$huge"
+	for size in 2M 1G; do
+		tap "hugetlb-${size,,} dax_huge_page_test" '[^ ]+ ' "hugetlb-${size,,} " "$(program x86/dax_huge_page_test)" -s "hugetlb:$size"
+	done
+	echo "$huge_before" >"$huge"
+}
+
 # A file's first write to a page is slow where its extents are unwritten; tests of speed run on a file that was written.
 fill_files() {
 	local file
@@ -160,6 +196,13 @@ p2pdma_resource() {
 	local path
 	for path in "$p2pdma"/resource[0-5]; do
 		[ "$(stat -c %s "$path")" -ne "$(<"$p2pdma/p2pmem/size")" ] || echo "$path"
+	done
+}
+
+existing() {
+	local test
+	for test in $v54_tests; do
+		run "${test##*/}" "$(program "$test")"
 	done
 }
 
@@ -242,7 +285,7 @@ for part in $what; do
 	esac
 	[[ " $targets " == *" $target "* && -d $selftests/$target ]] || continue
 	case $part in
-	nested | references | vfio | reserved | mm) $part ;;
+	existing | hugetlb | nested | references | vfio | reserved | mm) $part ;;
 	others) fill_files ;;&
 	*)
 		for backing in "${backings[@]}"; do
