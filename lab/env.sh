@@ -95,8 +95,13 @@ quietly() {
 # series_patches: the paths of the base's patches, in order.
 series_patches() { sed "s|^|$SERIES/|" "$SERIES/series"; }
 
-# series_hash: names the series as it is now.
-series_hash() { series_patches | xargs cat | sha256sum | cut -c1-16; }
+# series_hash: names what the series changes, whatever its changelogs say.
+series_hash() {
+	local patch
+	while read -r patch; do
+		git patch-id --stable <"$patch" | cut -d' ' -f1
+	done < <(series_patches) | sha256sum | cut -c1-16
+}
 
 # recipe PRISTINE PATCH...: names a tree by the commit it starts from and the patches on top.
 recipe() { local pristine=$1; shift; { echo "$pristine"; cat /dev/null "$@"; } | sha256sum | cut -d' ' -f1; }
