@@ -73,7 +73,6 @@ record() {
 		echo "# compiler: $(gcc --version | head -n 1)"
 		sed -nE 's/^((not )?ok .*[^ ]) +seconds=[0-9]+$/\1/; /^(not )?ok |^[0-9]+ passed/p' "$results"
 	} >"$file"
-	say "recorded in ${file#"$TOP"/}"
 }
 
 trap 'exit 130' INT TERM
