@@ -261,7 +261,7 @@ nested() {
 	log=$(mktemp)
 	for attempt in 1 2; do
 		status=0
-		NESTED=1 ACCEL=kvm SECONDS_MAX=500 "$(dirname "$0")/../machine.sh" run \
+		NESTED=1 ACCEL=kvm SECONDS_MAX=300 "$(dirname "$0")/../machine.sh" run \
 			env LABEL=nested PARTS=levels "$0" npt=1 "$selftests" kvm "$only" | tee "$log" || status=$?
 		if [ "$status" -ne 125 ] || [ "$attempt" -eq 2 ] || grep -qE '^(not )?ok ' "$log"; then
 			break
