@@ -13,7 +13,7 @@ backings=("$@")
 [ $# -gt 0 ] || backings=(devdax-4k devdax-2m devdax-1g fsdax-ext4 fsdax-xfs hugetlbfs-2m anon)
 
 limit=120	# seconds for a guest to boot and write to its memory; 30 are usual
-# How often a guest is started at most. Emulated SVM loses about one in a hundred while it boots, for a reason not known.
+# How often a guest is started at most. Emulated SVM loses one now and then while it boots, for a reason not known.
 # Its XSAVE has a wrong size there, and newer kernels overwrite their own memory with it: guests do without.
 attempts=1 cpu=host
 ! grep -q 'QEMU TCG' /proc/cpuinfo || attempts=3 cpu=host,-xsave
@@ -177,7 +177,7 @@ measure() {
 		tail -n 15 "$work/console" >&2 || true
 		tail -n 5 "$work/qemu" >&2 || true
 		[ "$attempt" -lt "$attempts" ] || fail "$backing: $why"
-		echo "$backing: $why; starting it again, as the emulated CPU loses about one guest in a hundred" >&2
+		echo "$backing: $why; starting it again, as the emulated CPU loses a guest now and then" >&2
 		stop_guest
 	done
 	printf -v seconds '%d.%d' $((microseconds / 1000000)) $((microseconds / 100000 % 10))
