@@ -206,14 +206,21 @@ existing() {
 	done
 }
 
-# The machine within the machine has no device to assign.
-vfio() {
-	local backing device arguments=() huge=/proc/sys/vm/nr_hugepages huge_before
-	grep -qE "$only" <<<"$mode vfio_dax_test" || return 0
-	device=$("$(dirname "$0")/vfio-setup.sh") || { echo "not ok $mode vfio no device"; return 0; }
+# Sets arguments, of a test that takes all backings at once.
+every_backing() {
+	local backing
+	arguments=()
 	for backing in "${backings[@]}"; do
 		arguments+=(-s "dax:$(path "$backing")")
 	done
+}
+
+# The machine within the machine has no device to assign.
+vfio() {
+	local device arguments huge=/proc/sys/vm/nr_hugepages huge_before
+	grep -qE "$only" <<<"$mode vfio_dax_test" || return 0
+	device=$("$(dirname "$0")/vfio-setup.sh") || { echo "not ok $mode vfio no device"; return 0; }
+	every_backing
 	if find_p2pdma; then arguments+=(-p "$(p2pdma_resource)"); else echo "not ok $mode vfio p2pdma: $p2pdma"; fi
 	huge_before=$(<"$huge")
 	echo $((huge_before + 8)) >"$huge"
@@ -226,26 +233,22 @@ vfio() {
 
 # What adds a reference to a DAX page. It comes before vfio(), which on a stock kernel leaves references behind.
 references() {
-	local backing device arguments=() test=$selftests/dax/dax_references_test
+	local device arguments test=$selftests/dax/dax_references_test
 	grep -qE "$only" <<<"$mode references" || return 0
 	if [ ! -e "$test" ]; then
 		echo "ok $mode references # SKIP not on this base: a mapping of DAX memory takes no reference"
 		return
 	fi
 	device=$("$(dirname "$0")/vfio-setup.sh") || { echo "not ok $mode references vfio no device"; return 0; }
-	for backing in "${backings[@]}"; do
-		arguments+=(-s "dax:$(path "$backing")")
-	done
+	every_backing
 	tap references '' '' "$test" ${device:+-d "$device"} "${arguments[@]}"
 }
 
 # Which pages are PG_reserved.
 reserved() {
-	local backing arguments=()
+	local arguments
 	grep -qE "$only" <<<"$mode reserved" || return 0
-	for backing in "${backings[@]}"; do
-		arguments+=(-s "dax:$(path "$backing")")
-	done
+	every_backing
 	if find_p2pdma; then arguments+=(-p "$p2pdma/p2pmem/allocate"); else echo "not ok $mode reserved p2pdma: $p2pdma"; fi
 	tap reserved '' '' "$selftests/dax/dax_reserved_test" "${arguments[@]}"
 }
@@ -254,8 +257,8 @@ mm() {
 	"$(dirname "$0")/mm.sh" "$mode" "$built/page_flags.ko" "$built/dax-memory" "$(program x86/dax_huge_page_test)" "$only"
 }
 
-# The test of the levels in a machine within this one. Emulated SVM loses about one guest in a hundred while it boots, for
-# a reason not known: a machine that dies before its first test is started once more.
+# The test of the levels in a machine within this one. Emulated SVM loses a guest now and then while it boots, for a
+# reason not known: a machine that dies before its first test is started once more.
 nested() {
 	local start=$SECONDS status attempt log
 	log=$(mktemp)
