@@ -51,8 +51,8 @@ applies_by_quilt() {
 	mkdir "$work/quilt"
 	[ -s "$SERIES/series" ] || return 0
 	mapfile -t patches < <(series_patches)
-	sed -nE 's|^--- a/([^\t]*).*|\1|p' "${patches[@]}" | sort -u | while read -r path; do
-		# a file that an earlier patch of the series has made is not in the source
+	touched_by "${patches[@]}" | while read -r path; do
+		# a file that the series makes is not in the source
 		git -C "$tree" cat-file -e "pristine:$path" 2>/dev/null || continue
 		mkdir -p "$work/quilt/$(dirname "$path")"
 		git -C "$tree" show "pristine:$path" >"$work/quilt/$path"
@@ -84,11 +84,17 @@ in_the_order_of() {
 
 # The results in results/ are those of the series as it is now.
 results_are_current() {
-	local file hash
+	local file hash command
 	hash=$(series_hash)
-	for file in "$TOP/results/$BASE"-*.tap; do
-		[ ! -e "$file" ] || grep -qx "# series: $hash" "$file" ||
-			{ echo "${file#"$TOP"/} is not of series/$BASE as it is now; run: RECORD=1 make kselftest BASE=$BASE"; return 1; }
+	for file in "$TOP/results/$BASE"-*; do
+		[ ! -e "$file" ] || grep -qx "# series: $hash" "$file" || {
+			case $file in
+			*-demo.tsv) command=demo ;;
+			*) command=kselftest ;;
+			esac
+			echo "${file#"$TOP"/} is not of series/$BASE as it is now; run: make $command BASE=$BASE RECORD=1"
+			return 1
+		}
 	done
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Shows how KVM maps a real Linux guest's memory, by backing, on the stock kernel and with the series.
 # Takes the base (default: BASE, or v6.12); leaves build/<base>/demo.tsv and prints it as a table.
+# RECORD=1 keeps it in results/, with what it depends on; make plot draws that.
 set -euo pipefail
 
 lab=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -43,6 +44,10 @@ for stock in 1 ''; do
 	STOCK=$stock DEMO_ROWS=$partial "$lab/demo.sh" "$BASE"
 done
 mv "$partial" "$rows"
+if [ -n "${RECORD:-}" ]; then
+	mkdir -p "$TOP/results"
+	{ depends_on 'stock and series'; cat "$rows"; } >"$TOP/results/$BASE-demo.tsv"
+fi
 
 echo "How KVM maps the guest's memory on $BASE, after the guest has written to it (${rows#"$TOP"/}):"
 awk -F'\t' '

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sees that the Debian packages for a job of the lab are there, and installs them when root.
-# Takes the jobs: build, machine, check, all.
+# Takes the jobs: build, machine, check, applies, plot, all.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -8,6 +8,8 @@ set -euo pipefail
 build="gcc make libc6-dev bc flex bison libelf-dev libssl-dev cpio xz-utils perl kmod rsync git ccache uuid-dev"
 machine="gcc libc6-dev cpio qemu-system-x86 ndctl e2fsprogs xfsprogs kmod"
 check="shellcheck quilt git perl gcc libc6-dev"
+applies="quilt git dpkg-dev xz-utils"
+plot="gnuplot-nox"
 
 wanted=()
 for job in "$@"; do
@@ -15,8 +17,10 @@ for job in "$@"; do
 	build) read -ra more <<<"$build" ;;
 	machine) read -ra more <<<"$machine" ;;
 	check) read -ra more <<<"$check" ;;
-	all) read -ra more <<<"$build $machine $check" ;;
-	*) die 2 "no such job: $job (build, machine, check, all)" ;;
+	applies) read -ra more <<<"$applies" ;;
+	plot) read -ra more <<<"$plot" ;;
+	all) read -ra more <<<"$build $machine $check $applies $plot" ;;
+	*) die 2 "no such job: $job (build, machine, check, applies, plot, all)" ;;
 	esac
 	wanted+=("${more[@]}")
 done

@@ -95,12 +95,25 @@ quietly() {
 # series_patches: the paths of the base's patches, in order.
 series_patches() { sed "s|^|$SERIES/|" "$SERIES/series"; }
 
+# touched_by PATCH...: the paths of the files that the patches change, make or remove.
+touched_by() {
+	sed -nE 's,^(---|\+\+\+) [^/	]+/([^	]*).*,\2,p; s,^rename (from|to) ,,p' "$@" | sort -u
+}
+
 # series_hash: names what the series changes, whatever its changelogs say.
 series_hash() {
 	local patch
 	while read -r patch; do
 		git patch-id --stable <"$patch" | cut -d' ' -f1
 	done < <(series_patches) | sha256sum | cut -c1-16
+}
+
+# depends_on WORDS: the head of a recorded result: what it was run on (the WORDS are those for the kernel).
+depends_on() {
+	echo "# kernel: Linux $(make -s -C "$BUILD/$BASE/series/tree" kernelversion), $1"
+	echo "# series: $(series_hash)"
+	echo "# machine: $(qemu-system-x86_64 --version | sed -n '1s/^QEMU emulator version //p'), $("$LAB/accel.sh" 2>/dev/null)"
+	echo "# compiler: $(gcc --version | head -n 1)"
 }
 
 # recipe PRISTINE PATCH...: names a tree by the commit it starts from and the patches on top.

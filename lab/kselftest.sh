@@ -67,10 +67,7 @@ record() {
 	local file=$TOP/results/$BASE-amd${STOCK:+-stock}.tap
 	mkdir -p "${file%/*}"
 	{
-		echo "# kernel: Linux $(make -s -C "$TREE" kernelversion), $VARIANT"
-		echo "# series: $(series_hash)"
-		echo "# machine: $(qemu-system-x86_64 --version | sed -n '1s/^QEMU emulator version //p'), $("$LAB/accel.sh" 2>/dev/null)"
-		echo "# compiler: $(gcc --version | head -n 1)"
+		depends_on "$VARIANT"
 		sed -nE 's/^((not )?ok .*[^ ]) +seconds=[0-9]+$/\1/; /^(not )?ok |^[0-9]+ passed/p' "$results"
 	} >"$file"
 }
