@@ -2,7 +2,7 @@
 MAKEFLAGS += --no-print-directory
 BASE ?= v6.12
 .DEFAULT_GOAL := help
-.PHONY: help demo kselftest kvm-dax-check mutants kernel tree refresh rangediff run shell cmdline check clean
+.PHONY: help demo kselftest kvm-dax-check mutants kernel tree refresh rebase rangediff mbox applies plot run shell cmdline check clean
 export BASE BASES STOCK MUTANT KSRC CACHE SECONDS_MAX KERNEL_WORDS TARGETS MODES TESTS RECORD MUTANTS A B
 
 help: ## list the targets
@@ -14,14 +14,22 @@ tree: ## make the git work tree: pristine source, one commit per patch
 	@lab/deps.sh build && lab/tree.sh
 refresh: ## write the tree's commits back into series/
 	@lab/refresh.sh
+rebase: ## move the series to another source of its line, KSRC=<tree or tarball> or the newest package
+	@lab/rebase.sh
+mbox: ## make one mailbox of the patches, for git am
+	@lab/mbox.sh
+applies: ## try the series on every source of its line within reach, by git am, quilt and debian/patches
+	@lab/applies.sh
 rangediff: ## show how the same patch differs between the bases A= and B=
 	@lab/rangediff.sh
-demo: ## show real guests on each DAX backing, on the stock kernel and with the series
+demo: ## show real guests on each DAX backing, on the stock kernel and with the series (RECORD=1 keeps the rows)
 	@lab/demo.sh
 kselftest: ## run the KVM selftests on DAX memory (MODES=, TESTS= for a part; RECORD=1 keeps the results)
 	@lab/kselftest.sh
 mutants: ## show which test fails when which protection is removed (MUTANTS= for some)
 	@lab/mutants.sh
+plot: ## draw docs/levels.svg from the results of make demo RECORD=1
+	@lab/plot.sh
 kvm-dax-check: ## build build/kvm-dax-check, which says how a guest on a given path would be mapped
 	@mkdir -p build && $(CC) -O2 -Wall -Wextra -Werror -o build/$@ tools/$@.c
 check: ## check patches, scripts and C without booting (BASES= for some)

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Finds the pristine source of BASE, keeps it as a bare git repository in CACHE, and prints that repository's path.
 # Takes KSRC=<directory or tarball>, which comes before the base's Debian package; neither is ever modified.
+# Or takes: list, and prints each source of the base's line within reach, as "version suites" or the path of a tarball;
+# tarball VERSION, and prints the path of the package's tarball; debian VERSION, and prints the .dsc of its source package.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -20,21 +22,31 @@ candidate() {
 	apt-cache "${apt_options[@]}" policy "$package" 2>/dev/null | sed -nE 's/^ *Candidate: *//p' | grep -vxF '(none)' || true
 }
 
-# Makes apt look into the suites that the base names, on the mirror that this machine's apt uses for its own suite.
+# mirrors SUITE: the mirrors that this machine's apt uses for its own suite, or for that suite's security updates.
+mirrors() {
+	local suffix='' codename
+	codename=$(sed -nE 's/^VERSION_CODENAME="?([^"]*)"?$/\1/p' /etc/os-release)
+	case $1 in
+	*-security) suffix=-security ;;
+	esac
+	# shellcheck disable=SC2016
+	apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(SITE)' 'Created-By: Packages' 2>/dev/null |
+		sed -nE "s,^(${codename:-stable}|oldoldstable|oldstable|stable|testing|unstable)$suffix main ,,p" | sort -u
+}
+
+# Makes apt look into the suites that the base names, for the kinds of packages in $1: deb, or deb and deb-src.
 # The lists and the configuration for that are in the cache; the system's are read, but stay as they are.
 use_suites_of_base() {
-	local apt=$CACHE/apt sites site suite codename
-	codename=$(sed -nE 's/^VERSION_CODENAME="?([^"]*)"?$/\1/p' /etc/os-release)
-	# shellcheck disable=SC2016
-	sites=$(apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(SITE)' 'Created-By: Packages' 2>/dev/null |
-		sed -nE "s,^(${codename:-stable}|oldoldstable|oldstable|stable|testing|unstable) main ,,p" | sort -u)
-	[ -n "$sites" ] || return 1
+	local apt=$CACHE/apt-$BASE site suite kind
 	mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial"
-	for site in $sites; do
-		for suite in $suites; do
-			echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site $suite main"
+	for suite in $suites; do
+		for site in $(mirrors "$suite"); do
+			for kind in $1; do
+				echo "$kind [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site $suite main"
+			done
 		done
 	done >"$apt/sources.list"
+	[ -s "$apt/sources.list" ] || return 1
 	# This comes after the system's configuration, whose proxies and the like stay valid. Root's _apt cannot read the cache.
 	cat >"$apt/apt.conf" <<-END
 		Dir::State "$apt/state";
@@ -73,9 +85,54 @@ download() {
 	echo "$tarball"
 }
 
-newest_cached() {
-	find "$CACHE" -maxdepth 1 \( -name "linux-source-${line}_*.tar.xz" -o -name "linux-$line.*.tar.xz" -o -name "linux-$line.*.tar.gz" \) |
-		sort -V | tail -n 1
+# The source package of version $1, unpacked by nobody: its .dsc and what that names, in a folder of the cache.
+download_debian() {
+	local version=$1 dsc work name
+	# In the cache's own lists are more versions than in the system's, and source packages at all.
+	use_suites_of_base "deb deb-src" || return 1
+	name=$(apt-cache "${apt_options[@]}" show "$package=$version" | sed -nE '0,/^Source:/s/^Source: *([^ ]*).*/\1/p')
+	work=$CACHE/debian/${name:=$package}_$version
+	dsc=$work/${name}_${version#*:}.dsc
+	if [ ! -f "$dsc" ]; then
+		rm -rf "$work.part"
+		mkdir -p "$work.part"
+		say "downloading the source package $name $version"
+		(cd "$work.part" && apt-get "${apt_options[@]}" -q source --only-source --download-only "$name=$version" >log 2>&1) ||
+			{ die_if_full; tail -n 3 "$work.part/log" >&2; rm -rf "$work.part"; return 1; }
+		rm -rf "$work"
+		mv "$work.part" "$work"
+	fi
+	echo "$dsc"
+}
+
+# Tarballs of the line in the cache: those of its package, if $1 is not empty, and kernel.org's.
+cached() {
+	find "$CACHE" -maxdepth 1 \( ${1:+-name "linux-source-${line}_*.tar.xz" -o} -name "linux-$line.*.tar.xz" -o -name "linux-$line.*.tar.gz" \) |
+		sort -V
+}
+newest_cached() { cached package | tail -n 1; }
+
+# The newest version in each suite, and what else is there; without a network, what is in the cache.
+list() {
+	local versions=''
+	if [ -n "${KSRC:-}" ]; then
+		find_source
+		return
+	fi
+	if [ -n "$package" ] && use_suites_of_base deb; then
+		versions=$(apt-cache "${apt_options[@]}" madison "$package" | awk -F ' *[|] *' '{
+			split($3, words, " "); suite = words[2]; sub("/.*", "", suite)
+			if (seen[suite]++) next
+			if (!($2 in suites)) order[++n] = $2
+			suites[$2] = suites[$2] " " suite
+		} END { for (i = 1; i <= n; i++) print order[i] suites[order[i]] }')
+	fi
+	if [ -n "$versions" ]; then
+		echo "$versions"
+		cached ''
+	else
+		cached package
+	fi
 }
 
 find_source() {
@@ -90,7 +147,7 @@ find_source() {
 		apt-get -qq update >/dev/null 2>&1 || true
 		version=$(candidate)
 	fi
-	if [ -z "$version" ] && [ -n "$suites" ] && [ -z "$(newest_cached)" ] && use_suites_of_base; then
+	if [ -z "$version" ] && [ -n "$suites" ] && [ -z "$(newest_cached)" ] && use_suites_of_base deb; then
 		version=$(candidate)
 	fi
 	if [ -n "$version" ] && download "$version"; then
@@ -110,6 +167,23 @@ identify() {
 		stat -c '%n %s %Y' "$source" | sha256sum | cut -c1-16
 	fi
 }
+
+case ${1:-} in
+list) list; exit ;;
+tarball | debian)
+	# A version of another suite than the system's is found in the cache's lists.
+	if [ "$1" = debian ]; then download_debian "$2"; exit; fi
+	kernel_org=$(cached '' | grep -F "/linux-$2.tar" | tail -n 1) || true
+	[ -z "$kernel_org" ] || { echo "$kernel_org"; exit; }
+	[ -n "$package" ] || exit 1
+	apt_options=(-c "$CACHE/apt-$BASE/apt.conf")
+	[ -f "$CACHE/${package}_$2.tar.xz" ] || [ -f "${apt_options[1]}" ] || use_suites_of_base deb || exit 1
+	download "$2"
+	exit
+	;;
+'') ;;
+*) die 2 "usage: source.sh [list | tarball VERSION | debian VERSION]" ;;
+esac
 
 source=$(find_source) || exit
 [ -n "$source" ] || die 2 "no source for $BASE: ${package:+apt finds no Debian package $package${suites:+ in ${suites// /, }} now; make it available, or }pass KSRC=<a Linux $line tree or tarball>, or put linux-$line.<n>.tar.xz into $CACHE"
