@@ -8,6 +8,9 @@ set -euo pipefail
 [ "$VARIANT" = series ] || die 2 "only the series can be refreshed, not STOCK or MUTANT"
 [ -d "$TREE/.git" ] || die 2 "there is no ${TREE#"$TOP"/}; run: make tree BASE=$BASE"
 lock "$BASE-series"
+if [ -d "$TREE/.git/rebase-apply" ] || [ -d "$TREE/.git/rebase-merge" ]; then
+	die 1 "${TREE#"$TOP"/} is in the middle of a git am or git rebase; git -C ${TREE#"$TOP"/} status says how to end that"
+fi
 [ -z "$(git -C "$TREE" status --porcelain --untracked-files=no)" ] ||
 	die 1 "${TREE#"$TOP"/} has changes that are not committed; commit them first (git add -f for new files)"
 
