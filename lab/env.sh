@@ -100,11 +100,11 @@ touched_by() {
 	sed -nE 's,^(---|\+\+\+) [^/	]+/([^	]*).*,\2,p; s,^rename (from|to) ,,p' "$@" | sort -u
 }
 
-# series_hash: names what the series changes, whatever its changelogs say.
+# series_hash: names what the series changes, whatever its changelogs and its documentation say.
 series_hash() {
 	local patch
 	while read -r patch; do
-		git patch-id --stable <"$patch" | cut -d' ' -f1
+		awk '/^diff --git /{ documentation = $3 ~ "^a/Documentation/" } !documentation' "$patch" | git patch-id --stable | cut -d' ' -f1
 	done < <(series_patches) | sha256sum | cut -c1-16
 }
 
