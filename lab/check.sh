@@ -40,6 +40,11 @@ in_mail_form() {
 	! tail -n 2 "$patch" | grep -E '^[0-9]+\.[0-9]+\.[0-9]+$' || { echo "it ends with a git version"; return 1; }
 }
 
+says_what_it_does() {
+	local said
+	said=$("$1" -h) && [ -n "$said" ]
+}
+
 series_lists_every_patch() {
 	diff <(cd "$SERIES" && for patch in *.patch; do [ ! -e "$patch" ] || echo "$patch"; done) "$SERIES/series"
 }
@@ -67,13 +72,26 @@ round_trips() {
 	diff -r "$work/before" "$SERIES"
 }
 
+mailbox_holds_the_series() {
+	local mbox
+	mbox=$("$LAB/mbox.sh") || return 1
+	mapfile -t patches < <(series_patches)
+	diff <(cat "${patches[@]}" | git patch-id --stable) <(git patch-id --stable <"$mbox")
+}
+
+# titles_of BASE: the titles of its patches, in order.
+titles_of() {
+	local patch
+	while read -r patch; do
+		git mailinfo /dev/null /dev/null <"$TOP/series/$1/$patch" | sed -n 's/^Subject: //p'
+	done <"$TOP/series/$1/series"
+}
+
 # Patches that two bases share stand in the same order; what only one of them has is said.
 in_the_order_of() {
-	local base patch
+	local base
 	for base in "$BASE" "$1"; do
-		while read -r patch; do
-			git mailinfo /dev/null /dev/null <"$TOP/series/$base/$patch" | sed -n 's/^Subject: //p'
-		done <"$TOP/series/$base/series" >"$work/titles-$base"
+		titles_of "$base" >"$work/titles-$base"
 	done
 	for base in "$BASE" "$1"; do
 		grep -xFf "$work/titles-$BASE" "$work/titles-$base" | grep -xFf "$work/titles-$1" >"$work/shared-$base" || true
@@ -98,6 +116,52 @@ results_are_current() {
 	done
 }
 
+# The commands in the documents: each target of make is there, each variable given to it is one that the Makefile passes on.
+documents_name_what_exists() {
+	local found targets variables
+	# shellcheck disable=SC2016
+	found=$(cd "$TOP" && grep -noE '(`|^ +|run: )make [a-z][a-z-]*( [A-Z_]+=[^ `]*)*' README.md docs/*.md series/*/cover-letter.txt lab/*.sh |
+		grep -vE '^lab/[^:]*:[0-9]*: ')
+	targets=$(sed -nE 's/^([a-z-]+):.*##.*/\1/p' "$TOP/Makefile")
+	variables=$(sed -n 's/^export //p' "$TOP/Makefile")
+	awk -v targets="$targets" -v variables="$variables JOB" '
+		BEGIN { split(targets, t); for (i in t) known[t[i]]; split(variables, v); for (i in v) known[v[i] "="] }
+		{
+			said = $0
+			sub(/^.*make /, "")
+			for (i = 1; i <= NF; i++) {
+				word = $i
+				sub(/=.*/, "=", word)
+				if (!(word in known)) { print said ": the Makefile has no " word; bad = 1 }
+			}
+		}
+		END { exit bad }' <<<"$found"
+}
+
+# The README says "carried" or "draft" of a topic on a base if, and only if, the base has the patch.
+features_are_carried() {
+	local topic title base row bad=0
+	mapfile -t columns < <(sed -nE '/^\| \| v[0-9]/{s/^\| \|//;s/ *\| */\n/g;p;q}' "$TOP/README.md" | tr -d ' ' | grep .)
+	while IFS='|' read -r topic title; do
+		row=$(grep -F "| $topic |" "$TOP/README.md") || { echo "README.md has no row: $topic"; return 1; }
+		row=${row#"| $topic |"}
+		for base in "${columns[@]}"; do
+			case "$(titles_of "$base" | grep -cxF "$title") ${row%%|*}" in
+			'1  carried'* | '1  draft'*) ;;
+			1* | '0  carried'* | '0  draft'*) echo "README.md says of $base: $topic:${row%%|*}; the series has the patch $(titles_of "$base" | grep -cxF "$title") times"; bad=1 ;;
+			esac
+			row=${row#*|}
+		done
+	done < <(grep -v '^#' "$LAB/topics")
+	return $bad
+}
+
+picture_is_of_the_results() {
+	local hash
+	hash=$(cd "$TOP/results" && printf '%s\n' *-demo.tsv | sort -V | xargs sha256sum | sha256sum | cut -c1-16)
+	grep -qF "<!-- of: $hash -->" "$TOP/docs/levels.svg" || { echo "docs/levels.svg is older than results/*-demo.tsv; run: make plot"; return 1; }
+}
+
 for BASE in ${BASES:-$(cd "$TOP/series" && printf '%s\n' */ | tr -d /)}; do
 	SERIES=$TOP/series/$BASE
 	[ -d "$SERIES" ] || die 2 "BASES: there is no series/$BASE"
@@ -116,6 +180,7 @@ for BASE in ${BASES:-$(cd "$TOP/series" && printf '%s\n' */ | tr -d /)}; do
 	check "$BASE git am" [ "$status" -eq 0 ]
 	check "$BASE series lists every patch" series_lists_every_patch
 	check "$BASE quilt push --fuzz=0" applies_by_quilt
+	check "$BASE mbox" mailbox_holds_the_series
 	check "$BASE refresh round trip" round_trips
 	# A base is audited once the document has rows for it.
 	if grep -qE "^\| \`[^|]*\| [^|]*\b$BASE\b" "$TOP/docs/page-reserved-audit.md"; then
@@ -131,6 +196,12 @@ mapfile -t scripts < <(cd "$TOP" && git ls-files --cached --others --exclude-sta
 for script in "${scripts[@]}"; do
 	check "shellcheck $script" shellcheck -x -P "$TOP" "$TOP/$script"
 done
+for script in "$LAB"/*.sh; do
+	[ "${script##*/}" = env.sh ] || check "-h of ${script#"$TOP"/}" says_what_it_does "$script"
+done
+check "documents: make's targets and variables" documents_name_what_exists
+check "README: bases and features" features_are_carried
+check "docs/levels.svg is of the results" picture_is_of_the_results
 for source in "$LAB"/*.c "$LAB"/guest/*.c "$TOP"/tools/*.c; do
 	check "compile ${source#"$TOP"/}" gcc -O2 -Wall -Wextra -Werror -c -o /dev/null "$source"
 done

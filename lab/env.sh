@@ -2,6 +2,11 @@
 # Settings and helpers that every script of the lab shares; sourced, prints nothing.
 # Takes BASE, STOCK, MUTANT, CACHE and BUILD from the environment and gives TOP, VARIANT, OUT, TREE and the rest.
 
+# -h of any script prints what its first lines say.
+case ${1:-} in
+-h | --help) sed -n '2,${/^#/!q; /^# shellcheck/!s/^# \{0,1\}//p}' "$0"; exit ;;
+esac
+
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 LAB=$TOP/lab
 BASE=${BASE:-v6.12}

@@ -6,6 +6,7 @@ set -euo pipefail
 export LC_ALL=C
 
 fail() { echo "${0##*/}: $*" >&2; exit 2; }
+[ "${1:-}" != -h ] || { sed -n '2,3s/^# //p' "$0"; exit; }
 [ $# -eq 2 ] || fail "usage: ${0##*/} TREE BASE | -l TREE"
 if [ "$1" = -l ]; then tree=$2 base=; else tree=$1 base=$2; fi
 [ -f "$tree/Kconfig" ] || fail "$tree is not a kernel source tree"
