@@ -8,9 +8,15 @@ prefix=$1 module=$2 dax_memory=$3 guest=$4 only=${5:-.}
 samples=16	# pages to look at in a range
 cycles=3
 
-region=$(basename "$(readlink /dax/devdax-2m)")	# of the namespace that all but the last step use
-region=region${region//[!0-9.]/}
-region=${region%.*}
+# region_of BACKING: the region that a device-dax backing lies in.
+region_of() {
+	local dax
+	dax=$(basename "$(readlink "/dax/$1")")
+	dax=${dax#dax}
+	echo "region${dax%.*}"
+}
+
+region=$(region_of devdax-2m)	# of the namespace that all but the last two steps use
 blocks=/sys/devices/system/memory
 
 fail() {
@@ -182,8 +188,26 @@ memory_failure() {
 	echo "pages=$count"
 }
 
+# Pages of 1G in a namespace that does not begin at a multiple of 1G, as the second one of a region.
+offset_1g() {
+	local first said written start
+	region=$(region_of devdax-1g)
+	create --mode=raw --size=256M
+	first=$namespace
+	said=$(ndctl create-namespace -r "$region" --mode=devdax --map=mem --align=1G --size=3G 2>&1) || fail "ndctl create-namespace: $said"
+	namespace=$(field dev <<<"$said")
+	dax=$(field chardev <<<"$said")
+	written=$("$dax_memory" "/dev/$dax")
+	start=$(($(<"/sys/bus/nd/devices/$namespace/resource") % (1 << 30) >> 20))
+	ndctl destroy-namespace -f "$first" >/dev/null
+	create --mode=devdax --map=mem --align=1G
+	ln -sfn "/dev/$dax" /dax/devdax-1g
+	echo "offset=${start}M $written"
+}
+
 step "untouched" untouched
 step "reserved-altmap" altmap
 step "reserved-system-ram" system_ram
 step "namespaces" namespaces
 step "memory-failure" memory_failure
+step "offset-1g" offset_1g
