@@ -2,8 +2,8 @@
 MAKEFLAGS += --no-print-directory
 BASE ?= v6.12
 .DEFAULT_GOAL := help
-.PHONY: help demo kselftest kvm-dax-check mutants kernel tree refresh rebase rangediff mbox applies plot run shell cmdline check clean
-export BASE BASES STOCK MUTANT KSRC CACHE SECONDS_MAX KERNEL_WORDS TARGETS MODES TESTS RECORD MUTANTS A B
+.PHONY: help demo kselftest kvm-dax-check mutants bisect kernel tree refresh rebase rangediff mbox applies plot run shell cmdline check clean
+export BASE BASES STOCK MUTANT KSRC CACHE SECONDS_MAX KERNEL_WORDS TARGETS MODES TESTS RECORD MUTANTS PATCHES A B
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
@@ -30,6 +30,8 @@ mutants: ## show which test fails when which protection is removed (MUTANTS= for
 	@lab/mutants.sh
 plot: ## draw docs/levels.svg from the results of make demo RECORD=1
 	@lab/plot.sh
+bisect: ## build and boot the kernel after each patch of the series (PATCHES= for some)
+	@lab/bisect.sh
 kvm-dax-check: ## build build/kvm-dax-check, which says how a guest on a given path would be mapped
 	@mkdir -p build && $(CC) -O2 -Wall -Wextra -Werror -o build/$@ tools/$@.c
 check: ## check patches, scripts and C without booting (BASES= for some)

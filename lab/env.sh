@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034
 # Settings and helpers that every script of the lab shares; sourced, prints nothing.
-# Takes BASE, STOCK, MUTANT, CACHE and BUILD from the environment and gives TOP, VARIANT, OUT, TREE and the rest.
+# Takes BASE, STOCK, MUTANT, UPTO, CACHE and BUILD from the environment and gives TOP, VARIANT, OUT, TREE and the rest.
 
 # -h of any script prints what its first lines say.
 case ${1:-} in
@@ -50,6 +50,8 @@ if [ -n "${MUTANT:-}" ]; then
 		die 2 "there is no lab/mutants/$BASE/$MUTANT.patch; MUTANT can be: $(cd "$LAB/mutants/$BASE" 2>/dev/null && echo ./*.patch | sed 's|\./||g; s|\.patch||g')"
 elif [ -n "${STOCK:-}" ]; then
 	VARIANT=stock
+elif [ -n "${UPTO:-}" ]; then
+	VARIANT=upto
 else
 	VARIANT=series
 fi

@@ -5,7 +5,7 @@ set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
-[ "$VARIANT" = series ] || die 2 "only the series can be refreshed, not STOCK or MUTANT"
+[ "$VARIANT" = series ] || die 2 "only the series can be refreshed, not STOCK, UPTO or MUTANT"
 [ -d "$TREE/.git" ] || die 2 "there is no ${TREE#"$TOP"/}; run: make tree BASE=$BASE"
 lock "$BASE-series"
 if [ -d "$TREE/.git/rebase-apply" ] || [ -d "$TREE/.git/rebase-merge" ]; then

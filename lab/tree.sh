@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Makes the git work tree of BASE: the pristine source as one commit, and one commit per patch on top.
-# Takes STOCK=1 (no patches), MUTANT=<name> (one patch more) and KSRC; commits of yours in it are never overwritten.
+# Takes STOCK=1 (no patches), UPTO=<n> (the first n), MUTANT=<name> (one patch more) and KSRC; commits of yours in it are never overwritten.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
 patches=()
 [ "$VARIANT" = stock ] || mapfile -t patches < <(series_patches)
+[ "$VARIANT" != upto ] || patches=("${patches[@]:0:UPTO}")
 [ -z "${MUTANT:-}" ] || patches+=("$LAB/mutants/$BASE/$MUTANT.patch")
 
 repository=$(KSRC=${KSRC:-} "$LAB/source.sh")
