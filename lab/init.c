@@ -47,6 +47,7 @@ static const char *const trouble[] = {
 	"self-detected stall", "suspicious RCU usage", "circular locking",
 	"inconsistent lock state", "recursive locking", "refcount_t:",
 	"Bad page", "bad page", "Bad rss-counter", "page dumped because",
+	": bad pmd", ": bad pud",
 	"kmemleak:", "list_add corruption", "list_del corruption",
 	"scheduling while atomic", "sleeping function called",
 };
