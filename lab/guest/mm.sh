@@ -199,6 +199,7 @@ offset_1g() {
 	dax=$(field chardev <<<"$said")
 	written=$("$dax_memory" "/dev/$dax")
 	start=$(($(<"/sys/bus/nd/devices/$namespace/resource") % (1 << 30) >> 20))
+	[ "$start" -ne 0 ] || fail "$namespace begins at a multiple of 1G"
 	ndctl destroy-namespace -f "$first" >/dev/null
 	create --mode=devdax --map=mem --align=1G
 	ln -sfn "/dev/$dax" /dax/devdax-1g
