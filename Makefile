@@ -3,11 +3,11 @@ MAKEFLAGS += --no-print-directory
 BASE ?= v6.12
 .DEFAULT_GOAL := help
 .PHONY: help demo kselftest kvm-dax-check mutants bisect kernel tree refresh rebase rangediff mbox applies plot run shell cmdline check clean
-export BASE BASES STOCK MUTANT KSRC CACHE SECONDS_MAX KERNEL_WORDS TARGETS MODES TESTS RECORD MUTANTS PATCHES A B
+export BASE BASES CPU STOCK MUTANT KSRC CACHE SECONDS_MAX KERNEL_WORDS TARGETS MODES TESTS RECORD MUTANTS PATCHES A B
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
-	@echo "Variables: BASE=$(BASE), STOCK=1, MUTANT=<name>, KSRC=<tree or tarball>, CACHE=<folder>; README.md says what they do."
+	@echo "Variables: BASE=$(BASE), CPU=intel, STOCK=1, MUTANT=<name>, KSRC=<tree or tarball>, CACHE=<folder>; README.md says what they do."
 kernel: ## build base + series (STOCK=1: the base alone; MUTANT=name: one protection removed)
 	@lab/kernel.sh
 tree: ## make the git work tree: pristine source, one commit per patch

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034
 # Settings and helpers that every script of the lab shares; sourced, prints nothing.
-# Takes BASE, STOCK, MUTANT, UPTO, CACHE and BUILD from the environment and gives TOP, VARIANT, OUT, TREE and the rest.
+# Takes BASE, CPU, STOCK, MUTANT, UPTO, CACHE and BUILD from the environment and gives TOP, VARIANT, OUT, TREE and the rest.
 
 # -h of any script prints what its first lines say.
 case ${1:-} in
@@ -10,6 +10,7 @@ esac
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 LAB=$TOP/lab
 BASE=${BASE:-v6.12}
+CPU=${CPU:-amd}
 CACHE=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kvm-dax}
 BUILD=${BUILD:-$TOP/build}
 SERIES=$TOP/series/$BASE
@@ -42,6 +43,7 @@ failed() {
 trap 'failed $? $LINENO "$BASH_COMMAND"' ERR
 
 [ -d "$SERIES" ] || die 2 "there is no series/$BASE; BASE can be: $(cd "$TOP/series" && echo ./*/ | sed 's|\./||g; s|/||g')"
+[ -f "$LAB/machine-$CPU.sh" ] || die 2 "CPU=$CPU: the lab has machines of amd and intel"
 [ -z "${STOCK:-}" ] || [ -z "${MUTANT:-}" ] || die 2 "STOCK and MUTANT exclude each other"
 
 if [ -n "${MUTANT:-}" ]; then

@@ -1,0 +1,67 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# The machine for CPU=amd: QEMU with AMD's nested paging, NVDIMMs, an IOMMU, and the host's root over 9p.
+# Sourced by machine.sh, which says what compose and prepare take and give; NESTED=1 is for a machine within the machine.
+
+packages=machine
+grace=90	# seconds to boot and to end, beyond the job's time limit
+normal_end=0	# the emulator's status when the machine powers off
+
+# What each NVDIMM becomes, and its size in MiB: data, the kernel's struct pages for it, 2 for labels.
+# That of the machine within the machine lies on a DAX device of the outer one.
+if [ -z "${NESTED:-}" ]; then
+	memory=6G
+	nvdimms=("devdax-4k 1282" "devdax-2m 1282" "devdax-1g 4098" "fsdax-ext4 1794" "fsdax-xfs 2946")
+	# The first one starts at a multiple of 1G, as newer kernels need it to map pages of 1G; the base says which it is to be.
+	first=$(base_field first-nvdimm)
+	mapfile -t nvdimms < <(printf '%s\n' "${nvdimms[@]}" | awk -v first="$first" '$1 == first; $1 != first { rest = rest $0 "\n" } END { printf "%s", rest }')
+else
+	memory=1G
+	nvdimms=("devdax-2m 1154 /dax/devdax-2m")
+fi
+
+compose() {
+	local without backings nvdimm backing size file object words
+	# What the base cannot do with the emulator's CPU: its selftests five levels of page tables, its KVM the guests' AVX state.
+	without=$(base_field cpu)
+	emulator=(qemu-system-x86_64 -name "kvm-dax-$BASE-$VARIANT" -nodefaults -no-user-config -display none -no-reboot)
+	case $("$LAB/accel.sh") in
+	# Without XSAVE in a machine within the machine: the emulator gives it a wrong size of the area, and its kernel is overwritten.
+	kvm) emulator+=(-accel kvm -cpu "host$without${NESTED:+,xsave=off}") ;;
+	tcg) emulator+=(-accel "tcg,thread=multi" -cpu "max$without") ;;
+	esac
+	emulator+=(-M "q35,nvdimm=on" -smp 2 -m "$memory,slots=8,maxmem=64G")
+	backings=
+	for nvdimm in "${nvdimms[@]}"; do
+		read -r backing size file <<<"$nvdimm"
+		if [ -n "$file" ]; then
+			object=memory-backend-file,mem-path=$file,share=on,align=2M
+		else
+			object="memory-backend-ram"
+		fi
+		emulator+=(-object "$object,id=$backing,size=${size}M" -device "nvdimm,memdev=$backing,id=nvdimm-$backing,label-size=2M")
+		backings+=${backings:+,}$backing
+	done
+	emulator+=(-virtfs "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap")
+	words="console=ttyS0 panic=-1 log_buf_len=8M LAB_MODULES=$MODULES LAB_BACKINGS=$backings"
+	if [ -z "${NESTED:-}" ]; then
+		# A device to assign, behind an IOMMU without interrupt remapping, which VFIO has to be told to accept.
+		emulator+=(-device "intel-iommu,intremap=off,caching-mode=on" -device edu)
+		# A controller whose BAR has struct pages.
+		emulator+=(-drive "if=none,id=cmb,driver=null-co,size=16M" -device "nvme,drive=cmb,serial=cmb,cmb_size_mb=16")
+		words+=" intel_iommu=on vfio_iommu_type1.allow_unsafe_interrupts=1 $(base_field words)"
+	fi
+	emulator+=(-device virtio-rng-pci)
+	emulator+=(-serial "file:$run/console.log")
+	emulator+=(-device virtio-serial-pci)
+	emulator+=(-chardev "file,id=verdict,path=$run/verdict" -device "virtserialport,chardev=verdict,name=verdict")
+	if [ "$mode" = shell ]; then
+		words+=" LAB_TERMINAL=1"
+		emulator+=(-chardev "stdio,id=terminal,signal=off" -device "virtconsole,chardev=terminal")
+	else
+		# The job's output goes straight to our standard output, which is descriptor 3 here.
+		emulator+=(-add-fd "fd=3,set=1" -chardev "file,id=output,path=/dev/fdset/1,append=on" -device "virtserialport,chardev=output,name=output")
+	fi
+	emulator+=(-kernel "$BZIMAGE" -initrd "$initramfs" -append "$words $job_words")
+}
+
+prepare() { :; }
