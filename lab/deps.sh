@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Sees that the Debian packages for a job of the lab are there, and installs them when root.
-# Takes the jobs: build, machine, check, applies, plot, all.
+# Takes the jobs: build, machine, intel, check, applies, plot, all (without intel).
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
 build="gcc make libc6-dev bc flex bison libelf-dev libssl-dev cpio xz-utils perl kmod rsync git ccache uuid-dev"
 machine="gcc libc6-dev cpio qemu-system-x86 ndctl e2fsprogs xfsprogs kmod"
+intel="gcc libc6-dev cpio bochs bochsbios vgabios grub-common grub-pc-bin xorriso mtools ndctl e2fsprogs xfsprogs kmod"
 check="shellcheck quilt git perl gcc libc6-dev"
 applies="quilt git dpkg-dev xz-utils"
 plot="gnuplot-nox"
@@ -16,11 +17,12 @@ for job in "$@"; do
 	case $job in
 	build) read -ra more <<<"$build" ;;
 	machine) read -ra more <<<"$machine" ;;
+	intel) read -ra more <<<"$intel" ;;
 	check) read -ra more <<<"$check" ;;
 	applies) read -ra more <<<"$applies" ;;
 	plot) read -ra more <<<"$plot" ;;
 	all) read -ra more <<<"$build $machine $check $applies $plot" ;;
-	*) die 2 "no such job: $job (build, machine, check, applies, plot, all)" ;;
+	*) die 2 "no such job: $job (build, machine, intel, check, applies, plot, all)" ;;
 	esac
 	wanted+=("${more[@]}")
 done

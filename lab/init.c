@@ -3,14 +3,18 @@
  * PID 1 of the lab's machine.
  *
  * Makes a root of the host's (read-only over 9p, under a tmpfs that takes the
- * writes), runs one job in it, and reports on a channel of its own.
+ * writes), runs one job in it, and reports on a channel of its own.  In a machine
+ * without virtio the initramfs itself is the root, and the channels are serial
+ * ports.
  *
  * The kernel hands over its unknown command line words as the environment:
  *   LAB_JOB=<file>       the shell script to run
  *   LAB_TERMINAL=1       its input and output are the host's terminal
  *   LAB_SECONDS=<n>      time limit for the job, 0 for none
  *   LAB_MODULES=<dir>    folder that holds this kernel's lib/modules
+ *   LAB_ALONE=1          the initramfs holds all files, the channels are serial
  *   LAB_BACKINGS=<list>  for the job: what the NVDIMMs become
+ *   LAB_RANGES=<list>    for the job: where they are, if they are no NVDIMMs
  *
  * The verdict is written last, after the job has ended and the kernel log was
  * searched: a machine that dies on the way has none, and that is a failure.
@@ -31,6 +35,7 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -54,6 +59,9 @@ static const char *const trouble[] = {
 
 /* What looks like it, but was asked for by a test. */
 static const char *const asked_for = "page dumped because: gup_test: dump_pages() test";
+
+/* The port that takes the job's output. */
+static int output;
 
 static void say(const char *format, ...)
 {
@@ -139,8 +147,24 @@ static void link_modules(void)
 		die(link);
 }
 
+/* Opens a serial port that passes on what is written as it is. */
+static int open_serial(const char *path)
+{
+	struct termios modes;
+	int fd;
+
+	fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	if (tcgetattr(fd, &modes))
+		return -1;
+	cfmakeraw(&modes);
+	cfsetspeed(&modes, B115200);
+	return tcsetattr(fd, TCSANOW, &modes) ? -1 : fd;
+}
+
 /* Opens the virtio serial port of that name, which the host reads. */
-static int open_port(const char *name)
+static int open_virtio(const char *name)
 {
 	struct dirent *entry;
 	char path[300], found[64];
@@ -168,11 +192,18 @@ static int open_port(const char *name)
 	return -1;
 }
 
+static int open_port(const char *name)
+{
+	if (!getenv("LAB_ALONE"))
+		return open_virtio(name);
+	return open_serial(strcmp(name, "verdict") ? "/dev/ttyS1" : "/dev/ttyS2");
+}
+
 /* Starts the job with its output on the host's standard output. */
 static pid_t start_job(const char *job)
 {
 	bool terminal = getenv("LAB_TERMINAL");
-	int output, input;
+	int input;
 	pid_t pid;
 
 	output = terminal ? open("/dev/hvc0", O_RDWR) : open_port("output");
@@ -295,7 +326,8 @@ int main(void)
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, NULL);
 
-	enter_host_root();
+	if (!getenv("LAB_ALONE"))
+		enter_host_root();
 	mount_kernel_filesystems();
 	link_modules();
 
@@ -321,5 +353,8 @@ int main(void)
 	fprintf(verdict, "status %d\n", status);
 	fflush(verdict);
 	fsync(port);
+	/* What a serial port has not sent yet is lost with the machine. */
+	if (getenv("LAB_ALONE") && (tcdrain(output) || tcdrain(port)))
+		die("sending the last output");
 	power_off();
 }

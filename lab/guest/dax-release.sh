@@ -10,6 +10,13 @@ failed=0
 for mounted in /dax/fsdax-*; do
 	umount "$mounted" || failed=1
 done
+for device in ${LAB_RANGES:+/sys/bus/dax/drivers/device_dax/dax*}; do
+	# shellcheck disable=SC2016
+	if ! timeout "$limit" bash -c 'echo "$1" >/sys/bus/dax/drivers/device_dax/unbind' unbind "${device##*/}"; then
+		echo "dax-release: ${device##*/} is still in use $limit s after the job's end" >&2
+		failed=1
+	fi
+done
 for namespace in $(ndctl list -N | sed -nE 's/.*"dev":"([^"]+)".*/\1/p'); do
 	if ! timeout "$limit" ndctl disable-namespace "$namespace" >/dev/null 2>&1; then
 		echo "dax-release: $namespace is still in use $limit s after the job's end" >&2

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Partitions the machine's NVDIMMs and shows them as /dax/<backing>: device-dax nodes and mounted file systems.
-# Takes LAB_BACKINGS from machine.sh: what NVDIMM 0, 1, ... becomes, separated by commas.
+# Takes LAB_BACKINGS from machine.sh: what NVDIMM 0, 1, ... becomes, separated by commas; in a machine without NVDIMMs
+# LAB_RANGES says where the memory of each begins, as pmem or soft-reserved.
 set -euo pipefail
 
 IFS=, read -ra backings <<<"$LAB_BACKINGS"
@@ -21,6 +22,37 @@ region_of_nvdimm() {
 		fi
 	done
 	fail "the machine has no NVDIMM $1"
+}
+
+# Memory that the kernel's command line makes pmem, by where it begins.
+region_at() {
+	local region
+	for region in /sys/bus/nd/devices/region*; do
+		if [ $(($(<"$region/resource"))) -eq "$1" ]; then
+			basename "$region"
+			return
+		fi
+	done
+	fail "there is no pmem at $(printf '%#x' "$1")"
+}
+
+# Makes backing $1 of the soft-reserved memory at $2, which no driver has taken yet.
+prepare_soft_reserved() {
+	local backing=$1 align device
+	case $backing in
+	devdax-4k) align=4096 ;;
+	devdax-2m) align=$((2 << 20)) ;;
+	devdax-1g) align=$((1 << 30)) ;;
+	esac
+	for device in /sys/bus/dax/devices/dax*; do
+		[ $(($(<"$device/resource"))) -eq "$2" ] || continue
+		echo "$align" >"$device/align" || fail "$backing: ${device##*/} does not take an alignment of $align"
+		echo "${device##*/}" >/sys/bus/dax/drivers/device_dax/new_id || fail "$backing: device_dax does not take ${device##*/}"
+		[ -c "/dev/${device##*/}" ] || fail "$backing: ${device##*/} has no device node"
+		ln -s "/dev/${device##*/}" "/dax/$backing"
+		return
+	done
+	fail "there is no soft-reserved memory at $(printf '%#x' "$2")"
 }
 
 # What mkfs.xfs does by default today, and this kernel either does not know or does not have together with DAX.
@@ -45,7 +77,7 @@ prepare() {
 		ln -s "$device" "/dax/$backing"
 		return
 		;;
-	fsdax-ext4) mkfs.ext4 -q -E nodiscard -m 0 -O bigalloc -C 2M "$device" ;;
+	fsdax-ext4) mkfs.ext4 -q -b 4096 -E nodiscard -m 0 -O bigalloc -C 2M "$device" ;;
 	fsdax-xfs) mkfs.xfs -q -f -K -d agcount=2,su=2m,sw=1 "${xfs_options[@]}" "$device" ;;
 	esac || fail "cannot make a file system on $device for $backing"
 	mkdir "/dax/$backing"
@@ -57,9 +89,22 @@ mkdir -p /dax
 mount -t tmpfs -o size=1M tmpfs /dax || fail "cannot mount a tmpfs on /dax"
 said=$(modprobe -a nfit nd_pmem dax_pmem device_dax 2>&1) || fail "the NVDIMM and DAX modules do not load: $said"
 
+ranges=()
+if [ -n "${LAB_RANGES:-}" ]; then
+	IFS=, read -ra ranges <<<"$LAB_RANGES"
+	said=$(modprobe -a nd_e820 dax_hmem 2>&1) || fail "the modules for pmem and soft-reserved memory do not load: $said"
+fi
+
 jobs=()
 for i in "${!backings[@]}"; do
-	region=$(region_of_nvdimm "$i")
+	case ${LAB_RANGES:+ranges}:${backings[i]} in
+	ranges:devdax-*)
+		prepare_soft_reserved "${backings[i]}" "${ranges[i]}"
+		continue
+		;;
+	ranges:*) region=$(region_at "${ranges[i]}") ;;
+	*) region=$(region_of_nvdimm "$i") ;;
+	esac
 	prepare "${backings[i]}" "$region" &
 	jobs+=($!)
 done

@@ -1,0 +1,86 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# The machine for CPU=intel: Bochs with VMX and EPT, which boots from a CD and has neither virtio nor NVDIMMs.
+# Sourced by machine.sh, which says what compose and prepare take and give; CARRY=<files> are more files that the job needs.
+
+packages=intel
+grace=600	# seconds to boot and to end, beyond the job's time limit: the whole machine is slow
+normal_end=1	# the emulator's status when the machine powers off, which it takes for a panic
+
+# Where memory is set aside and how much, in MiB, and what it becomes: device-dax is soft-reserved memory, file systems lie
+# on pmem. Neighbours are of different kinds, or they would be one. The sum is small, as the emulator needs time for each MiB
+# to start; 1024 MiB below 4096 are a hole, and the last 16 below that are the firmware's.
+ranges=("1152 512 devdax-2m" "1664 576 fsdax-ext4" "2240 128 devdax-4k" "2368 688 fsdax-xfs" "4096 3072 devdax-1g")
+memory=7168
+
+# Instructions per second of the machine's clock: fewer than the emulator executes, so that what waits for time, as the
+# serial lines do, is fast. The CPU's own words about its clock, 3.5 GHz, are wrong.
+ips=50000000
+
+# The programs of the host that the scripts in lab/guest call; with them come the libraries that ldd names.
+programs=(awk bash basename cat chmod comm cp cut date dd dirname env fallocate grep head id insmod ln ls mkdir
+	mkfs.ext4 mkfs.xfs mktemp modprobe mount mv ndctl paste readlink realpath rm rmmod sed seq sleep sort stat sync tail
+	tee timeout touch tr umount uname wc)
+
+compose() {
+	local range backing size start backings='' starts='' memmap='' words
+	[ "$mode" != shell ] || die 2 "there is no prompt in the machine of CPU=intel, which has no terminal; use make run"
+	[ -e "$LAB/config/$BASE/soft-reserved.config" ] ||
+		die 2 "$BASE is too old for soft-reserved memory, of which the machine of CPU=intel has its device-dax"
+	for range in "${ranges[@]}"; do
+		read -r start size backing <<<"$range"
+		backings+=${backings:+,}$backing
+		starts+=${starts:+,}$((start << 20))
+		case $backing in
+		devdax-*) memmap+=" memmap=${size}M%${start}M+0xefffffff" ;;
+		fsdax-*) memmap+=" memmap=${size}M!${start}M" ;;
+		esac
+	done
+	words="console=ttyS0,115200 tsc_early_khz=$((ips / 1000)) panic=-1 log_buf_len=8M LAB_MODULES=$MODULES LAB_ALONE=1 LAB_BACKINGS=$backings LAB_RANGES=$starts"
+	kernel_words="$words$memmap $(base_field words) $job_words"
+
+	# It has little room for the paths of files.
+	emulator=(env -C "$run" bochs -q -f /dev/null -rc bochs.rc)
+	# The emulator holds 2 GiB of the machine's memory, and what was touched beyond that in a file.
+	emulator+=("memory: guest=$memory, host=2048")
+	emulator+=("romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot")
+	emulator+=("vgaromimage: file=/usr/share/vgabios/vgabios.bin")
+	emulator+=("cpu: model=corei7_skylake_x, count=1, ips=$ips")
+	emulator+=("clock: sync=none")
+	emulator+=("boot: cdrom")
+	emulator+=("ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14")
+	emulator+=("ata0-master: type=cdrom, path=machine.iso, status=inserted")
+	# The console, the job's output (descriptor 3 is our standard output), and the verdict.
+	emulator+=("com1: enabled=1, mode=file, dev=console.log")
+	emulator+=("com2: enabled=1, mode=file, dev=/dev/fd/3")
+	emulator+=("com3: enabled=1, mode=file, dev=verdict")
+	emulator+=("display_library: rfb, options=\"timeout=0\"")
+	emulator+=("sound: driver=dummy")	# without a sound card the default aborts
+	emulator+=("log: bochs.log")
+	emulator+=("panic: action=fatal")
+}
+
+# The CD: a boot loader, the kernel, and an initramfs of the same paths as the host's for all that the job needs.
+prepare() {
+	local cd=$run/cd program path
+	local -a files=("$run/job" "$LAB/guest" "$MODULES")
+	for program in "${programs[@]}"; do
+		path=$(type -P "$program") || die 2 "the host has no program $program, which the machine needs"
+		files+=("$path")
+	done
+	for path in "$@" ${CARRY:-}; do
+		[ ! -f "$path" ] && [[ " ${CARRY:-} " != *" $path "* ]] || files+=("$(realpath -s "$path")")
+	done
+	echo c >"$run/bochs.rc"	# the debugger that is built in shall continue
+	mkdir -p "$cd/boot/grub"
+	cp "$BZIMAGE" "$cd/boot/kernel"
+	cp "$initramfs" "$cd/boot/init.gz"
+	"$LAB/carry.sh" "$cd/boot/job.gz" "$PWD" "${files[@]}"
+	cat >"$cd/boot/grub/grub.cfg" <<-END
+		linux /boot/kernel $kernel_words
+		initrd /boot/init.gz /boot/job.gz
+		boot
+	END
+	grub-mkrescue -o "$run/machine.iso" "$cd" >"$run/iso.log" 2>&1 ||
+		{ tail -n 5 "$run/iso.log" >&2; die_if_full; die 1 "grub-mkrescue cannot make the machine's CD; its words are in ${run#"$TOP"/}/iso.log"; }
+	rm -r "$cd"
+}
