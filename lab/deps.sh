@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sees that the Debian packages for a job of the lab are there, and installs them when root.
-# Takes the jobs: build, machine, intel, check, applies, plot, all (without intel).
+# Takes the jobs: build, machine, intel, check, applies, plot.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -21,8 +21,7 @@ for job in "$@"; do
 	check) read -ra more <<<"$check" ;;
 	applies) read -ra more <<<"$applies" ;;
 	plot) read -ra more <<<"$plot" ;;
-	all) read -ra more <<<"$build $machine $check $applies $plot" ;;
-	*) die 2 "no such job: $job (build, machine, intel, check, applies, plot, all)" ;;
+	*) die 2 "no such job: $job (build, machine, intel, check, applies, plot)" ;;
 	esac
 	wanted+=("${more[@]}")
 done

@@ -117,11 +117,19 @@ series_hash() {
 	done < <(series_patches) | sha256sum | cut -c1-16
 }
 
+# machine_version: names the emulator and its version.
+machine_version() {
+	case $CPU in
+	amd) echo "$(qemu-system-x86_64 --version | sed -n '1s/^QEMU emulator version //p'), $("$LAB/accel.sh" 2>/dev/null)" ;;
+	intel) dpkg-query -W -f='Bochs ${Version}\n' bochs ;;
+	esac
+}
+
 # depends_on WORDS: the head of a recorded result: what it was run on (the WORDS are those for the kernel).
 depends_on() {
 	echo "# kernel: Linux $(make -s -C "$BUILD/$BASE/series/tree" kernelversion), $1"
 	echo "# series: $(series_hash)"
-	echo "# machine: $(qemu-system-x86_64 --version | sed -n '1s/^QEMU emulator version //p'), $("$LAB/accel.sh" 2>/dev/null)"
+	echo "# machine: $(machine_version)"
 	echo "# compiler: $(gcc --version | head -n 1)"
 }
 

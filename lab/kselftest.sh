@@ -16,14 +16,21 @@ export TARGETS
 "$LAB/kernel.sh"
 "$LAB/selftests.sh"
 
-# What the mm part needs besides the selftests: a module for this kernel, and a program.
-built=$OUT/mm
+# What the tests need besides the selftests: for each CPU a module for this kernel, and a program.
+built=$OUT/$CPU
+case $CPU in
+amd) module=page_flags program=dax-memory ;;
+intel) module=kvm_leaves program=guest-leaves ;;
+esac
 mkdir -p "$built"
-cp "$LAB"/page_flags/{Kbuild,page_flags.c} "$built"
-quietly "$OUT/page_flags.log" "building page_flags for $VARIANT" make -C "$TREE" M="$built" modules
-gcc -O2 -Wall -Wextra -Werror -o "$built/dax-memory" "$LAB/guest/dax-memory.c"
+cp "$LAB/$module"/{Kbuild,"$module.c"} "$built"
+quietly "$OUT/$module.log" "building $module for $VARIANT" make -C "$TREE" M="$built" modules
+gcc -O2 -Wall -Wextra -Werror -o "$built/$program" "$LAB/guest/$program.c"
 
-modes=${MODES:-$("$LAB/guest/kselftest.sh" -h | sed -nE 's/^  ([^ ]+) .*/\1/p')}
+# The machine that does not share our files is given them.
+files=("$built/$module.ko" "$built/$program" "$SELFTESTS"/kvm/x86*/dax_huge_page_test)
+
+modes=${MODES:-$(CPU=$CPU "$LAB/guest/kselftest.sh" -h | sed -nE 's/^  ([^ ]+) .*/\1/p')}
 
 results=$OUT/kselftest.tap
 mkdir -p "$OUT"
@@ -32,7 +39,7 @@ run_modes() {
 	for mode in $modes; do
 		start=$SECONDS status=0
 		echo "# $BASE $VARIANT $mode: starting the machine"
-		"$LAB/machine.sh" run "$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1 || status=$?
+		CARRY="${files[*]}" "$LAB/machine.sh" run "$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1 || status=$?
 		# The machine's own verdict: it came up, the kernel log is clean, the devices are free again.
 		[ "$status" -eq 0 ] && echo "ok $mode machine seconds=$((SECONDS - start))" || echo "not ok $mode machine status=$status"
 	done
@@ -64,7 +71,7 @@ number() {
 
 # Without what differs from run to run.
 record() {
-	local file=$TOP/results/$BASE-amd${STOCK:+-stock}.tap
+	local file=$TOP/results/$BASE-$CPU${STOCK:+-stock}.tap
 	mkdir -p "${file%/*}"
 	{
 		depends_on "$VARIANT"

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Has the test guest write to its memory on each DAX backing, and prints how KVM mapped that memory, in rows as demo.sh does.
+# Takes: a label for this kernel, and the folder that holds guest-leaves and kvm_leaves.ko.
+set -euo pipefail
+
+label=$1 built=$2
+IFS=, read -ra backings <<<"$LAB_BACKINGS"
+
+modprobe kvm_intel
+for backing in "${backings[@]}"; do
+	start=$SECONDS
+	echo "$backing: running the test guest" >&2
+	# It fails where the entries are not as they should be; the row shows that.
+	said=$("$(dirname "$0")/leaves.sh" "$backing" "$built" || true)
+	echo "$backing: $said" >&2
+	[[ $said =~ pages_4k=([0-9]+)\ pages_2m=([0-9]+)\ pages_1g=([0-9]+)\ faults=([0-9]+) ]] || exit 1
+	printf 'row\t%s\t%s' "$label" "$backing"
+	printf '\t%s' "${BASH_REMATCH[@]:1}"
+	printf '\t%s\n' $((SECONDS - start))
+done

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Has a guest write to each page of DAX memory, and looks at the entries of
+ * the guest's page table that map it, which the module kvm_leaves shows: all
+ * of one size, each with the page frame that belongs there, all write-back.
+ *
+ * Takes the path of the memory, MiB of it, and the page size that is expected
+ * of the entries: 4k, 2m or 1g.
+ *
+ * What belongs there is not taken from KVM: a device says in sysfs where it
+ * lies, a file's pages are those of the host's page table.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define PAGE 4096UL
+#define CODE PAGE		/* guest physical addresses */
+#define MEMORY (1UL << 30)
+#define LEAVES "/sys/kernel/debug/kvm_leaves"
+#define NR_MEMTYPES 8
+
+/* edi: the first page, esi: the end */
+static const uint8_t code[] = {
+	0x89, 0x3f,				/* 1: mov %edi, (%edi) */
+	0x81, 0xc7, 0x00, 0x10, 0x00, 0x00,	/* add $0x1000, %edi */
+	0x39, 0xf7,				/* cmp %esi, %edi */
+	0x72, 0xf4,				/* jb 1b */
+	0xf4,					/* hlt */
+};
+
+static const char *path;
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "guest-leaves: %s: %s: %s\n", path, what, strerror(errno));
+	exit(1);
+}
+
+static int do_ioctl(int fd, unsigned long request, const char *what, void *arg)
+{
+	int ret = ioctl(fd, request, arg);
+
+	if (ret < 0)
+		fail(what);
+	return ret;
+}
+
+#define DO_IOCTL(fd, request, arg) do_ioctl(fd, request, #request, (void *)(arg))
+
+static void add_slot(int vm, unsigned int slot, uint64_t gpa, uint64_t size, void *memory)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = slot,
+		.guest_phys_addr = gpa,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)memory,
+	};
+
+	DO_IOCTL(vm, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+/* Protected mode without paging: what the guest calls an address is one of its physical memory. */
+static void set_registers(int vcpu, uint64_t size)
+{
+	const struct kvm_segment flat = {
+		.limit = 0xffffffff, .present = 1, .s = 1, .db = 1, .g = 1, .type = 3,
+	};
+	struct kvm_regs regs = {
+		.rip = CODE, .rdi = MEMORY, .rsi = MEMORY + size, .rflags = 2,
+	};
+	struct kvm_sregs sregs;
+
+	DO_IOCTL(vcpu, KVM_GET_SREGS, &sregs);
+	sregs.cr0 |= 1;
+	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = sregs.cs = flat;
+	sregs.cs.type = 11;
+	sregs.cs.selector = 8;
+	DO_IOCTL(vcpu, KVM_SET_SREGS, &sregs);
+	DO_IOCTL(vcpu, KVM_SET_REGS, &regs);
+}
+
+/* Returns the VM, which lives on, after its guest has written to all of @memory. */
+static int run_guest(void *memory, uint64_t size)
+{
+	int kvm, vm, vcpu, run_size;
+	struct kvm_run *run;
+	uint8_t *page;
+
+	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (kvm < 0)
+		fail("/dev/kvm");
+	vm = DO_IOCTL(kvm, KVM_CREATE_VM, 0);
+	DO_IOCTL(vm, KVM_SET_TSS_ADDR, 0xfffbd000);
+	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (page == MAP_FAILED)
+		fail("mmap of the code");
+	memcpy(page, code, sizeof(code));
+	add_slot(vm, 0, CODE, PAGE, page);
+	add_slot(vm, 1, MEMORY, size, memory);
+
+	vcpu = DO_IOCTL(vm, KVM_CREATE_VCPU, 0);
+	run_size = DO_IOCTL(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	run = mmap(NULL, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
+	if (run == MAP_FAILED)
+		fail("mmap of the vCPU");
+	set_registers(vcpu, size);
+	do {
+		if (ioctl(vcpu, KVM_RUN, 0) && errno != EINTR)
+			fail("KVM_RUN");
+	} while (run->exit_reason == KVM_EXIT_INTR);
+	if (run->exit_reason != KVM_EXIT_HLT) {
+		fprintf(stderr, "guest-leaves: %s: the guest ended with exit %u, expected HLT\n", path, run->exit_reason);
+		exit(1);
+	}
+	return vm;
+}
+
+/* The first page frame of a device, 0 for a file. */
+static uint64_t device_pfn(int fd)
+{
+	unsigned long long resource;
+	char name[80];
+	struct stat st;
+	FILE *file;
+
+	if (fstat(fd, &st))
+		fail("fstat");
+	if (!S_ISCHR(st.st_mode))
+		return 0;
+	snprintf(name, sizeof(name), "/sys/dev/char/%u:%u/resource", major(st.st_rdev), minor(st.st_rdev));
+	file = fopen(name, "r");
+	if (!file || fscanf(file, "%llx", &resource) != 1)
+		fail(name);
+	fclose(file);
+	return resource / PAGE;
+}
+
+/* KVM's count of the VM's faults; it has another name in older kernels. */
+static unsigned long faults(int vm)
+{
+	static const char *const names[] = { "pf_taken", "pf_fixed" };
+	unsigned long count;
+	char name[80];
+	FILE *file;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		snprintf(name, sizeof(name), "/sys/kernel/debug/kvm/%d-%d/%s", getpid(), vm, names[i]);
+		file = fopen(name, "r");
+		if (!file)
+			continue;
+		if (fscanf(file, "%lu", &count) != 1)
+			fail(name);
+		fclose(file);
+		return count;
+	}
+	fail(name);
+	return 0;
+}
+
+static uint64_t host_pfn(const char *address)
+{
+	static int fd = -1;
+	uint64_t entry;
+
+	if (fd < 0)
+		fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	if (pread(fd, &entry, sizeof(entry), (uintptr_t)address / PAGE * sizeof(entry)) != sizeof(entry))
+		fail("pagemap");
+	return entry >> 63 ? entry & ((1ULL << 55) - 1) : 0;
+}
+
+static bool is_intel(void)
+{
+	char line[4096];
+	bool found = false;
+	FILE *file = fopen("/proc/cpuinfo", "r");
+
+	while (file && !found && fgets(line, sizeof(line), file))
+		found = !strncmp(line, "flags", 5) && strstr(line, " vmx ");
+	if (file)
+		fclose(file);
+	return found;
+}
+
+int main(int argc, char **argv)
+{
+	/* EPT's number of write-back, or its index in the PAT that Linux sets. */
+	const unsigned int write_back = is_intel() ? 6 : 0;
+	uint64_t size, i, base, first = 0, pages[3] = {}, memtypes[NR_MEMTYPES] = {};
+	char line[256], *memory;
+	int fd, vm, expected;
+	FILE *leaves;
+
+	if (argc != 4) {
+		fprintf(stderr, "usage: guest-leaves PATH MIB 4k|2m|1g\n");
+		return 2;
+	}
+	path = argv[1];
+	size = strtoull(argv[2], NULL, 0) << 20;
+	expected = !strcmp(argv[3], "4k") ? 0 : !strcmp(argv[3], "2m") ? 1 : 2;
+
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		fail("open");
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
+	if (memory == MAP_FAILED)
+		fail("mmap");
+	base = device_pfn(fd);
+	vm = run_guest(memory, size);
+
+	leaves = fopen(LEAVES, "r+");
+	if (!leaves || fprintf(leaves, "%d leaves\n", getpid()) < 0 || fflush(leaves))
+		fail(LEAVES);
+	rewind(leaves);
+	while (fgets(line, sizeof(line), leaves)) {
+		unsigned long long gfn, pfn, spte, want;
+		unsigned int level, memtype;
+
+		if (sscanf(line, "leaf %u %llx %llx %llx %u", &level, &gfn, &pfn, &spte, &memtype) != 5 || gfn < MEMORY / PAGE)
+			continue;
+		if (level < 1 || level > 3 || memtype >= NR_MEMTYPES)
+			fail(line);
+		i = gfn - MEMORY / PAGE;
+		want = base ? base + i : host_pfn(memory + i * PAGE);
+		if (pfn != want) {
+			fprintf(stderr, "guest-leaves: %s: page %#lx is mapped at level %u to page frame %#llx, expected %#llx\n",
+				path, i, level, pfn, want);
+			return 1;
+		}
+		if (!i)
+			first = spte;
+		pages[level - 1]++;
+		memtypes[memtype]++;
+	}
+	fclose(leaves);
+
+	printf("pages_4k=%lu pages_2m=%lu pages_1g=%lu faults=%lu", pages[0], pages[1], pages[2], faults(vm));
+	for (i = 0; i < NR_MEMTYPES; i++) {
+		if (memtypes[i])
+			printf(" memtype%lu=%lu", i, memtypes[i]);
+	}
+	printf(" first_entry=%#lx\n", first);
+	fflush(stdout);
+
+	if (pages[expected] != size >> (12 + 9 * expected)) {
+		fprintf(stderr, "guest-leaves: %s: expected %lu entries of %s\n", path, size >> (12 + 9 * expected), argv[3]);
+		return 1;
+	}
+	if (memtypes[write_back] != pages[expected]) {
+		fprintf(stderr, "guest-leaves: %s: expected all entries to be write-back, memtype%u\n", path, write_back);
+		return 1;
+	}
+	for (i = 0; i < size; i += PAGE) {
+		if (*(uint32_t *)(memory + i) != (uint32_t)(MEMORY + i)) {
+			fprintf(stderr, "guest-leaves: %s: at %#lx is not what the guest wrote\n", path, i);
+			return 1;
+		}
+	}
+	return 0;
+}
