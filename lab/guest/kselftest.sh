@@ -57,10 +57,11 @@ x86/dirty_log_page_splitting_test    -b 32M -s dax:{}
 x86/private_mem_conversions_test     -s dax:{}
 "
 
-# In v5.4 none does; all of them must pass as they did without the series.
+# In v5.4 none does; all of them must pass as they did without the series. Without it, four fail under this emulator:
+# dirty_log_test and clear_dirty_log_test demand that a write has landed when its bit is in the log, but KVM sets the bit
+# before it lets the guest retry the write, which takes the emulator a part of the 10 ms between two looks at the log; and
+# smm_test and state_test, as the emulator can read every MSR, and so KVM lists one of Intel's (0x3a) that it lacks on AMD.
 v54_tests="
-clear_dirty_log_test
-dirty_log_test
 kvm_create_max_vcpus
 x86/cr4_cpuid_sync_test
 x86/evmcs_test
@@ -68,8 +69,6 @@ x86/hyperv_cpuid
 x86/mmio_warning_test
 x86/platform_info_test
 x86/set_sregs_test
-x86/smm_test
-x86/state_test
 x86/sync_regs_test
 x86/vmx_close_while_nested_test
 x86/vmx_dirty_log_test
