@@ -56,6 +56,11 @@ static size_t alignment(int fd)
 		return align;
 	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/align", major(st.st_rdev), minor(st.st_rdev));
 	file = fopen(path, "r");
+	if (!file) {
+		/* v5.4 knows it of the region. */
+		snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/../dax_region/align", major(st.st_rdev), minor(st.st_rdev));
+		file = fopen(path, "r");
+	}
 	if (!file || fscanf(file, "%lu", &align) != 1)
 		return 0;
 	fclose(file);
