@@ -87,7 +87,7 @@ data_pages() { echo $(($(<"/sys/bus/dax/devices/$dax/size") >> 12)); }
 
 # The flags that the pages of the data have, of a range of that many pages.
 data_flags() {
-	flags "$(data_pfn)" $(($(data_pfn) + $1)) | grep -oE '0x[0-9a-f]+\(.*' | sort -u | paste -sd ' '
+	flags "$(data_pfn)" $(($(data_pfn) + $1)) | grep -oE 'flags=.*' | sort -u | paste -sd ' '
 }
 
 # A guest writes to DAX memory, and the flags of its pages are those that a program without KVM leaves behind.

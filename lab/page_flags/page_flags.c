@@ -27,9 +27,11 @@ static int flags_show(struct seq_file *seq, void *unused)
 		return 0;
 	}
 	page = pfn_to_page(pfn);
-	seq_printf(seq, "reserved=%d zone_device=%d online=%d count=%d %pGp\n",
+	/* v5.4 names the flags, but does not show their number. */
+	seq_printf(seq, "reserved=%d zone_device=%d online=%d count=%d flags=%#lx %pGp\n",
 		   PageReserved(page), is_zone_device_page(page),
-		   !!pfn_to_online_page(pfn), page_count(page), &page->flags);
+		   !!pfn_to_online_page(pfn), page_count(page),
+		   *(unsigned long *)&page->flags, &page->flags);
 	return 0;
 }
 
