@@ -46,8 +46,8 @@ compose() {
 	if [ -z "${NESTED:-}" ]; then
 		# A device to assign, behind an IOMMU without interrupt remapping, which VFIO has to be told to accept.
 		emulator+=(-device "intel-iommu,intremap=off,caching-mode=on" -device edu)
-		# A controller whose BAR has struct pages.
-		emulator+=(-drive "if=none,id=cmb,driver=null-co,size=16M" -device "nvme,drive=cmb,serial=cmb,cmb_size_mb=16")
+		# A controller whose BAR has struct pages; the base says by which version of its protocol it finds them.
+		emulator+=(-drive "if=none,id=cmb,driver=null-co,size=16M" -device "nvme,drive=cmb,serial=cmb,cmb_size_mb=16$(base_field nvme)")
 		words+=" intel_iommu=on vfio_iommu_type1.allow_unsafe_interrupts=1 $(base_field words)"
 	fi
 	emulator+=(-device virtio-rng-pci)
