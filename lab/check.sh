@@ -169,7 +169,7 @@ for BASE in ${BASES:-$(cd "$TOP/series" && printf '%s\n' */ | tr -d /)}; do
 	check "$BASE recorded results are current" results_are_current
 	tree=$BUILD/$BASE/series/tree
 	status=0
-	BASE=$BASE STOCK='' MUTANT='' "$LAB/tree.sh" >"$work/log" 2>&1 || status=$?
+	BASE=$BASE STOCK='' MUTANT='' CONFIG='' "$LAB/tree.sh" >"$work/log" 2>&1 || status=$?
 	if [ "$status" -eq 2 ]; then
 		echo "ok $BASE # SKIP $(tail -n 1 "$work/log")"
 		skipped=$((skipped + 1))

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034
 # Settings and helpers that every script of the lab shares; sourced, prints nothing.
-# Takes BASE, CPU, STOCK, MUTANT, UPTO, CACHE and BUILD from the environment and gives TOP, VARIANT, OUT, TREE and the rest.
+# Takes BASE, CPU, STOCK, MUTANT, UPTO, CONFIG, CACHE and BUILD from the environment and gives TOP, VARIANT, OUT, TREE and the rest.
 
 # -h of any script prints what its first lines say.
 case ${1:-} in
@@ -58,8 +58,13 @@ else
 	VARIANT=series
 fi
 
-# One mutant at a time is built, in a tree that all of them share.
-OUT=$BUILD/$BASE/${VARIANT%%-*}
+case ${CONFIG:-} in
+'' | debug) ;;
+*) die 2 "CONFIG=$CONFIG: the lab knows CONFIG=debug, or none" ;;
+esac
+
+# One mutant at a time is built, in a tree that all of them share; a debug kernel has a tree of its own.
+OUT=$BUILD/$BASE/${VARIANT%%-*}${CONFIG:+-$CONFIG}
 TREE=$OUT/tree
 MODULES=$OUT/modules
 BZIMAGE=$TREE/arch/x86/boot/bzImage

@@ -11,7 +11,7 @@ trap 'rm -rf "$scratch"' EXIT
 git init -q --bare "$scratch"
 ranges=()
 for base in "${bases[@]}"; do
-	BASE=$base STOCK='' MUTANT='' "$LAB/tree.sh"
+	BASE=$base STOCK='' MUTANT='' CONFIG='' "$LAB/tree.sh"
 	tree=$BUILD/$base/series/tree
 	echo "$tree/.git/objects" >>"$scratch/objects/info/alternates"
 	ranges+=("$(git -C "$tree" rev-parse pristine)..$(git -C "$tree" rev-parse HEAD)")

@@ -5,7 +5,7 @@ set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
-STOCK='' MUTANT='' "$LAB/tree.sh"
+STOCK='' MUTANT='' CONFIG='' "$LAB/tree.sh"
 lock "$BASE-series"
 targets=
 for target in ${TARGETS:-kvm vfio dax}; do
@@ -15,5 +15,5 @@ build() {
 	make -s -C "$SELFTESTS/../../.." headers
 	make -C "$SELFTESTS" TARGETS="$targets" FORCE_TARGETS=1 -j"$(nproc)" all
 }
-[ -f "$SELFTESTS/../../../.config" ] || STOCK='' MUTANT='' "$LAB/config.sh"
+[ -f "$SELFTESTS/../../../.config" ] || STOCK='' MUTANT='' CONFIG='' "$LAB/config.sh"
 quietly "$BUILD/$BASE/series/selftests.log" "building the selftests of $BASE" build
