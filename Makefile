@@ -2,8 +2,8 @@
 MAKEFLAGS += --no-print-directory
 BASE ?= v6.12
 .DEFAULT_GOAL := help
-.PHONY: help demo kselftest kvm-dax-check mutants bisect kernel tree refresh rebase rangediff mbox applies plot run shell cmdline check clean
-export BASE BASES CPU STOCK MUTANT KSRC CACHE SECONDS_MAX KERNEL_WORDS TARGETS MODES TESTS RECORD MUTANTS PATCHES A B
+.PHONY: help demo kselftest soak kvm-dax-check mutants bisect kernel tree refresh rebase rangediff mbox applies plot run shell cmdline check clean
+export BASE BASES CPU STOCK MUTANT KSRC CACHE SECONDS_MAX KERNEL_WORDS TARGETS MODES TESTS RECORD MUTANTS MINUTES CONFIG PATCHES A B
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
@@ -26,6 +26,8 @@ demo: ## show real guests on each DAX backing, on the stock kernel and with the 
 	@lab/demo.sh
 kselftest: ## run the KVM selftests on DAX memory (MODES=, TESTS= for a part; RECORD=1 keeps the results)
 	@lab/kselftest.sh
+soak: ## run the race test on every DAX backing for MINUTES=, with fresh seeds
+	@lab/soak.sh
 mutants: ## show which test fails when which protection is removed (MUTANTS= for some)
 	@lab/mutants.sh
 plot: ## draw docs/levels.svg from the results of make demo RECORD=1

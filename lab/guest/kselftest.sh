@@ -6,7 +6,7 @@ set -euo pipefail
 
 # mode | parameters of kvm | parameters of kvm_amd or kvm_intel | what runs | what it is
 modes="
-npt=1                |                     |          | levels others references vfio reserved mm | nested paging, the default; VFIO; struct pages
+npt=1                |                     |          | levels race others references vfio reserved mm | nested paging, the default; VFIO; struct pages
 npt=0                |                     | paging=0 | levels        | shadow paging
 tdp_mmu=N            | tdp_mmu=N           |          | levels        | nested paging without the TDP MMU
 nx_huge_pages=force  | nx_huge_pages=force |          | levels        | executable pages are never huge
@@ -169,6 +169,40 @@ elsewhere() {
 	done
 }
 
+# Whoever takes memory away races with the guest, by RACE_OPTIONS of the test; a seed that no run had before if they have none.
+race() {
+	local name="race $1" test start=$SECONDS status=0 log
+	test=$(program x86/dax_race_test)
+	[ -e "$test" ] && grep -qE "$only" <<<"$mode $name" || return 0
+	log=$(mktemp)
+	# shellcheck disable=SC2086
+	timeout 1500 "$test" ${RACE_OPTIONS:--S 1 -t 3} -s "dax:$(path "$1")" >"$log" 2>&1 </dev/null || status=$?
+	grep '^# mismatch' "$log" || true
+	case $status in
+	0 | 1)
+		if grep -q '^seed=' "$log"; then
+			echo "$([ "$status" -eq 0 ] || echo 'not ')ok $mode $name $(grep '^seed=' "$log")"
+			rm "$log"
+			return
+		fi
+		;;
+	esac
+	result "$name $(grep -o 'seed=[0-9]*' "$log" | head -n 1)" "$status" $((SECONDS - start)) "$log"
+	rm "$log"
+}
+
+# All backings in turn, again and again; ends with an error when a line was not ok.
+soak() {
+	local end=$((SECONDS + SOAK_SECONDS)) backing log
+	log=$(mktemp)
+	while [ "$SECONDS" -lt "$end" ]; do
+		for backing in "${backings[@]}"; do
+			race "$backing"
+		done
+	done | tee "$log"
+	! grep -q '^not ok' "$log" && grep -q '^ok' "$log"
+}
+
 # Pages of 2M can be had at any time, that of 1G is from the kernel's command line.
 hugetlb() {
 	local huge=/proc/sys/vm/nr_hugepages huge_before size
@@ -329,7 +363,7 @@ for part in $what; do
 	esac
 	[[ " $targets " == *" $target "* && -d $selftests/$target ]] || continue
 	case $part in
-	existing | hugetlb | elsewhere | nested | references | vfio | reserved | mm) $part ;;
+	existing | hugetlb | elsewhere | nested | references | soak | vfio | reserved | mm) $part ;;
 	others) fill_files ;;&
 	*)
 		for backing in "${backings[@]}"; do
