@@ -39,7 +39,7 @@ run_modes() {
 	for mode in $modes; do
 		start=$SECONDS status=0
 		echo "# $BASE $VARIANT $mode: starting the machine"
-		CARRY="${files[*]}" "$LAB/machine.sh" run env RACE_OPTIONS="${RACE_OPTIONS:-}" "$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1 || status=$?
+		CARRY="${files[*]}" "$LAB/machine.sh" run "$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1 || status=$?
 		# The machine's own verdict: it came up, the kernel log is clean, the devices are free again.
 		[ "$status" -eq 0 ] && echo "ok $mode machine seconds=$((SECONDS - start))" || echo "not ok $mode machine status=$status"
 	done

@@ -10,5 +10,5 @@ minutes=${MINUTES:-60}
 "$LAB/kernel.sh"
 TARGETS=kvm "$LAB/selftests.sh"
 export SECONDS_MAX=${SECONDS_MAX:-$((minutes * 60 + 1800))}
-exec "$LAB/machine.sh" run env PARTS=soak SOAK_SECONDS=$((minutes * 60)) RACE_OPTIONS="-t 60" \
+exec "$LAB/machine.sh" run env PARTS=soak SOAK_SECONDS=$((minutes * 60)) \
 	"$LAB/guest/kselftest.sh" npt=1 "$SELFTESTS" kvm "${TESTS:-.}"
