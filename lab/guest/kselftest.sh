@@ -3,6 +3,8 @@
 # Takes a mode (see -h), the folder of the built selftests, which of its targets to run, an optional extended regular
 # expression that names must match, and the folder of what the lab has built for mm.sh.
 set -euo pipefail
+# shellcheck source=lab/guest/verdict.sh
+. "$(dirname "$0")/verdict.sh"
 
 # mode | parameters of kvm | parameters of kvm_amd or kvm_intel | what runs | what it is
 modes="
@@ -151,12 +153,7 @@ leaves() {
 	grep -qE "$only" <<<"$mode $name" || return 0
 	log=$(mktemp)
 	timeout 300 "$(dirname "$0")/leaves.sh" "$1" "$built" >"$log" 2>&1 </dev/null || status=$?
-	if [ "$status" -eq 0 ]; then
-		echo "ok $mode $name $(tail -n 1 "$log") seconds=$((SECONDS - start))"
-	else
-		sed 's/^/# /' "$log"
-		echo "not ok $mode $name status=$status: $(tail -n 1 "$log")"
-	fi
+	verdict "$mode $name" "$status" $((SECONDS - start)) "$log"
 	rm "$log"
 }
 

@@ -3,6 +3,8 @@
 # Takes the results' prefix, page_flags.ko, the programs dax-memory and dax_huge_page_test, and an extended regular
 # expression that names must match. Ends with the namespaces as it has found them, but for their content.
 set -euo pipefail
+# shellcheck source=lab/guest/verdict.sh
+. "$(dirname "$0")/verdict.sh"
 
 prefix=$1 module=$2 dax_memory=$3 guest=$4 only=${5:-.}
 samples=16	# pages to look at in a range
@@ -33,12 +35,7 @@ step() {
 	"$2" >"$log" 2>&1 &
 	pid=$!
 	wait "$pid" || status=$?
-	if [ "$status" -eq 0 ]; then
-		echo "ok $prefix $name $(tail -n 1 "$log") seconds=$((SECONDS - start))"
-	else
-		sed 's/^/# /' "$log"
-		echo "not ok $prefix $name status=$status: $(tail -n 1 "$log")"
-	fi
+	verdict "$prefix $name" "$status" $((SECONDS - start)) "$log"
 	rm "$log"
 }
 

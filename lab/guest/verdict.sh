@@ -1,0 +1,13 @@
+# shellcheck shell=bash
+# The TAP result of a test whose last line of output says what it has measured, or why it has failed.
+# Sourced; gives verdict.
+
+# verdict NAME STATUS SECONDS LOG: the name begins with the mode.
+verdict() {
+	if [ "$2" -eq 0 ]; then
+		echo "ok $1 $(tail -n 1 "$4") seconds=$3"
+	else
+		sed 's/^/# /' "$4"
+		echo "not ok $1 status=$2: $(tail -n 1 "$4")"
+	fi
+}
