@@ -40,9 +40,14 @@ in_mail_form() {
 	! tail -n 2 "$patch" | grep -E '^[0-9]+\.[0-9]+\.[0-9]+$' || { echo "it ends with a git version"; return 1; }
 }
 
+# -h of a program says what it does and what it takes: in two lines or more.
 says_what_it_does() {
 	local said
-	said=$("$1" -h) && [ -n "$said" ]
+	said=$("$1" -h) && [ "$(wc -l <<<"$said")" -ge 2 ]
+}
+
+help_lists_every_target() {
+	diff <(sed -n 's/^\.PHONY: *//p' "$TOP/Makefile" | tr ' ' '\n' | sort) <(make -s -C "$TOP" help | sed -nE 's/^  make ([a-z-]+) +[^ ].*/\1/p' | sort)
 }
 
 series_lists_every_patch() {
@@ -195,15 +200,16 @@ done
 mapfile -t scripts < <(cd "$TOP" && git ls-files --cached --others --exclude-standard | xargs grep -lE '^#!.*(bash|/sh)' | sort)
 for script in "${scripts[@]}"; do
 	check "shellcheck $script" shellcheck -x -P "$TOP" "$TOP/$script"
+	[ ! -x "$TOP/$script" ] || check "-h of $script" says_what_it_does "$TOP/$script"
 done
-for script in "$LAB"/*.sh; do
-	[ ! -x "$script" ] || [ "${script##*/}" = env.sh ] || check "-h of ${script#"$TOP"/}" says_what_it_does "$script"
-done
+check "make help lists every target" help_lists_every_target
 check "documents: make's targets and variables" documents_name_what_exists
 check "README: bases and features" features_are_carried
 check "docs/levels.svg is of the results" picture_is_of_the_results
 for source in "$LAB"/*.c "$LAB"/guest/*.c "$TOP"/tools/*.c; do
-	check "compile ${source#"$TOP"/}" gcc -O2 -Wall -Wextra -Werror -c -o /dev/null "$source"
+	program=$work/$(basename "$source" .c)
+	check "compile ${source#"$TOP"/}" gcc -O2 -Wall -Wextra -Werror -o "$program" "$source"
+	[ "${source%/*}" != "$TOP/tools" ] || check "-h of ${source#"$TOP"/}" says_what_it_does "$program"
 done
 
 echo "$passed passed, $failed failed, $skipped skipped"

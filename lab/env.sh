@@ -2,13 +2,10 @@
 # Settings and helpers that every script of the lab shares; sourced, prints nothing.
 # Takes BASE, CPU, STOCK, MUTANT, UPTO, CONFIG, CACHE and BUILD from the environment and gives TOP, VARIANT, OUT, TREE and the rest.
 
-# -h of any script prints what its first lines say.
-case ${1:-} in
--h | --help) sed -n '2,${/^#/!q; /^# shellcheck/!s/^# \{0,1\}//p}' "$0"; exit ;;
-esac
-
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 LAB=$TOP/lab
+# shellcheck source=lab/help.sh
+. "$LAB/help.sh"
 BASE=${BASE:-v6.12}
 CPU=${CPU:-amd}
 CACHE=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kvm-dax}

@@ -62,7 +62,7 @@ compose() {
 # The CD: a boot loader, the kernel, and an initramfs of the same paths as the host's for all that the job needs.
 prepare() {
 	local cd=$run/cd program path
-	local -a files=("$run/job" "$LAB/guest" "$MODULES")
+	local -a files=("$run/job" "$LAB/guest" "$LAB/help.sh" "$MODULES")
 	for program in "${programs[@]}"; do
 		path=$(type -P "$program") || die 2 "the host has no program $program, which the machine needs"
 		files+=("$path")

@@ -4,9 +4,10 @@
 # shellcheck disable=SC2001,SC2016
 set -euo pipefail
 export LC_ALL=C
+# shellcheck source=lab/help.sh
+. "$(dirname "$0")/help.sh"
 
 fail() { echo "${0##*/}: $*" >&2; exit 2; }
-[ "${1:-}" != -h ] || { sed -n '2,3s/^# //p' "$0"; exit; }
 [ $# -eq 2 ] || fail "usage: ${0##*/} TREE BASE | -l TREE"
 if [ "$1" = -l ]; then tree=$2 base=; else tree=$1 base=$2; fi
 [ -f "$tree/Kconfig" ] || fail "$tree is not a kernel source tree"

@@ -2,6 +2,8 @@
 # Takes every DAX device away from the kernel: shows that a job has left none in use.
 # Takes nothing; fails, naming the device, when one is still busy.
 set -euo pipefail
+# shellcheck source=lab/help.sh
+. "$(dirname "$0")/../help.sh"
 
 shopt -s nullglob
 limit=30	# seconds; a device that a lost reference holds is never free

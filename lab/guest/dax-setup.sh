@@ -3,6 +3,8 @@
 # Takes LAB_BACKINGS from machine.sh: what NVDIMM 0, 1, ... becomes, separated by commas; in a machine without NVDIMMs
 # LAB_RANGES says where the memory of each begins, as pmem or soft-reserved.
 set -euo pipefail
+# shellcheck source=lab/help.sh
+. "$(dirname "$0")/../help.sh"
 
 IFS=, read -ra backings <<<"$LAB_BACKINGS"
 

@@ -5,6 +5,8 @@
 # Rows go to stdout: "row", the label, the backing, leaf entries of 4K, 2M and 1G, page faults, seconds; tab-separated.
 # Only leaves of the guest's RAM are counted. Faults are those of the whole VM.
 set -euo pipefail
+# shellcheck source=lab/help.sh
+. "$(dirname "$0")/../help.sh"
 export LC_ALL=C
 
 label=$1 bzimage=$2 initramfs=$3 module=$4

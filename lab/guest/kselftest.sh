@@ -24,10 +24,14 @@ ept=0                |                     | paging=0 | levels                  
 # v5.4 has no TDP MMU.
 [ "${BASE:-}" != v5.4 ] || modes=$(grep -v '^tdp_mmu' <<<"$modes")
 
-if [ "${1:-}" = -h ] || [ $# -lt 3 ]; then
-	echo "usage: $0 MODE SELFTESTS TARGETS [REGEX]; MODE is one of:"
+if [ $# -lt 3 ]; then
+	# shellcheck source=lab/help.sh
+	(. "$(dirname "$0")/../help.sh")
+	echo "usage: ${0##*/} MODE SELFTESTS TARGETS [REGEX [BUILT]]; MODE is one of:"
 	sed -nE 's/^([^ |]+) *\|.*\| (.*)/  \1\t\2/p' <<<"$modes" | expand -t 24
-	[ "${1:-}" = -h ] && exit
+	case ${1:-} in
+	-h | --help) exit ;;
+	esac
 	exit 2
 fi
 file_size=1280M

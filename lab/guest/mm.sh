@@ -3,6 +3,8 @@
 # Takes the results' prefix, page_flags.ko, the programs dax-memory and dax_huge_page_test, and an extended regular
 # expression that names must match. Ends with the namespaces as it has found them, but for their content.
 set -euo pipefail
+# shellcheck source=lab/help.sh
+. "$(dirname "$0")/../help.sh"
 # shellcheck source=lab/guest/verdict.sh
 . "$(dirname "$0")/verdict.sh"
 

@@ -2,6 +2,8 @@
 # Runs a job in the machine with the DAX devices ready, and sees that it leaves them free.
 # Takes the job's command and arguments; ends with the job's status, or 72 when a device stays busy.
 set -euo pipefail
+# shellcheck source=lab/help.sh
+. "$(dirname "$0")/../help.sh"
 
 here=$(dirname "$0")
 "$here/dax-setup.sh" || exit 71

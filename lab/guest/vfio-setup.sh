@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Gives the machine's edu device to vfio-pci, and prints its address; prints nothing when the machine has none.
+# Takes nothing; fails, naming the device, when no IOMMU is in front of it or vfio-pci does not take it.
 set -euo pipefail
+# shellcheck source=lab/help.sh
+. "$(dirname "$0")/../help.sh"
 
 edu=0x1234:0x11e8
 
