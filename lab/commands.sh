@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# Finds the commands in the documents, and runs those that lab/commands gives to make check.
+# Takes: list, and prints each with its place; unlisted, and fails, naming them, when lab/commands lacks one or has one too
+# many; to-run, and prints those for make check; run FOLDER COMMAND, and runs one, with what it leaves for the next in FOLDER.
+set -euo pipefail
+# shellcheck source=lab/env.sh
+. "$(dirname "$0")/env.sh"
+
+# The words that a command begins with, after variables for it.
+programs='make|git|quilt|cc|cd|cp|sed|echo|modprobe|mount|fallocate|ulimit|ndctl|daxctl|mkfs\.[a-z0-9]+|dpkg-source|qemu-[a-z0-9_-]+'
+programs+='|(build|lab|kvm|vfio|dax|\.ci)/[a-z0-9_/.-]+'
+command="([A-Z_]+=[^ ]* )*($programs) .*|(lab|kvm|vfio|dax|\.ci)/[a-z0-9_/.-]+"
+
+# list: "document:line<tab>command", without comments; in text, only what a reader would type as it stands there.
+list() {
+	cd "$TOP"
+	{
+		grep -noE "^    (\\$ )?($command)" README.md docs/*.md | sed -E 's/^([^:]*:[0-9]+):    (\$ )?/\1\t/'
+		# shellcheck disable=SC2016
+		grep -noE '`([A-Z_]+=[^ `]* )*(make |git [a-z]+ --|lab/[a-z-]+\.sh|\.ci/run)[^`]*`' README.md docs/*.md | sed -E 's/^([^:]*:[0-9]+):`(.*)`$/\1\t\2/'
+		grep -nE "^  ($command)" series/*/cover-letter.txt | sed -E 's/^([^:]*:[0-9]+):  /\1\t/'
+		awk -v command="^\\\\+  ($command)" '
+			/^diff --git /{ documentation = $4 ~ "^b/Documentation/" }
+			documentation && $0 ~ command { sub(/^\+ +/, ""); print FILENAME ":" FNR "\t" $0 }' series/*/*.patch
+	} | sed -E 's/  +# .*//; s/ +$//'
+}
+
+# rows [WHO]: the commands of lab/commands, of one who runs them.
+rows() { sed -nE "s/^${1:-[a-z]+} //p" "$LAB/commands"; }
+
+unlisted() {
+	local found missing stale unknown
+	found=$(list)
+	missing=$(awk -F'\t' 'NR == FNR { known[$0]; next } !($2 in known) { print $1 ": " $2 }' <(rows) - <<<"$found")
+	stale=$(rows | grep -vxFf <(cut -f2 <<<"$found") || true)
+	unknown=$(grep -vE '^(#|(check|tree|ci|machine|hand|hardware) )' "$LAB/commands" || true)
+	[ -z "$missing" ] || printf 'not in lab/commands: %s\n' "$missing"
+	[ -z "$stale" ] || printf 'in lab/commands, but in no document: %s\n' "$stale"
+	[ -z "$unknown" ] || printf 'not a row of lab/commands: %s\n' "$unknown"
+	[ -z "$missing$stale$unknown" ]
+}
+
+# unpack FOLDER: the files of v6.12's source that the series touches, as they are without it.
+unpack() {
+	local folder=$1 tree=$BUILD/v6.12/series/tree path
+	local -a patches
+	mkdir -p "$folder"
+	mapfile -t patches < <(series_patches)
+	touched_by "${patches[@]}" | while read -r path; do
+		# a file that the series makes is not in the source
+		! git -C "$tree" cat-file -e "pristine:$path" 2>/dev/null || echo "$path"
+	done | xargs git -C "$tree" archive pristine -- | tar -C "$folder" -xf -
+}
+
+prepare() {
+	local folder=$1
+	mkdir -p "$folder/repository"
+	(cd "$TOP" && git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -Pt "$folder/repository")
+	unpack "$folder/tree"
+	git -C "$folder/tree" -c init.defaultBranch=linux init -q
+	git -C "$folder/tree" config user.name kvm-dax
+	git -C "$folder/tree" config user.email kvm-dax
+	git -C "$folder/tree" add -A -f
+	git -C "$folder/tree" commit -q --no-gpg-sign -m pristine
+	# A source package in Debian's form, as small as dpkg-source takes it.
+	unpack "$folder/package"
+	mkdir -p "$folder/package/debian/source" "$folder/package/debian/patches"
+	echo '3.0 (quilt)' >"$folder/package/debian/source/format"
+	: >"$folder/package/debian/patches/series"
+	printf 'Source: linux\nMaintainer: kvm-dax <kvm-dax@localhost>\n\nPackage: linux\nArchitecture: all\nDescription: none\n' >"$folder/package/debian/control"
+	printf 'linux (6.12-1) unstable; urgency=low\n\n  * None.\n\n -- kvm-dax <kvm-dax@localhost>  Sat, 01 Jan 2000 00:00:00 +0000\n' >"$folder/package/debian/changelog"
+}
+
+run() {
+	local folder=$1 command=$2 place=repository first last variable
+	[ -d "$folder" ] || prepare "$folder"
+	! grep -qxF "tree $command" "$LAB/commands" || place=tree
+	first=$(git -C "$folder/tree" rev-list --reverse HEAD | sed -n 2p)
+	last=$(git -C "$folder/tree" rev-parse HEAD)
+	command=${command//…/"$folder/repository"}
+	command=${command//<linux-6.12.n>/"$folder/package"}
+	command=${command//<tree>/"$BUILD/v6.12/series/tree"}
+	command=${command//<base>/v6.12}
+	command=${command//<first>/"$first"}
+	command=${command//<last>/"$last"}
+	! grep -E '<[a-z]|…' <<<"$command" || die 1 "lab/commands.sh does not know what this stands for: $command"
+	# As for a reader who has set nothing; the trees and the packages are those of this checkout.
+	for variable in $(sed -n 's/^export //p' "$TOP/Makefile") MAKEFLAGS MFLAGS MAKELEVEL; do
+		case $variable in
+		KSRC | CACHE) ;;
+		*) unset "$variable" ;;
+		esac
+	done
+	[ -z "${KSRC:-}" ] || KSRC=$(realpath "$KSRC")
+	export BUILD ACCEL=tcg
+	cd "$folder/$place"
+	bash -c "$command"
+}
+
+case ${1:-} in
+list) list ;;
+unlisted) unlisted ;;
+to-run) rows '(check|tree)' ;;
+run) run "$2" "$3" ;;
+*) die 2 "usage: commands.sh list | unlisted | to-run | run FOLDER COMMAND" ;;
+esac
