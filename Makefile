@@ -2,7 +2,7 @@
 MAKEFLAGS += --no-print-directory
 BASE ?= v6.12
 .DEFAULT_GOAL := help
-.PHONY: help demo kselftest soak kvm-dax-check mutants bisect kernel tree refresh rebase rangediff mbox applies plot run shell cmdline check clean
+.PHONY: help demo kselftest soak kvm-dax-check mutants bisect kernel tree refresh rebase rangediff mbox applies plot table run shell cmdline check clean
 export BASE BASES CPU STOCK MUTANT KSRC CACHE SECONDS_MAX KERNEL_WORDS TARGETS MODES TESTS RECORD MUTANTS MINUTES CONFIG PATCHES A B
 
 help: ## list the targets
@@ -32,6 +32,8 @@ mutants: ## show which test fails when which protection is removed (MUTANTS= for
 	@lab/mutants.sh
 plot: ## draw docs/levels.svg from the results of make demo RECORD=1
 	@lab/plot.sh
+table: ## write what the README shows of the results, series/ and lab/topics
+	@lab/table.sh
 bisect: ## build and boot the kernel after each patch of the series (PATCHES= for some)
 	@lab/bisect.sh
 kvm-dax-check: ## build build/kvm-dax-check, which says how a guest on a given path would be mapped

@@ -84,14 +84,6 @@ mailbox_holds_the_series() {
 	diff <(cat "${patches[@]}" | git patch-id --stable) <(git patch-id --stable <"$mbox")
 }
 
-# titles_of BASE: the titles of its patches, in order.
-titles_of() {
-	local patch
-	while read -r patch; do
-		git mailinfo /dev/null /dev/null <"$TOP/series/$1/$patch" | sed -n 's/^Subject: //p'
-	done <"$TOP/series/$1/series"
-}
-
 # Patches that two bases share stand in the same order; what only one of them has is said.
 in_the_order_of() {
 	local base
@@ -141,21 +133,13 @@ commands_of_make_are_right() {
 		END { exit bad }' <<<"$found"
 }
 
-# The README says "carried" or "draft" of a topic on a base if, and only if, the base has the patch.
-features_are_carried() {
-	local topic title base row bad=0
-	mapfile -t columns < <(sed -nE '/^\| \| v[0-9]/{s/^\| \|//;s/ *\| */\n/g;p;q}' "$TOP/README.md" | tr -d ' ' | grep .)
-	while IFS='|' read -r topic title; do
-		row=$(grep -F "| $topic |" "$TOP/README.md") || { echo "README.md has no row: $topic"; return 1; }
-		row=${row#"| $topic |"}
-		for base in "${columns[@]}"; do
-			case "$(titles_of "$base" | grep -cxF "$title") ${row%%|*}" in
-			'1  carried'* | '1  draft'*) ;;
-			1* | '0  carried'* | '0  draft'*) echo "README.md says of $base: $topic:${row%%|*}; the series has the patch $(titles_of "$base" | grep -cxF "$title") times"; bad=1 ;;
-			esac
-			row=${row#*|}
-		done
-	done < <(grep -v '^#' "$LAB/topics")
+# What make table writes into the README is there; a result that the README shows besides is a recorded one.
+readme_shows_the_results() {
+	local line bad=0
+	BASE=v6.12 "$LAB/table.sh" print | diff "$TOP/README.md" - || { echo "README.md's tables are not those of results/, series/ and lab/topics; run: make table"; return 1; }
+	while IFS= read -r line; do
+		grep -qxF -- "$line" "$TOP"/results/*.tap || { echo "no file in results/ has this line of README.md: $line"; bad=1; }
+	done < <(sed -nE '/seconds=/!s/^    (ok .*|[0-9]+ passed, .*)/\1/p' "$TOP/README.md")
 	return $bad
 }
 
@@ -215,7 +199,7 @@ while IFS= read -r command; do
 		skipped=$((skipped + 1))
 	fi
 done < <("$LAB/commands.sh" to-run)
-check "README: bases and features" features_are_carried
+check "README: what it shows of the results" readme_shows_the_results
 check "docs/levels.svg is of the results" picture_is_of_the_results
 for source in "$LAB"/*.c "$LAB"/guest/*.c "$TOP"/tools/*.c; do
 	program=$work/$(basename "$source" .c)

@@ -62,9 +62,4 @@ if [ -n "${RECORD:-}" ]; then
 fi
 
 echo "How KVM maps the guest's memory on $BASE, after the guest has written to it (${rows#"$TOP"/}):"
-awk -F'\t' '
-	NR == 1 { printf "%-13s %-7s %9s %9s %9s %9s %8s\n", "backing", "kernel", "4K", "2M", "1G", "faults", "seconds"; next }
-	!($3 in seen) { order[++n] = $3; seen[$3] }
-	{ line[$3] = line[$3] sprintf("%-13s %-7s %9s %9s %9s %9s %8s\n", $3, $2, $4, $5, $6, $7, $8) }
-	END { for (i = 1; i <= n; i++) printf "%s", line[order[i]] }
-' "$rows"
+"$LAB/table.sh" demo "$rows"

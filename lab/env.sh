@@ -106,6 +106,14 @@ quietly() {
 # series_patches: the paths of the base's patches, in order.
 series_patches() { sed "s|^|$SERIES/|" "$SERIES/series"; }
 
+# titles_of BASE: the titles of its patches, in order.
+titles_of() {
+	local patch
+	while read -r patch; do
+		git mailinfo /dev/null /dev/null <"$TOP/series/$1/$patch" | sed -n 's/^Subject: //p'
+	done <"$TOP/series/$1/series"
+}
+
 # touched_by PATCH...: the paths of the files that the patches change, make or remove.
 touched_by() {
 	sed -nE 's,^(---|\+\+\+) [^/	]+/([^	]*).*,\2,p; s,^rename (from|to) ,,p' "$@" | sort -u
