@@ -104,7 +104,7 @@ results_are_current() {
 	for file in "$TOP/results/$BASE"-*; do
 		[ ! -e "$file" ] || grep -qx "# series: $hash" "$file" || {
 			case $file in
-			*-demo.tsv) command=demo ;;
+			*-demo*.tsv) command=demo ;;
 			*) command=kselftest ;;
 			esac
 			echo "${file#"$TOP"/} is not of series/$BASE as it is now; run: make $command BASE=$BASE RECORD=1"
@@ -143,10 +143,12 @@ readme_shows_the_results() {
 	return $bad
 }
 
-picture_is_of_the_results() {
-	local hash
-	hash=$(cd "$TOP/results" && printf '%s\n' *-demo.tsv | sort -V | xargs sha256sum | sha256sum | cut -c1-16)
-	grep -qF "<!-- of: $hash -->" "$TOP/docs/levels.svg" || { echo "docs/levels.svg is older than results/*-demo.tsv; run: make plot"; return 1; }
+# picture_is_of PICTURE RESULT...
+picture_is_of() {
+	local picture=$1 hash
+	shift
+	hash=$(cd "$TOP/results" && printf '%s\n' "$@" | sort -V | xargs sha256sum | sha256sum | cut -c1-16)
+	grep -qF "<!-- of: $hash -->" "$TOP/$picture" || { echo "$picture is not of $*; run: make plot"; return 1; }
 }
 
 made=	# the bases that have a tree
@@ -200,7 +202,9 @@ while IFS= read -r command; do
 	fi
 done < <("$LAB/commands.sh" to-run)
 check "README: what it shows of the results" readme_shows_the_results
-check "docs/levels.svg is of the results" picture_is_of_the_results
+demos=("$TOP"/results/*-demo.tsv)
+check "docs/levels.svg is of the results" picture_is_of docs/levels.svg "${demos[@]##*/}"
+[ ! -e "$TOP/results/v6.12-demo-session.tsv" ] || check "docs/demo.svg is of the results" picture_is_of docs/demo.svg v6.12-demo-session.tsv
 for source in "$LAB"/*.c "$LAB"/guest/*.c "$TOP"/tools/*.c; do
 	program=$work/$(basename "$source" .c)
 	check "compile ${source#"$TOP"/}" gcc -O2 -Wall -Wextra -Werror -o "$program" "$source"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Shows how KVM maps a real Linux guest's memory, by backing, on the stock kernel and with the series.
 # Takes the base (default: BASE, or v6.12); leaves build/<base>/demo.tsv and prints it as a table.
-# RECORD=1 keeps it in results/, with what it depends on; make plot draws that.
+# RECORD=1 keeps it in results/, with what it depends on, and what was shown when; make plot draws both.
 set -euo pipefail
 
 lab=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -46,8 +46,25 @@ fi
 
 # shellcheck source=lab/env.sh
 . "$lab/env.sh"
+result=$TOP/results/$BASE-demo
+[ "$CPU" = amd ] || result+=-$CPU
 rows=$BUILD/$BASE/demo.tsv
-mkdir -p "${rows%/*}"
+mkdir -p "${rows%/*}" "${result%/*}"
+
+# A recording shows this script to itself: each line with the seconds since the start.
+if [ -n "${RECORD:-}" ] && [ -z "${DEMO_RECORDED:-}" ]; then
+	session=$BUILD/$BASE/demo-session.tsv
+	LC_ALL=C start=${EPOCHREALTIME/./}
+	printf '0.0\t$ make demo\n' >"$session"
+	DEMO_RECORDED=1 "$lab/demo.sh" 2>&1 | while IFS= read -r line; do
+		now=$((${EPOCHREALTIME/./} - start))
+		printf '%d.%d\t%s\n' $((now / 1000000)) $((now / 100000 % 10)) "$line" >>"$session"
+		printf '%s\n' "$line"
+	done
+	{ depends_on 'stock and series'; cat "$session"; } >"$result-session.tsv"
+	exit
+fi
+
 partial=$rows.partial
 trap 'rm -f "$partial"' EXIT
 printf 'base\tkernel\tbacking\tpages_4k\tpages_2m\tpages_1g\tfaults\tseconds\n' >"$partial"
@@ -56,10 +73,7 @@ for stock in 1 ''; do
 	STOCK=$stock DEMO_ROWS=$partial "$lab/demo.sh" "$BASE"
 done
 mv "$partial" "$rows"
-if [ -n "${RECORD:-}" ]; then
-	mkdir -p "$TOP/results"
-	{ depends_on 'stock and series'; cat "$rows"; } >"$TOP/results/$BASE-demo.tsv"
-fi
+[ -z "${RECORD:-}" ] || { depends_on 'stock and series'; cat "$rows"; } >"$result.tsv"
 
 echo "How KVM maps the guest's memory on $BASE, after the guest has written to it (${rows#"$TOP"/}):"
 "$LAB/table.sh" demo "$rows"

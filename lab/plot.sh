@@ -1,16 +1,24 @@
 #!/usr/bin/env bash
-# Draws docs/levels.svg: by which pages KVM maps a guest's memory, by base and backing, stock against series.
-# Takes nothing; draws what make demo RECORD=1 has left in results/<base>-demo.tsv, one panel a base.
+# Draws docs/levels.svg: by which pages KVM maps a guest's memory, by base and backing, stock against series; and
+# docs/demo.svg: make demo as it ran. Takes nothing; draws what make demo RECORD=1 has left in results/, a panel of levels.svg a base.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
-picture=$TOP/docs/levels.svg
 mapfile -t results < <(cd "$TOP/results" && printf '%s\n' *-demo.tsv | sort -V)
 [ -e "$TOP/results/${results[0]}" ] || die 2 "there is nothing to draw in results/; run: make demo RECORD=1"
 "$LAB/deps.sh" plot
 work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-plot.XXXXXX")
 trap 'rm -rf "$work"' EXIT
+
+# finish NAME RESULT...: the picture in work becomes docs/NAME.svg, and says of which results it is.
+finish() {
+	local picture=$TOP/docs/$1.svg
+	shift
+	{ cat "$work/picture"; echo "<!-- of: $(cd "$TOP/results" && sha256sum "$@" | sha256sum | cut -c1-16) -->"; } >"$picture.part"
+	mv "$picture.part" "$picture"
+	echo "${picture#"$TOP"/}: $*"
+}
 
 # A line for each bar: its label, and how much of the memory is mapped by 4K, 2M and 1G, in percent.
 # The stock and the series bar of a backing stand together.
@@ -53,6 +61,49 @@ bars() {
 	done
 } >"$work/script"
 gnuplot "$work/script"
-{ cat "$work/picture"; echo "<!-- of: $(cd "$TOP/results" && sha256sum "${results[@]}" | sha256sum | cut -c1-16) -->"; } >"$picture.part"
-mv "$picture.part" "$picture"
-echo "${picture#"$TOP"/}: ${results[*]}"
+finish levels "${results[@]}"
+
+# An animation that begins with the first line and ends with the last; what does not animate shows the end.
+# A wait of more than a second is shown as one second.
+screen() {
+	awk -v rows=26 '
+		function escaped(text) { gsub(/&/, "\\&amp;", text); gsub(/</, "\\&lt;", text); gsub(/>/, "\\&gt;", text); return text }
+		/^# kernel: /{ kernel = $3 " " $4; sub(/,$/, "", kernel) }
+		/^#/ { next }
+		{
+			at = index($0, "\t")
+			seconds = substr($0, 1, at - 1)
+			line[++n] = substr($0, at + 1)
+			wait = seconds - last
+			shown[n] = shown[n - 1] + (wait > 1 ? 1 : wait)
+			last = seconds
+			if (length(line[n]) > columns) columns = length(line[n])
+		}
+		END {
+			width = columns * 7.9 + 24
+			height = rows * 17 + 46
+			length_shown = shown[n] + 1
+			printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" font-family=\"monospace\" font-size=\"13\">\n", width, height, width, height
+			printf "<rect width=\"100%%\" height=\"100%%\" rx=\"6\" fill=\"#1e2227\"/>\n"
+			printf "<clipPath id=\"screen\"><rect y=\"9\" width=\"100%%\" height=\"%d\"/></clipPath>\n", rows * 17
+			printf "<g clip-path=\"url(#screen)\"><g transform=\"translate(0 %d)\">\n", (n > rows ? 17 * (rows - n) : 0)
+			if (n > rows) {
+				for (i = rows + 1; i <= n; i++) {
+					values = values sprintf(";0 %d", -17 * (i - rows))
+					times = times sprintf(";%.4f", shown[i] / length_shown)
+				}
+				printf "<animateTransform attributeName=\"transform\" type=\"translate\" calcMode=\"discrete\" dur=\"%.1fs\" fill=\"freeze\" values=\"0 0%s\" keyTimes=\"0%s\"/>\n", length_shown, values, times
+			}
+			for (i = 1; i <= n; i++) {
+				colour = line[i] ~ /^\$ / ? "#7ee787" : line[i] ~ /^[a-z0-9.-]+: / ? "#9aa4af" : "#e6edf3"
+				printf "<text x=\"12\" y=\"%d\" fill=\"%s\" xml:space=\"preserve\">%s", 17 * i + 4, colour, escaped(line[i])
+				if (shown[i] > 0) printf "<set attributeName=\"visibility\" to=\"hidden\" begin=\"0s\" dur=\"%.1fs\"/>", shown[i]
+				print "</text>"
+			}
+			print "</g></g>"
+			printf "<text x=\"12\" y=\"%d\" fill=\"#9aa4af\">%s; it took %d s, and a wait is shown as 1 s at most</text>\n</svg>\n", height - 12, escaped(kernel), last
+		}' "$1"
+}
+
+session=v6.12-demo-session.tsv
+[ ! -e "$TOP/results/$session" ] || { screen "$TOP/results/$session" >"$work/picture"; finish demo "$session"; }
