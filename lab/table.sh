@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes into README.md what is derived: the table of bases and features, and what make demo prints.
+# Writes into README.md what is derived: the tables of bases and features and of mutants, and what make demo prints.
 # Takes nothing; or: print, and prints README.md as it would be; demo FILE, and prints the rows that make demo has left there.
 set -euo pipefail
 # shellcheck source=lab/env.sh
@@ -92,6 +92,46 @@ bases() {
 	recorded "Tests on Intel's EPT" intel
 }
 
+# A row for each mutant, with the bases that have it, and how many and which tests fail on them.
+mutants() {
+	echo '| kernel | what it does wrong | tests that fail | their cases |'
+	echo '|---|---|---|---|'
+	# shellcheck disable=SC2016
+	find "$LAB/mutants" -name '*.patch' -printf '%f %p\n' | sort -V | cut -d' ' -f2- | xargs awk '
+		FNR == 1 {
+			at = split(FILENAME, part, "/")
+			name = part[at]
+			sub(/\.patch$/, "", name)
+			base = part[at - 1]
+			if (!(name in what)) order[++n] = name
+			bases[name] = bases[name] " " base
+			text = body = 0
+		}
+		/^---$/ { body = 2 }
+		body == 1 && /^Caught-by: / {
+			failed[name, base]++
+			sub(/^Caught-by: ((dev|fs)dax-[^ ]+ )?/, "")
+			if (!seen[name, $0]++) cases[name] = cases[name] "\n" $0
+		}
+		# the first paragraph
+		body == 1 && text < 2 && bases[name] == " " base { if ($0 != "") { what[name] = what[name] (text ? " " : "") $0; text = 1 } else if (text) text = 2 }
+		!body && /^$/ { body = 1 }
+		END {
+			for (i = 1; i <= n; i++) {
+				name = order[i]
+				count = split(bases[name], base_of, " ")
+				fails = ""
+				for (j = 1; j <= count; j++) fails = fails (j > 1 ? ", " : "") base_of[j] ": " failed[name, base_of[j]] + 0
+				count = split(substr(cases[name], 2), one, "\n")
+				for (j = 2; j <= count; j++)
+					for (k = j; k > 1 && one[k] < one[k - 1]; k--) { swap = one[k]; one[k] = one[k - 1]; one[k - 1] = swap }
+				list = ""
+				for (j = 1; j <= count; j++) list = list (j > 1 ? ", " : "") one[j]
+				printf "| `%s` | %s | %s | %s |\n", name, what[name], fails, list
+			}
+		}'
+}
+
 # The README with what stands between "make table: WHAT" and the next end made anew.
 print() {
 	local line skip=''
@@ -102,6 +142,7 @@ print() {
 		[ -n "$skip" ] || printf '%s\n' "$line"
 		case $line in
 		'<!-- make table: bases -->') skip=1; bases ;;
+		'<!-- make table: mutants -->') skip=1; mutants ;;
 		'<!-- make table: demo -->') skip=1; echo; demo "$TOP/results/v6.12-demo.tsv" | sed 's/^/    /'; echo ;;
 		esac
 	done <"$TOP/README.md"
