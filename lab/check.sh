@@ -70,6 +70,36 @@ applies_by_quilt() {
 	(cd "$work/quilt" && QUILT_PATCHES=$SERIES quilt --quiltrc=- push -a --fuzz=0)
 }
 
+# The groups of patches in docs/maintainers.md: each patch is in the one whose row names the most of its title's beginning,
+# and each group applies without the others. It comes after quilt's check, whose folder it uses.
+groups_apply_alone() {
+	local group patches
+	(cd "$work/quilt" && QUILT_PATCHES=$SERIES quilt --quiltrc=- pop -q -a) || return 1
+	paste <(titles_of "$BASE") <(series_patches) | awk -F'\t' '
+		NR == FNR {
+			if (/^\| `.*` \| /) {
+				rows++
+				sub(/^\| /, "")
+				sub(/ \| .*/, "")
+				n = split($0, part, "`")
+				for (i = 2; i <= n; i += 2) { sub(/ …$/, "", part[i]); of[part[i]] = rows }
+			}
+			next
+		}
+		{
+			best = ""
+			for (prefix in of) if (index($1, prefix) == 1 && length(prefix) > length(best)) best = prefix
+			if (best == "") { print "docs/maintainers.md has no group for: " $1 > "/dev/stderr"; exit 1 }
+			group[of[best]] = group[of[best]] " " $2
+		}
+		END { for (i in group) print group[i] }' <(sed -n '/^## All of it/,/^## What/p' "$TOP/docs/maintainers.md") - >"$work/groups" || return 1
+	while IFS= read -r group; do
+		read -ra patches <<<"$group"
+		# as one, so that a patch sees what those before it do
+		cat "${patches[@]}" | (cd "$work/quilt" && git apply --check) || return 1
+	done <"$work/groups"
+}
+
 round_trips() {
 	rm -rf "$work/before"
 	cp -r "$SERIES" "$work/before"
@@ -171,6 +201,7 @@ for BASE in ${BASES:-$(cd "$TOP/series" && printf '%s\n' */ | tr -d /)}; do
 	[ "$status" -ne 0 ] || made+=" $BASE"
 	check "$BASE series lists every patch" series_lists_every_patch
 	check "$BASE quilt push --fuzz=0" applies_by_quilt
+	! grep -qE "^The patches come in groups.*\b$BASE\b" "$TOP/docs/maintainers.md" || check "$BASE groups of patches apply alone" groups_apply_alone
 	check "$BASE mbox" mailbox_holds_the_series
 	check "$BASE refresh round trip" round_trips
 	# A base is audited once the document has rows for it.
