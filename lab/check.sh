@@ -5,7 +5,8 @@ set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
-"$LAB/deps.sh" build check
+# The last three for the commands in the documents.
+"$LAB/deps.sh" build check machine applies plot
 work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-check.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 passed=0 failed=0 skipped=0

@@ -34,6 +34,7 @@ unlisted() {
 	missing=$(awk -F'\t' 'NR == FNR { known[$0]; next } !($2 in known) { print $1 ": " $2 }' <(rows) - <<<"$found")
 	stale=$(rows | grep -vxFf <(cut -f2 <<<"$found") || true)
 	unknown=$(grep -vE '^(#|(check|tree|ci|machine|hand|hardware) )' "$LAB/commands" || true)
+	unknown+=$(rows ci | while read -r make target _; do grep -qF "$make $target" "$TOP/.ci/run" || echo "ci $make $target: .ci/run does not run it"; done)
 	[ -z "$missing" ] || printf 'not in lab/commands: %s\n' "$missing"
 	[ -z "$stale" ] || printf 'in lab/commands, but in no document: %s\n' "$stale"
 	[ -z "$unknown" ] || printf 'not a row of lab/commands: %s\n' "$unknown"
