@@ -143,7 +143,14 @@ print() {
 		case $line in
 		'<!-- make table: bases -->') skip=1; bases ;;
 		'<!-- make table: mutants -->') skip=1; mutants ;;
-		'<!-- make table: demo -->') skip=1; echo; demo "$TOP/results/v6.12-demo.tsv" | sed 's/^/    /'; echo ;;
+		'<!-- make table: demo -->')
+			skip=1
+			echo
+			demo "$TOP/results/v6.12-demo.tsv" | sed 's/^/    /'
+			echo
+			# shellcheck disable=SC2016
+			[ ! -e "$TOP/results/v6.12-demo-session.tsv" ] || printf '![A recording of `make demo`](docs/demo.svg)\n\n'
+			;;
 		esac
 	done <"$TOP/README.md"
 }
