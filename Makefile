@@ -30,7 +30,7 @@ soak: ## run the race test on every DAX backing for MINUTES=, with fresh seeds
 	@lab/soak.sh
 mutants: ## show which test fails when which protection is removed (MUTANTS= for some)
 	@lab/mutants.sh
-plot: ## draw docs/levels.svg from the results of make demo RECORD=1
+plot: ## draw docs/levels.svg and docs/demo.svg from the results of make demo RECORD=1
 	@lab/plot.sh
 table: ## write what the README shows of the results, series/ and lab/topics
 	@lab/table.sh
