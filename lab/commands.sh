@@ -7,9 +7,9 @@ set -euo pipefail
 . "$(dirname "$0")/env.sh"
 
 # The words that a command begins with, after variables for it.
-programs='make|git|quilt|cc|cd|cp|sed|echo|modprobe|mount|fallocate|ulimit|ndctl|daxctl|mkfs\.[a-z0-9]+|dpkg-source|qemu-[a-z0-9_-]+'
-programs+='|(build|lab|kvm|vfio|dax|\.ci)/[a-z0-9_/.-]+'
-command="([A-Z_]+=[^ ]* )*($programs) .*|(lab|kvm|vfio|dax|\.ci)/[a-z0-9_/.-]+"
+programs='make|git|quilt|cc|cd|cp|sed|echo|modprobe|mount|fallocate|ulimit|ndctl|daxctl|mkfs[.][a-z0-9]+|dpkg-source|qemu-[a-z0-9_-]+'
+programs+='|(build|lab|kvm|vfio|dax|[.]ci)/[a-z0-9_/.-]+'
+command="([A-Z_]+=[^ ]* )*($programs) .*|(lab|kvm|vfio|dax|[.]ci)/[a-z0-9_/.-]+"
 
 # list: "document:line<tab>command", without comments; in text, only what a reader would type as it stands there.
 list() {
@@ -19,7 +19,7 @@ list() {
 		# shellcheck disable=SC2016
 		grep -noE '`([A-Z_]+=[^ `]* )*(make |git [a-z]+ --|lab/[a-z-]+\.sh|\.ci/run)[^`]*`' README.md docs/*.md | sed -E 's/^([^:]*:[0-9]+):`(.*)`$/\1\t\2/'
 		grep -nE "^  ($command)" series/*/cover-letter.txt | sed -E 's/^([^:]*:[0-9]+):  /\1\t/'
-		awk -v command="^\\\\+  ($command)" '
+		awk -v command="^[+]  ($command)" '
 			/^diff --git /{ documentation = $4 ~ "^b/Documentation/" }
 			documentation && $0 ~ command { sub(/^\+ +/, ""); print FILENAME ":" FNR "\t" $0 }' series/*/*.patch
 	} | sed -E 's/  +# .*//; s/ +$//'
