@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Writes into README.md what is derived: the tables of bases and features and of mutants, and what make demo prints.
+# Writes into README.md what is derived: the tables of bases and features and of mutants, what make demo prints, and the
+# numbers of the lines that it shows of make kselftest.
 # Takes nothing; or: print, and prints README.md as it would be; demo FILE, and prints the rows that make demo has left there.
 set -euo pipefail
 # shellcheck source=lab/env.sh
@@ -92,6 +93,21 @@ bases() {
 	recorded "Tests on Intel's EPT" intel
 }
 
+# Lines of make kselftest on standard input, with the numbers that v6.12's recorded results have now.
+renumber() {
+	awk '
+		NR == FNR {
+			name = $0
+			sub(/^ok [0-9]+ /, "", name)
+			now[name] = $0
+			if (/^[0-9]+ passed, /) counts = $0
+			next
+		}
+		/^    [0-9]+ passed, / { $0 = "    " counts }
+		{ name = $0; sub(/^    ok [0-9]+ /, "", name); print name in now ? "    " now[name] : $0 }
+	' "$TOP/results/v6.12-amd.tap" -
+}
+
 # A row for each mutant, with the bases that have it, and how many and which tests fail on them.
 mutants() {
 	echo '| kernel | what it does wrong | tests that fail | their cases |'
@@ -134,15 +150,20 @@ mutants() {
 
 # The README with what stands between "make table: WHAT" and the next end made anew.
 print() {
-	local line skip=''
+	local line skip='' old
 	while IFS= read -r line; do
-		case $line in
-		'<!-- end of make table -->') skip='' ;;
+		if [ "$line" = '<!-- end of make table -->' ]; then
+			[ "$skip" != tests ] || printf '%s' "$old" | renumber
+			skip=''
+		fi
+		case $skip in
+		'') printf '%s\n' "$line" ;;
+		tests) old+=$line$'\n' ;;
 		esac
-		[ -n "$skip" ] || printf '%s\n' "$line"
 		case $line in
 		'<!-- make table: bases -->') skip=1; bases ;;
 		'<!-- make table: mutants -->') skip=1; mutants ;;
+		'<!-- make table: tests -->') skip=tests old='' ;;
 		'<!-- make table: demo -->')
 			skip=1
 			echo
