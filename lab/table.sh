@@ -34,7 +34,12 @@ cell() {
 		! grep -q '^draft: ' "$TOP/series/$base/base" || words=draft
 	fi
 	for note in "${notes[@]}"; do
-		[[ " ${note%%: *} " != *" $base "* ]] || words+=${words:+; }${note#*: }
+		[[ " ${note%%: *} " = *" $base "* ]] || continue
+		case $note in
+		'and '*) ;;
+		*) [ -z "$words" ] || die 1 "lab/topics says \"${note#*: }\" of $base, whose series has the patch of: $topic" ;;
+		esac
+		words+=${words:+; }${note#*: }
 	done
 	[ -n "$words" ] || die 1 "lab/topics does not say what holds of $base without a patch: $topic"
 	note=${regex:+$(tests "$base" "$regex")}
