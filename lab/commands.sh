@@ -85,15 +85,15 @@ run() {
 	command=${command//<first>/"$first"}
 	command=${command//<last>/"$last"}
 	! grep -E '<[a-z]|…' <<<"$command" || die 1 "lab/commands.sh does not know what this stands for: $command"
-	# As for a reader who has set nothing; the trees and the packages are those of this checkout.
-	for variable in $(sed -n 's/^export //p' "$TOP/Makefile") MAKEFLAGS MFLAGS MAKELEVEL; do
+	# As for a reader who has set nothing, in a shell or in a file at home; the trees are those of this checkout.
+	for variable in $(sed -n 's/^export //p' "$TOP/Makefile") MAKEFLAGS MFLAGS MAKELEVEL XDG_CONFIG_HOME; do
 		case $variable in
 		KSRC | CACHE) ;;
 		*) unset "$variable" ;;
 		esac
 	done
 	[ -z "${KSRC:-}" ] || KSRC=$(realpath "$KSRC")
-	export BUILD ACCEL=tcg
+	export BUILD CACHE ACCEL=tcg HOME=$folder
 	cd "$folder/$place"
 	bash -c "$command"
 }
