@@ -35,9 +35,9 @@ unlisted() {
 	stale=$(rows | grep -vxFf <(cut -f2 <<<"$found") || true)
 	unknown=$(grep -vE '^(#|(check|tree|ci|machine|hand|hardware) )' "$LAB/commands" || true)
 	unknown+=$(rows ci | while read -r make target _; do grep -qF "$make $target" "$TOP/.ci/run" || echo "ci $make $target: .ci/run does not run it"; done)
-	[ -z "$missing" ] || printf 'not in lab/commands: %s\n' "$missing"
-	[ -z "$stale" ] || printf 'in lab/commands, but in no document: %s\n' "$stale"
-	[ -z "$unknown" ] || printf 'not a row of lab/commands: %s\n' "$unknown"
+	sed -n '/./s/^/not in lab\/commands: /p' <<<"$missing"
+	sed -n '/./s/^/in lab\/commands, but in no document: /p' <<<"$stale"
+	sed -n '/./s/^/not a row of lab\/commands: /p' <<<"$unknown"
 	[ -z "$missing$stale$unknown" ]
 }
 
