@@ -136,6 +136,8 @@ results_are_current() {
 		[ ! -e "$file" ] || grep -qx "# series: $hash" "$file" || {
 			case $file in
 			*-demo*.tsv) command=demo ;;
+			*-intel.tap) command="kselftest CPU=intel" ;;
+			*-stock.tap) command="kselftest STOCK=1" ;;
 			*) command=kselftest ;;
 			esac
 			echo "${file#"$TOP"/} is not of series/$BASE as it is now; run: make $command BASE=$BASE RECORD=1"

@@ -3,6 +3,7 @@
 # Takes: list, and prints each with its place; unlisted, and fails, naming them, when lab/commands lacks one or has one too
 # many; to-run, and prints those for make check; run FOLDER COMMAND, and runs one, with what it leaves for the next in FOLDER.
 set -euo pipefail
+BASE=v6.12	# that of the documents' commands
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
@@ -41,9 +42,9 @@ unlisted() {
 	[ -z "$missing$stale$unknown" ]
 }
 
-# unpack FOLDER: the files of v6.12's source that the series touches, as they are without it.
+# unpack FOLDER: the files of the source that the series touches, as they are without it.
 unpack() {
-	local folder=$1 tree=$BUILD/v6.12/series/tree path
+	local folder=$1 tree=$BUILD/$BASE/series/tree path
 	local -a patches
 	mkdir -p "$folder"
 	mapfile -t patches < <(series_patches)
@@ -80,8 +81,8 @@ run() {
 	last=$(git -C "$folder/tree" rev-parse HEAD)
 	command=${command//…/"$folder/repository"}
 	command=${command//<linux-6.12.n>/"$folder/package"}
-	command=${command//<tree>/"$BUILD/v6.12/series/tree"}
-	command=${command//<base>/v6.12}
+	command=${command//<tree>/"$BUILD/$BASE/series/tree"}
+	command=${command//<base>/"$BASE"}
 	command=${command//<first>/"$first"}
 	command=${command//<last>/"$last"}
 	! grep -E '<[a-z]|…' <<<"$command" || die 1 "lab/commands.sh does not know what this stands for: $command"
@@ -95,7 +96,7 @@ run() {
 	[ -z "${KSRC:-}" ] || KSRC=$(realpath "$KSRC")
 	export BUILD CACHE ACCEL=tcg HOME=$folder
 	cd "$folder/$place"
-	bash -c "$command"
+	bash -c "$command" </dev/null
 }
 
 case ${1:-} in
