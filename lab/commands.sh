@@ -14,11 +14,13 @@ command="([A-Z_]+=[^ ]* )*($programs) .*|(lab|kvm|vfio|dax|[.]ci)/[a-z0-9_/.-]+"
 
 # list: "document:line<tab>command", without comments; in text, only what a reader would type as it stands there.
 list() {
+	local documents
 	cd "$TOP"
+	mapfile -t documents < <(git ls-files --cached --others --exclude-standard '*.md')
 	{
-		grep -noE "^    (\\$ )?($command)" README.md docs/*.md | sed -E 's/^([^:]*:[0-9]+):    (\$ )?/\1\t/'
+		grep -noE "^    (\\$ )?($command)" "${documents[@]}" | sed -E 's/^([^:]*:[0-9]+):    (\$ )?/\1\t/'
 		# shellcheck disable=SC2016
-		grep -noE '`([A-Z_]+=[^ `]* )*(make |git [a-z]+ --|lab/[a-z-]+\.sh|\.ci/run)[^`]*`' README.md docs/*.md | sed -E 's/^([^:]*:[0-9]+):`(.*)`$/\1\t\2/'
+		grep -noE '`([A-Z_]+=[^ `]* )*(make |git [a-z]+ --|lab/[a-z-]+\.sh|\.ci/run)[^`]*`' "${documents[@]}" | sed -E 's/^([^:]*:[0-9]+):`(.*)`$/\1\t\2/'
 		grep -nE "^  ($command)" series/*/cover-letter.txt | sed -E 's/^([^:]*:[0-9]+):  /\1\t/'
 		awk -v command="^[+]  ($command)" '
 			/^diff --git /{ documentation = $4 ~ "^b/Documentation/" }
