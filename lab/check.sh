@@ -156,7 +156,7 @@ commands_of_make_are_right() {
 		BEGIN { split(targets, t); for (i in t) known[t[i]]; split(variables, v); for (i in v) known[v[i] "="] }
 		{
 			said = $0
-			gsub(/<[^>]*>/, "")
+			gsub(/<[^>]*>|\047[^\047]*\047/, "")
 			for (i = 1; i <= NF; i++) {
 				word = $i
 				sub(/=.*/, "=", word)
