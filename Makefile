@@ -2,7 +2,7 @@
 MAKEFLAGS += --no-print-directory
 BASE ?= v6.12
 .DEFAULT_GOAL := help
-.PHONY: help demo kselftest soak kvm-dax-check mutants bisect kernel tree refresh rebase rangediff mbox applies plot table run shell cmdline check clean
+.PHONY: $(shell sed -nE 's/^([a-z-]+):.*/\1/p' Makefile)
 export BASE BASES CPU STOCK MUTANT KSRC CACHE SECONDS_MAX KERNEL_WORDS TARGETS MODES TESTS RECORD MUTANTS MINUTES CONFIG PATCHES A B
 
 help: ## list the targets

@@ -48,7 +48,7 @@ says_what_it_does() {
 }
 
 help_lists_every_target() {
-	diff <(sed -n 's/^\.PHONY: *//p' "$TOP/Makefile" | tr ' ' '\n' | sort) <(make -s -C "$TOP" help | sed -nE 's/^  make ([a-z-]+) +[^ ].*/\1/p' | sort)
+	diff <(sed -nE 's/^([a-z-]+):.*/\1/p' "$TOP/Makefile" | sort) <(make -s -C "$TOP" help | sed -nE 's/^  make ([a-z-]+) +[^ ].*/\1/p' | sort)
 }
 
 series_lists_every_patch() {
