@@ -6,11 +6,12 @@ set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
-# demo FILE: a table of its rows, the stock and the series row of a backing together.
+# demo FILE [REGEX]: a table of its rows, of the backings that match, the stock and the series row of a backing together.
 demo() {
-	awk -F'\t' '
+	awk -F'\t' -v backings="${2:-.}" '
 		/^#/ { next }
 		!head++ { printf "%-13s %-7s %9s %9s %9s %9s %8s\n", "backing", "kernel", "4K", "2M", "1G", "faults", "seconds"; next }
+		$3 !~ backings { next }
 		!($3 in seen) { order[++n] = $3; seen[$3] }
 		{ line[$3] = line[$3] sprintf("%-13s %-7s %9s %9s %9s %9s %8s\n", $3, $2, $4, $5, $6, $7, $8) }
 		END { for (i = 1; i <= n; i++) printf "%s", line[order[i]] }
@@ -155,7 +156,7 @@ mutants() {
 
 # The README with what stands between "make table: WHAT" and the next end made anew.
 print() {
-	local line skip='' old
+	local line skip='' old base backings
 	while IFS= read -r line; do
 		if [ "$line" = '<!-- end of make table -->' ]; then
 			[ "$skip" != tests ] || printf '%s' "$old" | renumber
@@ -169,13 +170,15 @@ print() {
 		'<!-- make table: bases -->') skip=1; bases ;;
 		'<!-- make table: mutants -->') skip=1; mutants ;;
 		'<!-- make table: tests -->') skip=tests old='' ;;
-		'<!-- make table: demo -->')
+		'<!-- make table: demo '*)
+			# a base, and an extended regular expression on the backings if not all are shown
 			skip=1
+			read -r _ _ _ _ base backings _ <<<"$line"
 			echo
-			demo "$TOP/results/v6.12-demo.tsv" | sed 's/^/    /'
+			demo "$TOP/results/$base-demo.tsv" "${backings#-->}" | sed 's/^/    /'
 			echo
 			# shellcheck disable=SC2016
-			[ ! -e "$TOP/results/v6.12-demo-session.tsv" ] || printf '![A recording of `make demo`](docs/demo.svg)\n\n'
+			[ "$base" != v6.12 ] || [ ! -e "$TOP/results/v6.12-demo-session.tsv" ] || printf '![A recording of `make demo`](docs/demo.svg)\n\n'
 			;;
 		esac
 	done <"$TOP/README.md"
