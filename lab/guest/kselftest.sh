@@ -92,6 +92,25 @@ load_kvm() {
 	modprobe "$vendor" ${vendor_parameters/paging/$paging}
 }
 
+# KVM's exits are traced, up to the first instruction that it fails to emulate.
+tracing=/sys/kernel/tracing
+trace_exits() {
+	local event
+	for event in kvm_exit kvm_page_fault kvm_emulate_insn; do
+		echo 1 >"$tracing/events/kvm/$event/enable"
+	done
+	echo 'traceoff if failed == 1' >"$tracing/events/kvm/kvm_emulate_insn/trigger"
+}
+
+# internal_error LOG: whether a test failed by an internal error of KVM; shows the exits that led to it, as KVM says no more.
+internal_error() {
+	grep -q INTERNAL_ERROR "$1" || return 1
+	echo "# KVM's last exits:"
+	grep -v '^#' "$tracing/trace" | tail -n 40 | sed 's/^ */# /'
+	: >"$tracing/trace"
+	echo 1 >"$tracing/tracing_on"
+}
+
 # result NAME STATUS SECONDS LOG: the TAP line of a test that has no lines of its own.
 result() {
 	case $2 in
@@ -110,6 +129,7 @@ run() {
 	grep -qE "$only" <<<"$mode $name" || return 0
 	log=$(mktemp)
 	timeout 300 "$@" >"$log" 2>&1 </dev/null || status=$?
+	[ "$status" -eq 0 ] || internal_error "$log" || true
 	result "$name" "$status" $((SECONDS - start)) "$log"
 	rm "$log"
 }
@@ -135,6 +155,7 @@ tap() {
 	grep -qE "$only" <<<"$mode $name" || return 0
 	log=$(mktemp)
 	timeout 600 "$@" >"$log" 2>&1 </dev/null || status=$?
+	[ "$status" -eq 0 ] || internal_error "$log" || true
 	sed -nE "s/^(ok|not ok) [0-9]+ $words/\1 $mode $prefix/p; /^# /p" "$log"
 	echo "# $mode $name: $((SECONDS - start)) s"
 	# An exit that its lines do not explain.
@@ -344,6 +365,7 @@ nested() {
 }
 
 load_kvm
+trace_exits
 shopt -s nullglob
 for directory in /dax/fsdax-*; do
 	fallocate -l "$file_size" "$directory/memory"
