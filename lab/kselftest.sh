@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Boots the kernel of BASE once per MMU mode, runs the KVM selftests on the DAX backings in it, and prints KTAP.
 # Takes MODES=<list> and TESTS=<extended regular expression on the tests' names> to run a part; ends with the counts.
+# REPEAT=<n> runs each of the base's own selftests n times, and ends with the first that fails.
 # RECORD=1 keeps the results of a whole run in results/, with what they depend on.
 set -euo pipefail
 # shellcheck source=lab/env.sh
@@ -45,7 +46,7 @@ run_modes() {
 			echo "# $BASE $VARIANT $mode: starting the machine"
 			(
 				[ "$mode" != nested ] || export SECONDS_MAX=${SECONDS_MAX:-400}
-				CARRY="${files[*]}" "$LAB/machine.sh" run "$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1
+				CARRY="${files[*]}" "$LAB/machine.sh" run env REPEAT="${REPEAT:-1}" "$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1
 			) | tee "$log" || status=$?
 			if [ "$mode" != nested ] || [ "$status" -eq 0 ] || [ "$attempt" -eq 3 ] || grep -qE '^(not )?ok ' "$log"; then
 				break

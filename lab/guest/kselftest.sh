@@ -124,12 +124,16 @@ result() {
 }
 
 run() {
-	local name=$1 start=$SECONDS status=0 log
+	local name=$1 start=$SECONDS status=0 log runs=0
 	shift
 	grep -qE "$only" <<<"$mode $name" || return 0
 	log=$(mktemp)
-	timeout 300 "$@" >"$log" 2>&1 </dev/null || status=$?
+	while [ "$status" -eq 0 ] && [ "$runs" -lt "${REPEAT:-1}" ]; do
+		runs=$((runs + 1))
+		timeout 300 "$@" >"$log" 2>&1 </dev/null || status=$?
+	done
 	[ "$status" -eq 0 ] || internal_error "$log" || true
+	[ "${REPEAT:-1}" -eq 1 ] || name+=" runs=$runs"
 	result "$name" "$status" $((SECONDS - start)) "$log"
 	rm "$log"
 }
