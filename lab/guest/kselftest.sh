@@ -124,16 +124,24 @@ result() {
 }
 
 run() {
-	local name=$1 start=$SECONDS status=0 log runs=0
+	local name=$1 start=$SECONDS status=0 log runs=0 enough=${REPEAT:-1} errors=0
 	shift
 	grep -qE "$only" <<<"$mode $name" || return 0
 	log=$(mktemp)
-	while [ "$status" -eq 0 ] && [ "$runs" -lt "${REPEAT:-1}" ]; do
-		runs=$((runs + 1))
+	while [ "$runs" -lt "$enough" ]; do
+		status=0 runs=$((runs + 1))
 		timeout 300 "$@" >"$log" 2>&1 </dev/null || status=$?
+		[ "$status" -ne 0 ] || continue
+		internal_error "$log" || break
+		errors=$((errors + 1))
+		# Under TCG it may be the emulator's (README, Limits): once, if the test passes the next 20 times.
+		if [ "$errors" -gt 1 ] || ! grep -q 'QEMU TCG' /proc/cpuinfo; then
+			break
+		fi
+		sed 's/^/# /' "$log"
+		enough=$((enough + 20))
 	done
-	[ "$status" -eq 0 ] || internal_error "$log" || true
-	[ "${REPEAT:-1}" -eq 1 ] || name+=" runs=$runs"
+	[ "$runs" -eq 1 ] || name+=" runs=$runs internal_errors=$errors"
 	result "$name" "$status" $((SECONDS - start)) "$log"
 	rm "$log"
 }
