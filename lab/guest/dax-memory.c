@@ -2,7 +2,8 @@
 /*
  * Maps DAX memory and writes to it; with "poison" tells the kernel that a page
  * of it is broken, and expects the signal for that, and that the memory around
- * it can still be used.
+ * it can still be used; with "numa" prints how many pages of it numa_maps counts
+ * as memory of a node, and how many of 2M of shared anonymous memory.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #define PAGE 4096UL
+#define ANON (2UL << 20)
 
 /*
  * Not in the middle of a huge page: with the memmap in RAM, the folio there is
@@ -67,6 +69,39 @@ static size_t alignment(int fd)
 	return align < 2UL << 20 ? 2UL << 20 : align;
 }
 
+/* The pages of the mapping at @address that are memory of a node, or -1. */
+static long node_pages(const volatile void *address)
+{
+	FILE *maps = fopen("/proc/self/numa_maps", "r");
+	char line[4096], *word;
+	long pages, sum = -1;
+
+	while (maps && fgets(line, sizeof(line), maps)) {
+		if (strtoul(line, NULL, 16) != (uintptr_t)address)
+			continue;
+		sum = 0;
+		for (word = strtok(line, " \n"); word; word = strtok(NULL, " \n")) {
+			if (sscanf(word, "N%*u=%ld", &pages) == 1)
+				sum += pages;
+		}
+		break;
+	}
+	if (maps)
+		fclose(maps);
+	return sum;
+}
+
+static int numa(const volatile char *dax)
+{
+	char *anon = mmap(NULL, ANON, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (anon == MAP_FAILED)
+		return fail("mmap", "anonymous memory");
+	memset(anon, 1, ANON);
+	printf("dax=%ld anon=%ld\n", node_pages(dax), node_pages(anon));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO };
@@ -91,6 +126,8 @@ int main(int argc, char **argv)
 		printf("written=%zu\n", size);
 		return 0;
 	}
+	if (!strcmp(argv[2], "numa"))
+		return numa(memory);
 
 	sigaction(SIGBUS, &action, NULL);
 	if (madvise((void *)(memory + BROKEN), PAGE, MADV_HWPOISON))

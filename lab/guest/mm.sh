@@ -102,6 +102,17 @@ untouched() {
 	echo "$with"
 }
 
+# numa_maps counts no DAX memory as memory of a node, mapped by PTEs or by PMDs; other memory it does count.
+numa_maps() {
+	local path count=0
+	shopt -s nullglob
+	for path in /dax/devdax-4k "/dev/$(ndctl list -N -r "$region" | field chardev)" /dax/fsdax-*/memory; do
+		expect "pages of a node in $path" "$("$dax_memory" "$path" numa)" "dax=0 anon=512"
+		count=$((count + 1))
+	done
+	echo "mappings=$count"
+}
+
 # The memmap on the device itself: its pages are reserved, and those of the data are not.
 altmap() {
 	local start first memmap data
@@ -206,6 +217,8 @@ offset_1g() {
 }
 
 step "untouched" untouched
+# The kernel of v5.4 has no NUMA.
+[ ! -e /proc/self/numa_maps ] || step "numa-maps" numa_maps
 step "reserved-altmap" altmap
 step "reserved-system-ram" system_ram
 step "namespaces" namespaces
