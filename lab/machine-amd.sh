@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # The machine for CPU=amd: QEMU with AMD's nested paging, NVDIMMs, an IOMMU, and the host's root over 9p.
-# Sourced by machine.sh, which says what compose and prepare take and give; NESTED=1 is for a machine within the machine.
+# Sourced by machine.sh, which says what compose and prepare take and give; NESTED=1 is for a machine within the machine,
+# ICOUNT=1 for one with a single CPU, the clock of which advances by 1 ns with each instruction.
 
 packages=machine
 grace=90	# seconds to boot and to end, beyond the job's time limit
@@ -20,16 +21,17 @@ else
 fi
 
 compose() {
-	local without backings nvdimm backing size file object words
+	local without backings nvdimm backing size file object words cpus=2
 	# What the base cannot do with the emulator's CPU: its selftests five levels of page tables, its KVM the guests' AVX state.
 	without=$(base_field cpu)
 	emulator=(qemu-system-x86_64 -name "kvm-dax-$BASE-$VARIANT" -nodefaults -no-user-config -display none -no-reboot)
-	case $("$LAB/accel.sh") in
+	case ${ICOUNT:+icount}$([ -n "${ICOUNT:-}" ] || "$LAB/accel.sh") in
+	icount) cpus=1; emulator+=(-accel "tcg,thread=single" -icount "shift=0,sleep=on" -cpu "max$without") ;;
 	# Without XSAVE in a machine within the machine: the emulator gives it a wrong size of the area, and its kernel is overwritten.
 	kvm) emulator+=(-accel kvm -cpu "host$without${NESTED:+,xsave=off}") ;;
 	tcg) emulator+=(-accel "tcg,thread=multi" -cpu "max$without") ;;
 	esac
-	emulator+=(-M "q35,nvdimm=on" -smp 2 -m "$memory,slots=8,maxmem=64G")
+	emulator+=(-M "q35,nvdimm=on" -smp "$cpus" -m "$memory,slots=8,maxmem=64G")
 	backings=
 	for nvdimm in "${nvdimms[@]}"; do
 		read -r backing size file <<<"$nvdimm"
