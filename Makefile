@@ -3,7 +3,7 @@ MAKEFLAGS += --no-print-directory
 BASE ?= v6.12
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -nE 's/^([a-z-]+):.*/\1/p' Makefile)
-export BASE BASES CPU STOCK MUTANT KSRC CACHE SECONDS_MAX KERNEL_WORDS TARGETS MODES TESTS REPEAT RECORD MUTANTS MINUTES CONFIG PATCHES A B
+export BASE BASES CPU STOCK MUTANT KSRC CACHE SECONDS_MAX KERNEL_WORDS TARGETS MODES TESTS REPEAT BACKINGS RECORD MUTANTS MINUTES CONFIG PATCHES A B SIZE
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
@@ -26,6 +26,10 @@ demo: ## show real guests on each DAX backing, on the stock kernel and with the 
 	@lab/demo.sh
 kselftest: ## run the KVM selftests on DAX memory (MODES=, TESTS= for a part; RECORD=1 keeps the results)
 	@lab/kselftest.sh
+bench: ## count the instructions that memory of each kind costs a guest, stock against series (SIZE=, REPEAT=)
+	@lab/bench.sh
+bench-diff: ## show by how much two runs of make bench differ, the files A= and B=
+	@lab/bench-diff.sh
 soak: ## run the race test on every DAX backing for MINUTES=, with fresh seeds
 	@lab/soak.sh
 mutants: ## show which test fails when which protection is removed (MUTANTS= for some)
