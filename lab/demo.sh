@@ -51,6 +51,8 @@ result=$TOP/results/$BASE-demo
 rows=$BUILD/$BASE/demo.tsv
 mkdir -p "${rows%/*}" "${result%/*}"
 
+[ -n "${DEMO_RECORDED:-}" ] || lock "$BASE-demo"
+
 # A recording shows this script to itself: each line with the seconds since the start.
 if [ -n "${RECORD:-}" ] && [ -z "${DEMO_RECORDED:-}" ]; then
 	session=$BUILD/$BASE/demo-session.tsv

@@ -14,6 +14,7 @@ for target in ${TARGETS:=kvm vfio dax}; do
 	esac
 done
 export TARGETS
+lock "$BASE-${OUT##*/}-kselftest"
 "$LAB/kernel.sh"
 "$LAB/selftests.sh"
 
