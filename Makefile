@@ -5,6 +5,10 @@ BASE ?= v6.12
 .PHONY: $(shell sed -nE 's/^([a-z-]+):.*/\1/p' Makefile)
 export BASE BASES CPU STOCK MUTANT KSRC CACHE SECONDS_MAX KERNEL_WORDS TARGETS MODES TESTS REPEAT BACKINGS RECORD MUTANTS MINUTES CONFIG PATCHES A B SIZE
 
+ifeq ($(MAKECMDGOALS) $(JOB),run )
+$(error run what? make run JOB=<script or program>)
+endif
+
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
 	@echo "Variables: BASE=$(BASE), CPU=intel, STOCK=1, MUTANT=<name>, KSRC=<tree or tarball>, CACHE=<folder>; README.md says what they do."
@@ -45,7 +49,7 @@ kvm-dax-check: ## build build/kvm-dax-check, which says how a guest on a given p
 check: ## check patches, scripts and C without booting (BASES= for some)
 	@lab/check.sh
 run: kernel ## run JOB=<script or program> in the machine
-	@lab/machine.sh run $(if $(JOB),$(JOB),$(error run what? make run JOB=<script or program>))
+	@lab/machine.sh run $(JOB)
 shell: kernel ## a prompt in the machine
 	@lab/machine.sh shell
 cmdline: ## print the emulator's command
