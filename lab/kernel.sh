@@ -5,7 +5,11 @@ set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
-"$LAB/deps.sh" build
+# All that is missing is named at once.
+case $CPU in
+amd) "$LAB/deps.sh" build machine ;;
+intel) "$LAB/deps.sh" build intel ;;
+esac
 "$LAB/tree.sh"
 lock "$BASE-${VARIANT%%-*}"
 "$LAB/config.sh"
