@@ -60,7 +60,7 @@ done
 echo "$recipe $(git -C "$TREE" rev-parse HEAD)" >"$made.part"
 mv "$made.part" "$made"
 case $(base_field tested) in
-"$(version)"*) ;;
+"$(version)" | "$(version)"-*) ;;
 *) say "this source is Linux $(version); series/$BASE was last tested on $(base_field tested)" ;;
 esac
 say "${TREE#"$TOP"/}: Linux $(version), ${#patches[@]} patches"
