@@ -198,7 +198,12 @@ if [ ! -d "$repository" ]; then
 		(cd "$source" && tar --exclude=./.git -cf - .) | tar -C "$work" -xf -
 		make -s -C "$work" mrproper
 	else
-		tar -C "$work" --strip-components=1 -xf "$source" || { die_if_full; die 2 "$source is not a tarball of Linux, or it is damaged; remove it and run this again"; }
+		tar -C "$work" --strip-components=1 -xf "$source" || {
+			die_if_full
+			remedy="remove it"
+			[ -z "${KSRC:-}" ] || remedy="pass another"
+			die 2 "$source is not a tarball of Linux, or it is damaged; $remedy and run this again"
+		}
 	fi
 	version=$(make -s -C "$work" kernelversion)
 	case $version in
