@@ -44,6 +44,8 @@ enum {
 	STATUS_TIMEOUT = 124,
 };
 
+enum { POWER_OFF_SECONDS = 30 };	/* usually a few are enough */
+
 /* The last part of each line is what a kernel in trouble prints. */
 static const char *const trouble[] = {
 	"WARNING:", "BUG:", "BUG ", "Oops", "Kernel panic", "KASAN", "KCSAN",
@@ -74,10 +76,25 @@ static void say(const char *format, ...)
 	fputc('\n', stderr);
 }
 
+static void sysrq(char key)
+{
+	int fd = open("/proc/sysrq-trigger", O_WRONLY);
+
+	if (fd >= 0 && write(fd, &key, 1) != 1)
+		say("sysrq %c: %s", key, strerror(errno));
+	close(fd);
+}
+
+/* A device that is never free keeps the power on: then the machine is reset, which ends the emulator as well. */
 static void power_off(void)
 {
-	sync();
-	reboot(RB_POWER_OFF);
+	if (!fork()) {
+		sync();
+		reboot(RB_POWER_OFF);
+		_exit(1);
+	}
+	sleep(POWER_OFF_SECONDS);
+	sysrq('b');
 	for (;;)
 		pause();
 }
@@ -237,15 +254,6 @@ static time_t now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &time);
 	return time.tv_sec;
-}
-
-static void sysrq(char key)
-{
-	int fd = open("/proc/sysrq-trigger", O_WRONLY);
-
-	if (fd >= 0 && write(fd, &key, 1) != 1)
-		say("sysrq %c: %s", key, strerror(errno));
-	close(fd);
 }
 
 /* Returns the exit status of @job, or STATUS_TIMEOUT when it took too long. */

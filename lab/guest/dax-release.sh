@@ -20,7 +20,9 @@ for device in ${LAB_RANGES:+/sys/bus/dax/drivers/device_dax/dax*}; do
 	fi
 done
 for namespace in $(ndctl list -N | sed -nE 's/.*"dev":"([^"]+)".*/\1/p'); do
-	if ! timeout "$limit" ndctl disable-namespace "$namespace" >/dev/null 2>&1; then
+	# Who waits in the kernel cannot be killed, but left behind.
+	# shellcheck disable=SC2016
+	if ! timeout "$limit" bash -c '"$@" & wait $!' disable ndctl disable-namespace "$namespace" >/dev/null 2>&1; then
 		echo "dax-release: $namespace is still in use $limit s after the job's end" >&2
 		failed=1
 	fi
