@@ -65,10 +65,11 @@ x86/dirty_log_page_splitting_test    -b 32M -s dax:{}
 x86/private_mem_conversions_test     -s dax:{}
 "
 
-# In v5.4 none does; all of them must pass as they did without the series. Without it, four fail under this emulator:
+# In v5.4 none does; all of them must pass as they did without the series. Four cannot be asked that under this emulator:
 # dirty_log_test and clear_dirty_log_test demand that a write has landed when its bit is in the log, but KVM sets the bit
-# before it lets the guest retry the write, which takes the emulator a part of the 10 ms between two looks at the log; and
-# smm_test and state_test, as the emulator can read every MSR, and so KVM lists one of Intel's (0x3a) that it lacks on AMD.
+# before it lets the guest retry the write, which takes the emulator a part of the 10 ms between two looks at the log, so
+# that they pass or fail by chance, with and without the series; and smm_test and state_test fail with and without it, as
+# the emulator can read every MSR, and so KVM lists one of Intel's (0x3a) that it lacks on AMD.
 v54_tests="
 kvm_create_max_vcpus
 x86/cr4_cpuid_sync_test
