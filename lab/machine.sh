@@ -49,7 +49,8 @@ fi
 
 {
 	printf 'cd %q\n' "$PWD"
-	printf 'export BASE=%q CPU=%q VARIANT=%q\n' "$BASE" "$CPU" "$VARIANT"
+	# A machine in this one runs the same kernel.
+	printf 'export BASE=%q CPU=%q STOCK=%q MUTANT=%q UPTO=%q CONFIG=%q VARIANT=%q\n' "$BASE" "$CPU" "${STOCK:-}" "${MUTANT:-}" "${UPTO:-}" "${CONFIG:-}" "$VARIANT"
 	printf 'exec %q' "$LAB/guest/session.sh"
 	printf ' %q' "$@"
 	echo
