@@ -2,7 +2,7 @@
 # Boots the kernel of BASE once per MMU mode, runs the KVM selftests on the DAX backings in it, and prints KTAP.
 # Takes MODES=<list> and TESTS=<extended regular expression on the tests' names> to run a part; ends with the counts.
 # REPEAT=<n> runs each of the base's own selftests n times, and ends with the first that fails.
-# RECORD=1 keeps the results of a whole run in results/, with what they depend on.
+# RECORD=1 keeps the results in results/, with what they depend on, unless TESTS= left some out.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -86,18 +86,32 @@ number() {
 	[ "$failed" -eq 0 ] && [ "$n" -gt 0 ]
 }
 
-# Without what differs from run to run.
+# Keeps the results without what differs from run to run; those of MODES take the place of what was kept of these modes.
 record() {
-	local file=$TOP/results/$BASE-$CPU${STOCK:+-stock}.tap
+	local file=$TOP/results/$BASE-$CPU${STOCK:+-stock}.tap head kept=/dev/null
+	head=$(depends_on "$VARIANT")
+	if [ -n "${MODES:-}" ]; then
+		[ "$(sed -n '/^#/p' "$file" 2>/dev/null)" = "$head" ] ||
+			die 1 "${file#"$TOP"/} is not of what has run now; record all modes first: run: make kselftest BASE=$BASE RECORD=1"
+		kept=$file
+	fi
 	mkdir -p "${file%/*}"
+	sed -nE 's/^((not )?ok) [0-9]+ (.*[^ ])( +seconds=[0-9]+)$/\1 \3/; s/^((not )?ok) [0-9]+ /\1 /; /^(not )?ok /p' "$results" >"$results.new"
+	sed -nE 's/^((not )?ok) [0-9]+ /\1 /p' "$kept" | awk '
+		{ mode = $1 == "ok" ? $2 : $3 }
+		NR == FNR { lines[mode] = lines[mode] $0 "\n"; if (!(mode in known)) order[++n] = mode; known[mode]; next }
+		!(mode in known) { print; next }
+		!done[mode]++ { printf "%s", lines[mode] }
+		END { for (i = 1; i <= n; i++) if (!done[order[i]]) printf "%s", lines[order[i]] }' "$results.new" - >"$results.all"
 	{
-		depends_on "$VARIANT"
-		sed -nE 's/^((not )?ok .*[^ ]) +seconds=[0-9]+$/\1/; /^(not )?ok |^[0-9]+ passed/p' "$results"
+		echo "$head"
+		{ number <"$results.all" || true; } | sed -nE '/^(not )?ok |^[0-9]+ passed/p'
 	} >"$file"
+	rm "$results.new" "$results.all"
 }
 
 trap 'exit 130' INT TERM
 status=0
 run_modes | number | tee "$results" || status=1
-[ -z "${RECORD:-}" ] || [ -n "${MODES:-}${TESTS:-}${MUTANT:-}" ] || record
+[ -z "${RECORD:-}" ] || [ -n "${TESTS:-}${MUTANT:-}" ] || record
 exit $status

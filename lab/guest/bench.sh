@@ -2,6 +2,8 @@
 # Runs kvm-bench on each kind of memory, in the machine; prints its rows.
 # Takes: the program, MiB of memory, how often each figure is taken, and which backings (default: all but those of 1G, which take long).
 set -euo pipefail
+# shellcheck source=lab/help.sh
+. "$(dirname "$0")/../help.sh"
 
 program=$1 size=$2 repetitions=$3
 shift 3
