@@ -71,7 +71,7 @@ number() {
 			case $line in
 			*'# SKIP'*) skipped=$((skipped + 1)) ;;
 			not*) failed=$((failed + 1)) ;;
-			*' internal_errors='[1-9]*) passed=$((passed + 1)) again=$((again + 1)) ;;
+			*' strange_exits='[1-9]*) passed=$((passed + 1)) again=$((again + 1)) ;;
 			*) passed=$((passed + 1)) ;;
 			esac
 			echo "${line%%ok *}ok $n ${line#*ok }"
@@ -81,7 +81,7 @@ number() {
 		esac
 	done
 	echo "1..$n"
-	[ "$again" -eq 0 ] || echo "# $again of them passed only when run again, after an internal error of KVM; see README, Limits"
+	[ "$again" -eq 0 ] || echo "# $again of them passed only when run again, after a strange exit of their guest; see README, Limits"
 	echo "$passed passed, $failed failed, $skipped skipped"
 	[ "$failed" -eq 0 ] && [ "$n" -gt 0 ]
 }

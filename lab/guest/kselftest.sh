@@ -105,9 +105,10 @@ trace_exits() {
 	echo 'traceoff if failed == 1' >"$tracing/events/kvm/kvm_emulate_insn/trigger"
 }
 
-# internal_error LOG: whether a test failed by an internal error of KVM; shows the exits that led to it, as KVM says no more.
-internal_error() {
-	grep -q INTERNAL_ERROR "$1" || return 1
+# strange_exit LOG: whether a test failed because its guest stopped where none does: by an internal error of KVM, or without
+# a call of the guest's (ucall). Shows the exits that led to it, as KVM and the tests say no more.
+strange_exit() {
+	grep -qE 'INTERNAL_ERROR|^ *0 != 0x1 \(get_ucall\(vcpu, NULL\) != UCALL_SYNC\)' "$1" || return 1
 	echo "# KVM's last exits:"
 	grep -v '^#' "$tracing/trace" | tail -n 40 | sed 's/^ */# /'
 	: >"$tracing/trace"
@@ -135,7 +136,7 @@ run() {
 		status=0 runs=$((runs + 1))
 		timeout 300 "$@" >"$log" 2>&1 </dev/null || status=$?
 		[ "$status" -ne 0 ] || continue
-		internal_error "$log" || break
+		strange_exit "$log" || break
 		errors=$((errors + 1))
 		# Under TCG it may be the emulator's (README, Limits): once, if the test passes the next 20 times.
 		if [ "$errors" -gt 1 ] || ! grep -q 'QEMU TCG' /proc/cpuinfo; then
@@ -144,7 +145,7 @@ run() {
 		sed 's/^/# /' "$log"
 		enough=$((enough + 20))
 	done
-	[ "$runs" -eq 1 ] || name+=" runs=$runs internal_errors=$errors"
+	[ "$runs" -eq 1 ] || name+=" runs=$runs strange_exits=$errors"
 	result "$name" "$status" $((SECONDS - start)) "$log"
 	rm "$log"
 }
@@ -170,7 +171,7 @@ tap() {
 	grep -qE "$only" <<<"$mode $name" || return 0
 	log=$(mktemp)
 	timeout 600 "$@" >"$log" 2>&1 </dev/null || status=$?
-	[ "$status" -eq 0 ] || internal_error "$log" || true
+	[ "$status" -eq 0 ] || strange_exit "$log" || true
 	sed -nE "s/^(ok|not ok) [0-9]+ $words/\1 $mode $prefix/p; /^# /p" "$log"
 	echo "# $mode $name: $((SECONDS - start)) s"
 	# An exit that its lines do not explain.
