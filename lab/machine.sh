@@ -49,8 +49,8 @@ fi
 
 {
 	printf 'cd %q\n' "$PWD"
-	# A machine in this one runs the same kernel.
-	printf 'export BASE=%q CPU=%q STOCK=%q MUTANT=%q UPTO=%q CONFIG=%q VARIANT=%q\n' "$BASE" "$CPU" "${STOCK:-}" "${MUTANT:-}" "${UPTO:-}" "${CONFIG:-}" "$VARIANT"
+	# A machine in this one runs the same kernel, with the same words.
+	printf 'export BASE=%q CPU=%q STOCK=%q MUTANT=%q UPTO=%q CONFIG=%q KERNEL_WORDS=%q VARIANT=%q\n' "$BASE" "$CPU" "${STOCK:-}" "${MUTANT:-}" "${UPTO:-}" "${CONFIG:-}" "${KERNEL_WORDS:-}" "$VARIANT"
 	printf 'exec %q' "$LAB/guest/session.sh"
 	printf ' %q' "$@"
 	echo

@@ -371,11 +371,10 @@ mm() {
 
 # The test of the levels in a machine within this one. One that ends before its first test is no result: the whole is started again.
 # On v5.4 it takes some minutes, and more where others use the CPUs as well: it gets the time that this machine has.
-# A timer that ticks makes up for an interrupt that the emulator has lost: without it, some such machines slept for ever.
 nested() {
-	local start=$SECONDS status=0 log periodic_timer='nohz=off highres=off'
+	local start=$SECONDS status=0 log
 	log=$(mktemp)
-	KERNEL_WORDS=$periodic_timer NESTED=1 ACCEL=kvm SECONDS_MAX=$((LAB_SECONDS > 400 ? LAB_SECONDS - 160 : 240)) "$(dirname "$0")/../machine.sh" run \
+	NESTED=1 ACCEL=kvm SECONDS_MAX=$((LAB_SECONDS > 400 ? LAB_SECONDS - 160 : 240)) "$(dirname "$0")/../machine.sh" run \
 		env LABEL=nested PARTS=levels "$0" npt=1 "$selftests" kvm "$only" | tee "$log" || status=$?
 	[ "$status" -eq 0 ] || grep -qE '^(not )?ok ' "$log" || exit "$status"
 	rm "$log"
