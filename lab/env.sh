@@ -41,6 +41,11 @@ trap 'failed $? $LINENO "$BASH_COMMAND"' ERR
 
 [ -d "$SERIES" ] || die 2 "there is no series/$BASE; BASE can be: $(cd "$TOP/series" && echo ./*/ | sed 's|\./||g; s|/||g')"
 [ -f "$LAB/machine-$CPU.sh" ] || die 2 "CPU=$CPU: the lab has machines of amd and intel"
+case ${ACCEL:-} in
+'' | kvm | tcg) ;;
+*) die 2 "ACCEL=$ACCEL: the machine runs under kvm or tcg; without ACCEL a probe decides" ;;
+esac
+[[ ${SECONDS_MAX:-1} =~ ^[1-9][0-9]*$ ]] || die 2 "SECONDS_MAX=$SECONDS_MAX is no number of seconds"
 [ -z "${STOCK:-}" ] || [ -z "${MUTANT:-}" ] || die 2 "STOCK and MUTANT exclude each other"
 
 if [ -n "${MUTANT:-}" ]; then
