@@ -14,6 +14,11 @@ for target in ${TARGETS:=kvm vfio dax}; do
 	esac
 done
 export TARGETS
+known=$(CPU=$CPU "$LAB/guest/kselftest.sh" -h | sed -nE 's/^  ([^ ]+) .*/\1/p')
+modes=${MODES:-$known}
+for mode in $modes; do
+	grep -qxF -- "$mode" <<<"$known" || die 2 "MODES=$mode: the modes of $BASE with CPU=$CPU are ${known//$'\n'/, }"
+done
 lock "$BASE-${OUT##*/}-kselftest"
 "$LAB/kernel.sh"
 "$LAB/selftests.sh"
@@ -32,12 +37,10 @@ gcc -O2 -Wall -Wextra -Werror -o "$built/$program" "$LAB/guest/$program.c"
 # The machine that does not share our files is given them.
 files=("$built/$module.ko" "$built/$program" "$SELFTESTS"/kvm/x86*/dax_huge_page_test)
 
-modes=${MODES:-$(CPU=$CPU "$LAB/guest/kselftest.sh" -h | sed -nE 's/^  ([^ ]+) .*/\1/p')}
-
 results=$OUT/kselftest.tap
 mkdir -p "$OUT"
 run_modes() {
-	local mode status start attempt log
+	local mode status start attempt log ran=''
 	log=$(mktemp)
 	for mode in $modes; do
 		# Emulated SVM loses a guest now and then while it boots, and at times the CPU it runs on, for a reason not known:
@@ -56,10 +59,12 @@ run_modes() {
 			fi
 			echo "# nested: the machine ended before its first test; starting it again"
 		done
+		[ "$status" -eq 0 ] && ! grep -qE '^(not )?ok ' "$log" || ran=1
 		# The machine's own verdict: it came up, the kernel log is clean, the devices are free again.
 		[ "$status" -eq 0 ] && echo "ok $mode machine seconds=$((SECONDS - start))" || echo "not ok $mode machine status=$status"
 	done
 	rm "$log"
+	[ -n "$ran" ] || echo "not ok no test has run: TESTS=${TESTS:-} leaves none of those of TARGETS=$TARGETS in MODES=${modes//$'\n'/ }"
 }
 
 # Numbers the results; the plan comes last, as their number is known only then.
