@@ -217,7 +217,7 @@ for BASE in ${BASES:-$(cd "$TOP/series" && printf '%s\n' */ | tr -d /)}; do
 	done <"$SERIES/series"
 done
 
-mapfile -t scripts < <(cd "$TOP" && git ls-files --cached --others --exclude-standard | xargs grep -lE '^#!.*(bash|/sh)' | sort)
+mapfile -t scripts < <(cd "$TOP" && git ls-files --cached --others --exclude-standard | xargs grep -lE '^#(!.*(bash|/sh)| shellcheck shell=)' | sort)
 for script in "${scripts[@]}"; do
 	check "shellcheck $script" shellcheck -x -P "$TOP" "$TOP/$script"
 	[ ! -x "$TOP/$script" ] || check "-h of $script" says_what_it_does "$TOP/$script"
