@@ -32,7 +32,7 @@ die_if_full() {
 failed() {
 	# shellcheck disable=SC2016
 	case $3 in
-	*'$LAB/'*) return ;;
+	*'$LAB/'* | *'$lab/'*) return ;;
 	esac
 	die_if_full
 	say "line $2: status $1 from: $3"
