@@ -28,7 +28,7 @@ done
 
 command -v dpkg-query >/dev/null || die 2 "this is not Debian; install what these Debian packages hold, by hand: ${wanted[*]}"
 missing=()
-for package in "${wanted[@]}"; do
+for package in $(printf '%s\n' "${wanted[@]}" | awk '!seen[$0]++'); do
 	[ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
