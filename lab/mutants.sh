@@ -22,7 +22,11 @@ for mutant in $mutants; do
 	MODES=${modes:-npt=1} TESTS=${tests:-dax_huge_page_test} "$LAB/kselftest.sh" >"$tap" || true
 	sed -nE 's/^not ok [0-9]+ [^ ]+ ([^ ]+( [^ =]+)?)( .*)?$/\1/p' "$tap" | sort >"$work/failed"
 	sed -nE 's/^Caught-by: //p' "$patch" | sort >"$work/listed"
-	if [ -s "$work/failed" ] && diff "$work/listed" "$work/failed" >"$work/diff"; then
+	diff "$work/listed" "$work/failed" >"$work/diff" || true
+	if ! grep -qE '^[0-9]+ passed, ' "$tap"; then
+		echo "not ok $mutant its tests have not run; the reason is above"
+		failed=$((failed + 1))
+	elif [ -s "$work/failed" ] && [ ! -s "$work/diff" ]; then
 		echo "ok $mutant caught_by=$(wc -l <"$work/failed")"
 		passed=$((passed + 1))
 	else
