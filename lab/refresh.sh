@@ -8,6 +8,7 @@ set -euo pipefail
 [ "$VARIANT" = series ] || die 2 "only the series can be refreshed, not STOCK, UPTO or MUTANT"
 [ -d "$TREE/.git" ] || die 2 "there is no ${TREE#"$TOP"/}; run: make tree BASE=$BASE"
 lock "$BASE-series"
+[ -f "$OUT/tree-made" ] || die 1 "${TREE#"$TOP"/} has not got all patches of the series, as the last make tree has not ended well; run: make tree BASE=$BASE"
 if [ -d "$TREE/.git/rebase-apply" ] || [ -d "$TREE/.git/rebase-merge" ]; then
 	die 1 "${TREE#"$TOP"/} is in the middle of a git am or git rebase; git -C ${TREE#"$TOP"/} status says how to end that"
 fi

@@ -16,11 +16,11 @@ lock "$BASE-${VARIANT%%-*}"
 # What the tree is made of; the same recipe gives the same commits.
 pristine=$(git -C "$repository" rev-parse HEAD)
 recipe=$(recipe "$pristine" "${patches[@]}")
-made=$OUT/tree-made	# two words: recipe, and the commit it gave
+made=$OUT/tree-made	# two words: recipe, and the commit it gave; not there while the tree is being made
 
 version() { make -s -C "$TREE" kernelversion; }
 
-if [ -f "$made" ]; then
+if [ -f "$made" ] && [ -d "$TREE/.git" ]; then
 	read -r old_recipe old_commit <"$made"
 	edits=$(git -C "$TREE" status --porcelain --untracked-files=no)
 	if [ "$(git -C "$TREE" rev-parse HEAD)" != "$old_commit" ] || [ -n "$edits" ]; then
@@ -32,6 +32,8 @@ if [ -f "$made" ]; then
 	[ "$old_recipe" != "$recipe" ] || exit 0
 fi
 
+# What ends before all patches are applied must not look like a tree with work in it.
+rm -f "$made"
 if [ ! -d "$TREE/.git" ]; then
 	rm -rf "$TREE" "$TREE.part"
 	mkdir -p "$OUT"
