@@ -198,7 +198,8 @@ if [ ! -d "$repository" ]; then
 		(cd "$source" && tar --exclude=./.git -cf - .) | tar -C "$work" -xf -
 		make -s -C "$work" mrproper
 	else
-		tar -C "$work" --strip-components=1 -xf "$source" || {
+		# On a full disk tar has a line for each file.
+		tar -C "$work" --strip-components=1 -xf "$source" 2>&1 | tail -n 3 >&2 || {
 			die_if_full
 			remedy="remove it"
 			[ -z "${KSRC:-}" ] || remedy="pass another"
