@@ -54,6 +54,8 @@ run_modes() {
 				[ "$mode" != nested ] || export SECONDS_MAX=${SECONDS_MAX:-400} KERNEL_WORDS="nohz=off highres=off ${KERNEL_WORDS:-}"
 				CARRY="${files[*]}" "$LAB/machine.sh" run env REPEAT="${REPEAT:-1}" "$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1
 			) | tee "$log" || status=$?
+			# Interrupted: no other machine is started.
+			[ "$status" -ne 130 ] || exit 130
 			if [ "$mode" != nested ] || [ "$status" -eq 0 ] || [ "$attempt" -eq 3 ] || grep -qE '^(not )?ok ' "$log"; then
 				break
 			fi
