@@ -9,6 +9,7 @@ export STOCK='' MUTANT='' UPTO=0
 out=$BUILD/$BASE/upto
 known=$(base_field warnings)
 passed=0 failed=0 skipped=0
+trap 'exit 130' INT TERM
 
 # changes_kernel PATCH: whether it touches a file that the kernel is made of.
 changes_kernel() { git apply --numstat "$1" | cut -f3 | grep -qvE '^(tools|Documentation)/|^MAINTAINERS$'; }

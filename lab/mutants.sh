@@ -9,6 +9,7 @@ set -euo pipefail
 mutants=${MUTANTS:-$(cd "$LAB/mutants/$BASE" && printf '%s\n' *.patch | sed 's/\.patch$//')}
 work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-mutants.XXXXXX")
 trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
 passed=0 failed=0
 
 mkdir -p "$BUILD/$BASE/mutants"
