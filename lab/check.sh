@@ -28,8 +28,8 @@ check() {
 # What checkpatch may say of a patch is listed in lab/checkpatch-allowed, with the reason.
 checkpatch_says_nothing_new() {
 	local patch=$1 said
-	said=$("$tree/scripts/checkpatch.pl" --root="$tree" --strict --terse --no-summary --show-types --max-line-length=100 "$patch" || true)
-	said=$(echo "$said" | grep -E '(ERROR|WARNING|CHECK):' | grep -vFf <(sed '/^#/d; /^$/d' "$LAB/checkpatch-allowed") || true)
+	said=$("$tree/scripts/checkpatch.pl" --root="$tree" --strict --terse --no-summary --show-types "$patch" || true)
+	said=$(echo "$said" | grep -E '(ERROR|WARNING|CHECK):' | grep -vFf <(sed "/^#/d; /^$/d; s/^$BASE: //" "$LAB/checkpatch-allowed") || true)
 	[ -z "$said" ] || { echo "$said"; return 1; }
 }
 
