@@ -17,7 +17,6 @@ reserve() {
 	[ "$(<"$file")" -ge "$2" ] || { echo "bench: only $(<"$file") of $2 pages of $1 kB could be reserved" >&2; exit 1; }
 }
 
-modprobe -q kvm_amd || modprobe -q kvm_intel || { echo "bench: neither kvm_amd nor kvm_intel loads" >&2; exit 1; }
 device=$("$(dirname "$0")/vfio-setup.sh")
 # What would work in the background now and then.
 for file in /sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs /sys/kernel/mm/ksm/sleep_millisecs; do

@@ -8,7 +8,6 @@ set -euo pipefail
 label=$1 built=$2
 IFS=, read -ra backings <<<"$LAB_BACKINGS"
 
-modprobe kvm_intel
 for backing in "${backings[@]}"; do
 	start=$SECONDS
 	echo "$backing: running the test guest" >&2

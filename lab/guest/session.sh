@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs a job in the machine with the DAX devices ready, and sees that it leaves them free.
+# Runs a job in the machine with KVM loaded and the DAX devices ready, and sees that it leaves them free.
 # Takes the job's command and arguments; ends with the job's status, or 72 when a device stays busy.
 set -euo pipefail
 # shellcheck source=lab/help.sh
@@ -7,6 +7,10 @@ set -euo pipefail
 
 here=$(dirname "$0")
 "$here/dax-setup.sh" || exit 71
+# A job that needs other parameters loads it anew.
+vendor=kvm_amd
+! grep -q vmx /proc/cpuinfo || vendor=kvm_intel
+modprobe "$vendor" || echo "session: without $vendor no guest runs; see that lab/config has CONFIG_${vendor^^}=m, and make kernel" >&2
 status=0
 "$@" || status=$?
 if ! "$here/dax-release.sh"; then
