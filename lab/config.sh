@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Configures the tree of BASE: tinyconfig and the fragments of lab/config, lab/config/<base> and lab/config/<CONFIG>, and sees that every symbol asked for is there.
+# Configures the tree of BASE: tinyconfig and the fragments of lab/config, lab/config/<base>, lab/config/<CONFIG> and its <base>, and sees that every symbol asked for is there.
 # Takes STOCK=1 or MUTANT=<name>, and CONFIG=debug; does nothing when neither tree nor fragments have changed.
 set -euo pipefail
 # shellcheck source=lab/env.sh
@@ -7,7 +7,9 @@ set -euo pipefail
 
 fragments=("$LAB"/config/*.config)
 [ ! -d "$LAB/config/$BASE" ] || fragments+=("$LAB/config/$BASE"/*.config)
-[ -z "${CONFIG:-}" ] || fragments+=("$LAB/config/$CONFIG"/*.config)
+for folder in ${CONFIG:+"$LAB/config/$CONFIG" "$LAB/config/$CONFIG/$BASE"}; do
+	[ ! -d "$folder" ] || fragments+=("$folder"/*.config)
+done
 
 stamp=$({ cat "${fragments[@]}"; git -C "$TREE" rev-parse HEAD; gcc -dumpfullversion; } | sha256sum)
 if [ -f "$TREE/.config" ] && [ "$(cat "$OUT/config-stamp" 2>/dev/null)" = "$stamp" ]; then
