@@ -50,7 +50,7 @@ enum { POWER_OFF_SECONDS = 30 };	/* usually a few are enough */
 static const char *const trouble[] = {
 	"WARNING:", "BUG:", "BUG ", "Oops", "Kernel panic", "KASAN", "KCSAN",
 	"UBSAN", "KFENCE", "general protection fault", "unable to handle",
-	"INFO: task ", "soft lockup", "hard LOCKUP", "detected stalls",
+	"INFO: task ", "INFO: trying to register", "soft lockup", "hard LOCKUP", "detected stalls",
 	"self-detected stall", "suspicious RCU usage", "circular locking",
 	"inconsistent lock state", "recursive locking", "refcount_t:",
 	"Bad page", "bad page", "Bad rss-counter", "page dumped because",
@@ -286,8 +286,9 @@ static int wait_for_job(pid_t job, long seconds)
 }
 
 /*
- * Copies to @report each line that the kernel has logged since @log was opened
- * and that tells of trouble. Returns their number; a log that overran counts.
+ * Copies to @report each line that the kernel has logged, since it booted, that
+ * tells of trouble: KASAN reports once, what it has said at boot is all it says.
+ * Returns their number; a log that overran counts.
  */
 static int search_log(int log, FILE *report)
 {
@@ -323,6 +324,25 @@ static int search_log(int log, FILE *report)
 	}
 }
 
+/*
+ * Lockdep ends with the first that it reports, and also when it runs out of room:
+ * from then on its silence means nothing. Returns whether that is so.
+ */
+static bool lockdep_is_off(void)
+{
+	FILE *stats = fopen("/proc/lockdep_stats", "r");
+	char line[128];
+	bool on = !stats;
+
+	while (stats && fgets(line, sizeof(line), stats)) {
+		if (!strncmp(line, " debug_locks:", 13))
+			on = atoi(line + 13);
+	}
+	if (stats)
+		fclose(stats);
+	return !on;
+}
+
 int main(void)
 {
 	const char *limit, *job;
@@ -344,7 +364,7 @@ int main(void)
 		die("the port for the verdict");
 	verdict = fdopen(port, "w");
 	log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (log < 0 || lseek(log, 0, SEEK_END) < 0)
+	if (log < 0)
 		die("/dev/kmsg");
 
 	job = getenv("LAB_JOB");
@@ -356,6 +376,10 @@ int main(void)
 	status = wait_for_job(start_job(job), limit ? atol(limit) : 0);
 
 	found = search_log(log, verdict);
+	if (lockdep_is_off()) {
+		fputs("kernel log: lockdep has switched itself off; the console says when\n", verdict);
+		found++;
+	}
 	if (found && !status)
 		status = STATUS_KERNEL_LOG;
 	fprintf(verdict, "status %d\n", status);
