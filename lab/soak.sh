@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the race test on each DAX backing in turn, each time with a fresh seed, in one machine, and prints the results as TAP.
-# Takes MINUTES=<how long>, 60 if not given, STOCK=1, MUTANT=<name> and CONFIG=debug; a line's seed repeats its choices.
+# Takes MINUTES=<how long>, 60 if not given, a minute for each backing in turn, TESTS=, STOCK=1, MUTANT=<name> and CONFIG=debug; a line's seed repeats its choices.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -10,5 +10,5 @@ minutes=${MINUTES:-60}
 "$LAB/kernel.sh"
 TARGETS=kvm "$LAB/selftests.sh"
 export SECONDS_MAX=${SECONDS_MAX:-$((minutes * 60 + 1800))}
-exec "$LAB/machine.sh" run env PARTS=soak SOAK_SECONDS=$((minutes * 60)) \
+exec "$LAB/machine.sh" run env PARTS=soak SOAK_SECONDS=$((minutes * 60)) RACE_SECONDS=60 \
 	"$LAB/guest/kselftest.sh" npt=1 "$SELFTESTS" kvm "${TESTS:-.}"
