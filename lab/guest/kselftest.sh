@@ -8,7 +8,7 @@ set -euo pipefail
 
 # mode | parameters of kvm | parameters of kvm_amd or kvm_intel | what runs | what it is
 modes="
-npt=1                |                     |          | levels others references race vfio reserved mm | nested paging, the default; VFIO; struct pages
+npt=1                |                     |          | levels others references race failure vfio reserved mm | nested paging, the default; VFIO; struct pages
 npt=0                |                     | paging=0 | levels        | shadow paging
 tdp_mmu=N            | tdp_mmu=N           |          | levels        | nested paging without the TDP MMU
 nx_huge_pages=force  | nx_huge_pages=force |          | levels        | executable pages are never huge
@@ -229,6 +229,13 @@ race() {
 	rm "$log"
 }
 
+# Memory that fails or goes away.
+failure() {
+	local test
+	test=$(program x86/dax_failure_test)
+	[ ! -e "$test" ] || tap "failure $1" '[^ ]+ ' "failure $1 " "$test" -s "dax:$(path "$1")"
+}
+
 # All backings in turn, again and again; ends with an error when a line was not ok.
 soak() {
 	local end=$((SECONDS + SOAK_SECONDS)) backing log
@@ -367,7 +374,8 @@ reserved() {
 }
 
 mm() {
-	"$(dirname "$0")/mm.sh" "$mode" "$built/page_flags.ko" "$built/dax-memory" "$(program x86/dax_huge_page_test)" "$only"
+	"$(dirname "$0")/mm.sh" "$mode" "$built/page_flags.ko" "$built/dax-memory" "$(program x86/dax_huge_page_test)" "$only" \
+		"$(program x86/dax_failure_test)"
 }
 
 # The test of the levels in a machine within this one. One that ends before its first test is no result: the whole is started again.

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Takes DAX memory through all that its struct pages can become, and prints one TAP result per step, not numbered.
-# Takes the results' prefix, page_flags.ko, the programs dax-memory and dax_huge_page_test, and an extended regular
-# expression that names must match. Ends with the namespaces as it has found them, but for their content.
+# Takes the results' prefix, page_flags.ko, the programs dax-memory and dax_huge_page_test, an extended regular expression
+# that names must match, and dax_failure_test if the base has it. Ends with the namespaces as it has found them, but for their content.
 set -euo pipefail
 # shellcheck source=lab/help.sh
 . "$(dirname "$0")/../help.sh"
 # shellcheck source=lab/guest/verdict.sh
 . "$(dirname "$0")/verdict.sh"
 
-prefix=$1 module=$2 dax_memory=$3 guest=$4 only=${5:-.}
+prefix=$1 module=$2 dax_memory=$3 guest=$4 only=${5:-.} failing=${6:-}
 samples=16	# pages to look at in a range
 cycles=3
 
@@ -198,6 +198,24 @@ memory_failure() {
 	echo "pages=$count"
 }
 
+# A block is bad, of a file that is the memory of a guest: it is told, and the disk is good again with its driver bound anew.
+bad_block() {
+	local place=/dax/bad-block said status=0
+	create --mode=fsdax --map=mem
+	said=$(mkfs.ext4 -q -b 4096 -E nodiscard -m 0 -O bigalloc -C 2M "/dev/$disk" 2>&1) || fail "mkfs.ext4: $said"
+	mkdir "$place"
+	mount -t ext4 -o dax "/dev/$disk" "$place"
+	fallocate -l 16M "$place/memory"
+	said=$("$failing" -s "dax:$place/memory" -c bad-block 2>&1) || status=$?
+	umount "$place"
+	rmdir "$place"
+	create --mode=devdax --map=mem --align=2M
+	ln -sfn "/dev/$dax" /dax/devdax-2m
+	echo "$said"
+	[ "$status" -eq 0 ] || return "$status"
+	sed -nE 's/^ok [0-9]+ [^ ]+ [^ ]+ //p' <<<"$said"
+}
+
 # Pages of 1G in a namespace that does not begin at a multiple of 1G, as the second one of a region.
 offset_1g() {
 	local first said written start
@@ -223,4 +241,5 @@ step "reserved-altmap" altmap
 step "reserved-system-ram" system_ram
 step "namespaces" namespaces
 step "memory-failure" memory_failure
+[ ! -e "$failing" ] || step "bad-block" bad_block
 step "offset-1g" offset_1g
