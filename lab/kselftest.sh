@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Boots the kernel of BASE once per MMU mode, runs the KVM selftests on the DAX backings in it, and prints KTAP.
 # Takes MODES=<list> and TESTS=<extended regular expression on the tests' names> to run a part; ends with the counts.
-# REPEAT=<n> runs each of the base's own selftests n times, and ends with the first that fails.
+# REPEAT=<n> runs each of the base's own selftests n times, and ends with the first that fails; RACE_SECONDS=<n> is how long
+# the race test runs on each backing, 5 if not given.
 # RECORD=1 keeps the results in results/, with what they depend on, unless TESTS= left some out.
 set -euo pipefail
 # shellcheck source=lab/env.sh
@@ -52,7 +53,7 @@ run_modes() {
 				# A timer that ticks makes up for an interrupt that the emulator has lost, in both machines: without it, some
 				# slept for ever.
 				[ "$mode" != nested ] || export SECONDS_MAX=${SECONDS_MAX:-400} KERNEL_WORDS="nohz=off highres=off ${KERNEL_WORDS:-}"
-				CARRY="${files[*]}" "$LAB/machine.sh" run env REPEAT="${REPEAT:-1}" "$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1
+				CARRY="${files[*]}" "$LAB/machine.sh" run env REPEAT="${REPEAT:-1}" RACE_SECONDS="${RACE_SECONDS:-5}" "$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1
 			) | tee "$log" || status=$?
 			# Interrupted: no other machine is started.
 			[ "$status" -ne 130 ] || exit 130

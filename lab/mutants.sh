@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs tests on kernels with one protection removed each, and sees that exactly the listed ones fail.
 # Takes MUTANTS=<names>, all of lab/mutants/<base>/ if not given; each patch lists its tests as "Caught-by: <backing> <case>",
-# those to run as "Tests: <extended regular expression>", dax_huge_page_test if not given, in "Modes: <list>", npt=1 if not given.
+# those to run as "Tests: <extended regular expression>", dax_huge_page_test if not given, in "Modes: <list>", npt=1 if not given,
+# and how long the race test runs on each backing as "Seconds: <n>".
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -20,6 +21,8 @@ for mutant in $mutants; do
 	export STOCK='' MUTANT=$mutant
 	tests=$(sed -nE 's/^Tests: //p' "$patch")
 	modes=$(sed -nE 's/^Modes: //p' "$patch")
+	RACE_SECONDS=$(sed -nE 's/^Seconds: //p' "$patch")
+	export RACE_SECONDS
 	MODES=${modes:-npt=1} TESTS=${tests:-dax_huge_page_test} "$LAB/kselftest.sh" >"$tap" || true
 	sed -nE 's/^not ok [0-9]+ [^ ]+ ([^ ]+( [^ =]+)?)( .*)?$/\1/p' "$tap" | sort >"$work/failed"
 	sed -nE 's/^Caught-by: //p' "$patch" | sort >"$work/listed"
