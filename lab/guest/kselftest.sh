@@ -347,12 +347,15 @@ vfio() {
 references() {
 	local device arguments test=$selftests/dax/dax_references_test
 	grep -qE "$only" <<<"$mode references" || return 0
+	# v5.4 has no gup_test that could look.
 	if [ ! -e "$test" ]; then
 		echo "ok $mode references # SKIP not on this base: a mapping of DAX memory takes no reference"
 		return
 	fi
 	device=$("$(dirname "$0")/vfio-setup.sh") || { echo "not ok $mode references vfio no device"; return 0; }
 	every_backing
+	# On v6.12 the test sees that mappings are not counted; later it is a failure if they are not.
+	[ "${BASE:-}" = v6.12 ] || arguments+=(-c)
 	tap references '' '' "$test" ${device:+-d "$device"} "${arguments[@]}"
 }
 
