@@ -127,6 +127,61 @@ altmap() {
 	echo "memmap_pages=$((first - start - 2))"
 }
 
+# counts PFN PAGES: the reference counts of some pages of a range, each once.
+counts() { flags "$1" $(($1 + $2)) | sed -nE 's/.* (count=-?[0-9]+) .*/\1/p; s/^no page$/&/p' | sort -u | paste -sd ' '; }
+
+# unbind_pinned BIND: takes device-dax memory away while VFIO has it pinned, and for bind brings it back with another memmap. What
+# VFIO then gives back is its charge, but no pin, as that has gone with the memmap: it takes none from the new pages.
+unbind_pinned() {
+	local device fresh pfn pages said pid from to
+	device=$("$(dirname "$0")/vfio-setup.sh")
+	[ -n "$device" ] || fail "the machine has no device to assign"
+	pfn=$(data_pfn) pages=512
+	fresh=$(counts "$pfn" $pages)
+	coproc "$dax_memory" "/dev/$dax" vfio "$device"
+	pid=$COPROC_PID
+	# Bash forgets those of COPROC when it has ended.
+	exec {from}<&"${COPROC[0]}" {to}>&"${COPROC[1]}"
+	read -r said <&"$from" || fail "VFIO does not map $dax"
+	expect "charge of what is mapped" "$said" mapped_kb=2048
+	[ "$(counts "$pfn" $pages)" != "$fresh" ] || fail "VFIO has pinned nothing: $fresh"
+	echo "$dax" >/sys/bus/dax/drivers/device_dax/unbind
+	gone=$(counts "$pfn" $pages)
+	[ "$1" != bind ] || echo "$dax" >/sys/bus/dax/drivers/device_dax/bind
+	echo >&"$to"
+	read -r said <&"$from" || fail "VFIO does not unmap $dax"
+	expect "charge of what is unmapped" "$said" unmapped_kb=0
+	wait "$pid"
+	exec {from}<&- {to}>&-
+	[ "$1" = bind ] || echo "$dax" >/sys/bus/dax/drivers/device_dax/bind
+	expect "references of the new memmap" "$(counts "$pfn" $pages)" "$fresh"
+	"$dax_memory" "/dev/$dax"
+}
+
+# The driver of the memory goes, and comes back, while VFIO has it pinned.
+unbound() {
+	local gone
+	create --mode=devdax --map=mem --align=2M
+	unbind_pinned no
+	unbind_pinned bind
+	echo "while_unbound=$gone"
+}
+
+# The same where the memmap stays, as a part of it is that of System RAM from boot on: memory that memmap= has made persistent.
+outlived() {
+	local gone said
+	modprobe nd_e820
+	ndctl wait-probe
+	region=$(basename /sys/devices/platform/e820_pmem/ndbus*/region*)
+	namespace=namespace${region#region}.0
+	said=$(ndctl create-namespace -f -e "$namespace" --mode=devdax --map=mem --align=2M 2>&1) || fail "ndctl create-namespace: $said"
+	dax=$(field chardev <<<"$said")
+	unbind_pinned no
+	unbind_pinned bind
+	[ "$gone" != "no page" ] || fail "the memmap has gone with its device"
+	echo "while_unbound=$gone"
+}
+
 memory_blocks() { printf '%s\n' "$blocks"/memory*/ | sort; }
 total_kb() { sed -nE 's/^MemTotal: *([0-9]+) kB/\1/p' /proc/meminfo; }
 
@@ -239,6 +294,10 @@ step "untouched" untouched
 [ ! -e /proc/self/numa_maps ] || step "numa-maps" numa_maps
 step "reserved-altmap" altmap
 step "reserved-system-ram" system_ram
+# v5.4's VFIO holds the memory, so that its driver cannot go.
+[ "${BASE:-}" = v5.4 ] || step "vfio-unbound" unbound
+# Only with KERNEL_WORDS='memmap=64M!0x28000000' or the like is there such memory.
+! grep -q 'Persistent Memory (legacy)' /proc/iomem || step "vfio-outlived" outlived
 step "namespaces" namespaces
 step "memory-failure" memory_failure
 [ ! -e "$failing" ] || step "bad-block" bad_block
