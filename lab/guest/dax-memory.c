@@ -121,7 +121,7 @@ static long charged(void)
 }
 
 /* What VFIO has pinned stays mapped for the device, whatever becomes of the memory's own driver meanwhile. */
-static int vfio(volatile char *memory, size_t size, const char *device)
+static int vfio(int fd, volatile char *memory, size_t size, const char *device)
 {
 	struct vfio_iommu_type1_dma_unmap unmap = { .argsz = sizeof(unmap), .iova = 1UL << 32, .size = size };
 	struct vfio_iommu_type1_dma_map map = {
@@ -144,6 +144,9 @@ static int vfio(volatile char *memory, size_t size, const char *device)
 		return fail("VFIO", device);
 	if (ioctl(container, VFIO_IOMMU_MAP_DMA, &map))
 		return fail("VFIO_IOMMU_MAP_DMA", device);
+	/* A device-dax node that is open when its driver goes cannot be opened any more when that is back. */
+	munmap((void *)memory, size);
+	close(fd);
 	printf("mapped_kb=%ld\n", charged());
 	fflush(stdout);
 	getchar();
@@ -180,7 +183,7 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[2], "numa"))
 		return numa(memory);
 	if (!strcmp(argv[2], "vfio") && argc > 3)
-		return vfio(memory, size, argv[3]);
+		return vfio(fd, memory, size, argv[3]);
 
 	sigaction(SIGBUS, &action, NULL);
 	if (madvise((void *)(memory + BROKEN), PAGE, MADV_HWPOISON))

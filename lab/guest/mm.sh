@@ -171,7 +171,6 @@ unbound() {
 outlived() {
 	local gone said
 	modprobe nd_e820
-	ndctl wait-probe
 	region=$(basename /sys/devices/platform/e820_pmem/ndbus*/region*)
 	namespace=namespace${region#region}.0
 	said=$(ndctl create-namespace -f -e "$namespace" --mode=devdax --map=mem --align=2M 2>&1) || fail "ndctl create-namespace: $said"
