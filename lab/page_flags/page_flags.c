@@ -27,6 +27,11 @@ static int flags_show(struct seq_file *seq, void *unused)
 		return 0;
 	}
 	page = pfn_to_page(pfn);
+	/* The memmap of a device that has gone, where it stays; CONFIG_DEBUG_VM sees to that. */
+	if (PagePoisoned(page)) {
+		seq_puts(seq, "poisoned page\n");
+		return 0;
+	}
 	/* v5.4 names the flags, but does not show their number. */
 	seq_printf(seq, "reserved=%d zone_device=%d online=%d count=%d flags=%#lx %pGp\n",
 		   PageReserved(page), is_zone_device_page(page),
