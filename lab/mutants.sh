@@ -24,7 +24,7 @@ for mutant in $mutants; do
 	RACE_SECONDS=$(sed -nE 's/^Seconds: //p' "$patch")
 	export RACE_SECONDS
 	MODES=${modes:-npt=1} TESTS=${tests:-dax_huge_page_test} "$LAB/kselftest.sh" >"$tap" || true
-	sed -nE 's/^not ok [0-9]+ [^ ]+ ([^ ]+( [^ =]+)?)( .*)?$/\1/p' "$tap" | sort >"$work/failed"
+	sed -nE 's/^not ok [0-9]+ [^ ]+ ([^ ]+( [^ =:]+)?):?( .*)?$/\1/p' "$tap" | sort >"$work/failed"
 	sed -nE 's/^Caught-by: //p' "$patch" | sort >"$work/listed"
 	diff "$work/listed" "$work/failed" >"$work/diff" || true
 	if ! grep -qE '^[0-9]+ passed, ' "$tap"; then
