@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # Shows how the patches that two bases share differ between them, by git range-diff.
-# Takes A=<base> and B=<base>; v6.12 and v7.2 if not given.
+# Takes A=<base> and B=<base>; v6.12 and v7.2 if not given; KSRC=<directory or tarball> is B's source, A has its own.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
 bases=("${A:-v6.12}" "${B:-v7.2}")
+sources=('' "${KSRC:-}")
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-rangediff.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
 git init -q --bare "$scratch"
 ranges=()
-for base in "${bases[@]}"; do
-	BASE=$base STOCK='' MUTANT='' CONFIG='' "$LAB/tree.sh"
-	tree=$BUILD/$base/series/tree
+for i in 0 1; do
+	BASE=${bases[i]} KSRC=${sources[i]} STOCK='' MUTANT='' CONFIG='' "$LAB/tree.sh"
+	tree=$BUILD/${bases[i]}/series/tree
 	echo "$tree/.git/objects" >>"$scratch/objects/info/alternates"
 	ranges+=("$(git -C "$tree" rev-parse pristine)..$(git -C "$tree" rev-parse HEAD)")
 done
