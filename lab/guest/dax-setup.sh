@@ -26,21 +26,18 @@ region_of_nvdimm() {
 	fail "the machine has no NVDIMM $1"
 }
 
-# Memory that the kernel's command line makes pmem, by where it begins.
+# Memory that the kernel's command line makes pmem, by where it begins; nothing if it does not.
 region_at() {
 	local region
 	for region in /sys/bus/nd/devices/region*; do
-		if [ $(($(<"$region/resource"))) -eq "$1" ]; then
-			basename "$region"
-			return
-		fi
+		[ ! -e "$region/resource" ] || [ $(($(<"$region/resource"))) -ne "$1" ] || basename "$region"
 	done
-	fail "there is no pmem at $(printf '%#x' "$1")"
 }
 
 # Makes backing $1 of the soft-reserved memory at $2, which no driver has taken yet.
 prepare_soft_reserved() {
-	local backing=$1 align device
+	local backing=$1 align device said
+	said=$(modprobe dax_hmem 2>&1) || fail "$backing: there is no pmem at $(printf '%#x' "$2"), and the module for soft-reserved memory does not load: $said"
 	case $backing in
 	devdax-4k) align=4096 ;;
 	devdax-2m) align=$((2 << 20)) ;;
@@ -94,19 +91,23 @@ said=$(modprobe -a nfit nd_pmem dax_pmem device_dax 2>&1) || fail "the NVDIMM an
 ranges=()
 if [ -n "${LAB_RANGES:-}" ]; then
 	IFS=, read -ra ranges <<<"$LAB_RANGES"
-	said=$(modprobe -a nd_e820 dax_hmem 2>&1) || fail "the modules for pmem and soft-reserved memory do not load: $said"
+	said=$(modprobe nd_e820 2>&1) || fail "the module for pmem does not load: $said"
 fi
 
 jobs=()
 for i in "${!backings[@]}"; do
-	case ${LAB_RANGES:+ranges}:${backings[i]} in
-	ranges:devdax-*)
-		prepare_soft_reserved "${backings[i]}" "${ranges[i]}"
-		continue
-		;;
-	ranges:*) region=$(region_at "${ranges[i]}") ;;
-	*) region=$(region_of_nvdimm "$i") ;;
-	esac
+	if [ -z "${LAB_RANGES:-}" ]; then
+		region=$(region_of_nvdimm "$i")
+	else
+		region=$(region_at "${ranges[i]}")
+		case $region:${backings[i]} in
+		:devdax-*)
+			prepare_soft_reserved "${backings[i]}" "${ranges[i]}"
+			continue
+			;;
+		:*) fail "there is no pmem at $(printf '%#x' "${ranges[i]}") for ${backings[i]}" ;;
+		esac
+	fi
 	prepare "${backings[i]}" "$region" &
 	jobs+=($!)
 done

@@ -248,12 +248,16 @@ soak() {
 	! grep -q '^not ok' "$log" && grep -q '^ok' "$log"
 }
 
-# Pages of 2M can be had at any time, that of 1G is from the kernel's command line.
+# Pages of 2M can be had at any time, that of 1G is from the kernel's command line, where the machine has as much.
 hugetlb() {
-	local huge=/proc/sys/vm/nr_hugepages huge_before size
+	local huge=/proc/sys/vm/nr_hugepages huge_before size sizes="2M 1G" name="$mode hugetlb-1g dax_huge_page_test"
+	if [ "${CPU:-amd}" = intel ]; then
+		sizes=2M
+		! grep -qE "$only" <<<"$name" || echo "ok $name # SKIP Bochs' machine has no 1G of ordinary memory in one piece; CPU=amd runs it"
+	fi
 	huge_before=$(<"$huge")
 	echo $((huge_before + 32)) >"$huge"
-	for size in 2M 1G; do
+	for size in $sizes; do
 		tap "hugetlb-${size,,} dax_huge_page_test" '[^ ]+ ' "hugetlb-${size,,} " "$(program x86/dax_huge_page_test)" -s "hugetlb:$size"
 	done
 	echo "$huge_before" >"$huge"
