@@ -34,6 +34,8 @@ bench: ## count the instructions that memory of each kind costs a guest, stock a
 	@lab/bench.sh
 bench-diff: ## show by how much two runs of make bench differ, the files A= and B=
 	@lab/bench-diff.sh
+regress: ## run the kernel's own selftests, stock against series; a test that only stock passes is an error (RECORD=1 keeps the verdicts)
+	@lab/regress.sh
 soak: ## run the race test on every DAX backing for MINUTES=, with fresh seeds
 	@lab/soak.sh
 mutants: ## show which test fails when which protection is removed (MUTANTS= for some)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the selftests of the tree with the series, by the kernel's own makefiles, whatever kernel they will run on.
-# Takes TARGETS=<folders of tools/testing/selftests>, "kvm vfio dax" if not given; what a base does not have is left out.
+# Takes TARGETS=<folders of tools/testing/selftests>, "kvm vfio dax" if not given; what a base does not have is left out;
+# and INSTALL=<folder>, where they are to be installed as the kernel does it, with the list of them.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -13,7 +14,10 @@ for target in ${TARGETS:-kvm vfio dax}; do
 done
 build() {
 	make -s -C "$SELFTESTS/../../.." headers
-	make -C "$SELFTESTS" TARGETS="$targets" FORCE_TARGETS=1 -j"$(nproc)" all
+	make -C "$SELFTESTS" TARGETS="${targets/ mm/}" FORCE_TARGETS=1 -j"$(nproc)" all
+	[ -n "${INSTALL:-}" ] || return 0
+	# Not every base's tests of mm all build; what does is installed.
+	make -k -C "$SELFTESTS" TARGETS="$targets" INSTALL_PATH="$INSTALL" -j"$(nproc)" install || [ -f "$INSTALL/kselftest-list.txt" ]
 }
 [ -f "$SELFTESTS/../../../.config" ] || STOCK='' MUTANT='' CONFIG='' "$LAB/config.sh"
 quietly "$BUILD/$BASE/series/selftests.log" "building the selftests of $BASE" build
