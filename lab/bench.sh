@@ -15,6 +15,7 @@ if [ -n "${BENCH_ROWS:-}" ]; then
 	"$lab/kernel.sh"
 	output=$OUT/bench-$CPU
 	say "$BASE $VARIANT: booting the machine"
+	trap 'exit 130' INT TERM
 	read -ra backings <<<"${BACKINGS:-}"
 	ICOUNT=1 KERNEL_WORDS="hugepagesz=1G hugepages=2 norandmaps${KERNEL_WORDS:+ $KERNEL_WORDS}" CARRY=$BENCH_PROGRAM \
 		"$lab/machine.sh" run "$lab/guest/bench.sh" "$BENCH_PROGRAM" "$SIZE" "$REPEAT" "${backings[@]}" |

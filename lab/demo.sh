@@ -37,6 +37,7 @@ if [ -n "${DEMO_ROWS:-}" ]; then
 	esac
 
 	say "$BASE $VARIANT: booting the machine, then a guest on each backing"
+	trap 'exit 130' INT TERM
 	"$lab/machine.sh" run "${job[@]}" |
 		tee "$work/output" | grep --line-buffered -v '^row' >&2 ||
 		die 1 "the demonstration failed on the $VARIANT kernel; the reason is above and in ${work#"$TOP"/}/output"

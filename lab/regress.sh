@@ -11,6 +11,7 @@ if [ -n "${REGRESS_ROWS:-}" ]; then
 	. "$lab/env.sh"
 	"$lab/kernel.sh"
 	say "$BASE $VARIANT: booting the machine"
+	trap 'exit 130' INT TERM
 	"$lab/machine.sh" run "$lab/guest/regress.sh" "$REGRESS_TESTS" "${TESTS:-.}" | tee "$REGRESS_ROWS" >&2 ||
 		say "$BASE $VARIANT: the machine's own verdict is status $?, as some tests make the kernel complain; each test has its own"
 	exit
