@@ -18,7 +18,7 @@ pristine=$(git -C "$repository" rev-parse HEAD)
 recipe=$(recipe "$pristine" "${patches[@]}")
 made=$OUT/tree-made	# two words: recipe, and the commit it gave; not there while the tree is being made
 
-version() { make -s -C "$TREE" kernelversion; }
+version() { git -C "$TREE" show pristine:Makefile | awk '/^(VERSION|PATCHLEVEL|SUBLEVEL) =/ { v = v dot $3; dot = "." } /^EXTRAVERSION =/ { v = v $3 } END { print v }'; }
 
 if [ -f "$made" ] && [ -d "$TREE/.git" ]; then
 	read -r old_recipe old_commit <"$made"
@@ -49,16 +49,25 @@ else
 fi
 
 git -C "$TREE" tag -f pristine "$pristine" >/dev/null
-git -C "$TREE" checkout -q -f -B "$BASE" pristine
-rm -rf "$TREE/.git/rebase-apply"
+# The patches are applied beside the tree, to the files that they touch. The tree then gets the result at once: a file that
+# stays as it was keeps its time, so that it is not compiled again.
+beside=$TREE.am
+rm -rf "$beside"
+git -C "$TREE" worktree prune
+git -C "$TREE" worktree add -q --no-checkout --detach "$beside" pristine
+cat /dev/null "${patches[@]}" | touched_by - | sed 's|^|/|' | git -C "$beside" sparse-checkout set --no-cone --stdin
+git -C "$beside" checkout -q
 for patch in "${patches[@]}"; do
 	# The same committer and dates each time: the same series gives the same commits.
-	git -C "$TREE" -c user.name=kvm-dax -c user.email=kvm-dax am -q --committer-date-is-author-date "$patch" >"$OUT/am.log" 2>&1 || {
-		cat "$OUT/am.log" >&2
-		git -C "$TREE" am --abort
+	git -C "$beside" -c user.name=kvm-dax -c user.email=kvm-dax am -q --committer-date-is-author-date "$patch" >"$OUT/am.log" 2>&1 || {
+		grep -vE '^(hint:|When you have|If you prefer|To restore)' "$OUT/am.log" >&2
+		rm -rf "$beside"
 		die 1 "${patch#"$TOP"/} does not apply to Linux $(version); the series was made for $(base_field tested)"
 	}
 done
+git -C "$TREE" checkout -q -f -B "$BASE" "$(git -C "$beside" rev-parse HEAD)"
+rm -rf "$beside" "$TREE/.git/rebase-apply"
+git -C "$TREE" worktree prune
 echo "$recipe $(git -C "$TREE" rev-parse HEAD)" >"$made.part"
 mv "$made.part" "$made"
 case $(base_field tested) in
