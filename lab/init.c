@@ -364,7 +364,8 @@ int main(void)
 		die("the port for the verdict");
 	verdict = fdopen(port, "w");
 	log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (log < 0)
+	/* Linux warns at boot of the topology of the CPU that Bochs emulates. */
+	if (log < 0 || (getenv("LAB_ALONE") && lseek(log, 0, SEEK_END) < 0))
 		die("/dev/kmsg");
 
 	job = getenv("LAB_JOB");
