@@ -61,11 +61,11 @@ else
 fi
 
 case ${CONFIG:-} in
-'' | bench | debug) ;;
-*) die 2 "CONFIG=$CONFIG: the lab knows CONFIG=debug and CONFIG=bench, or none" ;;
+'' | debug) ;;
+*) die 2 "CONFIG=$CONFIG: the lab knows CONFIG=debug, or none" ;;
 esac
 
-# One mutant at a time is built, in a tree that all of them share; a kernel of another CONFIG has a tree of its own.
+# One mutant at a time is built, in a tree that all of them share; a debug kernel has a tree of its own.
 OUT=$BUILD/$BASE/${VARIANT%%-*}${CONFIG:+-$CONFIG}
 TREE=$OUT/tree
 MODULES=$OUT/modules
