@@ -115,14 +115,15 @@ strange_exit() {
 	echo 1 >"$tracing/tracing_on"
 }
 
-# repeat LOG TIMES COMMAND...: runs a test so often, or up to the first failure; sets status, runs and strange_exits.
+# repeat LOG SECONDS TIMES COMMAND...: runs a test that may take so long so often, or up to the first failure; sets status, runs
+# and strange_exits.
 repeat() {
-	local log=$1 enough=$2
-	shift 2
+	local log=$1 seconds=$2 enough=$3
+	shift 3
 	runs=0 strange_exits=0
 	while [ "$runs" -lt "$enough" ]; do
 		status=0 runs=$((runs + 1))
-		timeout 600 "$@" >"$log" 2>&1 </dev/null || status=$?
+		timeout "$seconds" "$@" >"$log" 2>&1 </dev/null || status=$?
 		[ "$status" -ne 0 ] || continue
 		strange_exit "$log" || break
 		strange_exits=$((strange_exits + 1))
@@ -152,7 +153,7 @@ run() {
 	shift
 	grep -qE "$only" <<<"$mode $name" || return 0
 	log=$(mktemp)
-	repeat "$log" "${REPEAT:-1}" "$@"
+	repeat "$log" 300 "${REPEAT:-1}" "$@"
 	[ "$runs" -eq 1 ] || name+=" runs=$runs strange_exits=$strange_exits"
 	result "$name" "$status" $((SECONDS - start)) "$log"
 	rm "$log"
@@ -222,7 +223,7 @@ race() {
 	test=$(program x86/dax_race_test)
 	[ -e "$test" ] && grep -qE "$only" <<<"$mode $name" || return 0
 	log=$(mktemp)
-	repeat "$log" 1 "$test" -t "${RACE_SECONDS:-5}" -s "dax:$(path "$1")"
+	repeat "$log" 1500 1 "$test" -t "${RACE_SECONDS:-5}" -s "dax:$(path "$1")"
 	grep '^# mismatch' "$log" || true
 	said=$(grep '^seed=' "$log" || true)
 	[ "$runs" -eq 1 ] || said+=" runs=$runs strange_exits=$strange_exits"

@@ -7,7 +7,6 @@ set -euo pipefail
 
 installed=$1 only=$2
 log=$(mktemp)
-modprobe kvm_amd
 modprobe vfio-pci
 
 # row NAME STATUS: the verdict that the kernel's runner would give.
