@@ -50,9 +50,7 @@ run_modes() {
 			start=$SECONDS status=0
 			echo "# $BASE $VARIANT $mode: starting the machine"
 			(
-				# A timer that ticks makes up for an interrupt that the emulator has lost, in both machines: without it, some
-				# slept for ever.
-				[ "$mode" != nested ] || export SECONDS_MAX=${SECONDS_MAX:-400} KERNEL_WORDS="nohz=off highres=off ${KERNEL_WORDS:-}"
+				[ "$mode" != nested ] || export SECONDS_MAX=${SECONDS_MAX:-400}
 				CARRY="${files[*]}" "$LAB/machine.sh" run env REPEAT="${REPEAT:-1}" RACE_SECONDS="${RACE_SECONDS:-5}" "$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1
 			) | tee "$log" || status=$?
 			# Interrupted: no other machine is started.
