@@ -54,9 +54,9 @@ prepare_soft_reserved() {
 	fail "there is no soft-reserved memory at $(printf '%#x' "$2")"
 }
 
-# What mkfs.xfs does by default today, and this kernel either does not know or does not have together with DAX: a memory failure of
-# a block that two files share kills the kernel, as dax_lock_folio() takes what marks the page as shared for a pointer.
-xfs_options=(-m reflink=0)
+# Files can share blocks, and the file system knows by whom a block is used, so that all of them are told of its failure.
+xfs_options=(-m "reflink=1,rmapbt=1")
+# What mkfs.xfs does by default today, and v5.4 either does not know or does not have together with DAX.
 case $(uname -r) in
 5.4*) xfs_options=(-m "bigtime=0,inobtcount=0,reflink=0" -i nrext64=0) ;;
 esac

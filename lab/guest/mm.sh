@@ -20,7 +20,7 @@ region_of() {
 	echo "region${dax%.*}"
 }
 
-region=$(region_of devdax-2m)	# of the namespace that all but the last two steps use
+region=$(region_of devdax-2m)	# of the namespace that most steps use
 blocks=/sys/devices/system/memory
 
 fail() {
@@ -252,15 +252,17 @@ memory_failure() {
 	echo "pages=$count"
 }
 
-# A block is bad, of a file that is the memory of a guest: it is told, and the disk is good again with its driver bound anew.
-bad_block() {
-	local place=/dax/bad-block said status=0
+# failing_file CASE TYPE [OPTION]...: a case of dax_failure_test on a file of a file system made with these options; the disk is
+# good again with its driver bound anew.
+failing_file() {
+	local case=$1 type=$2 place=/dax/$1 said status=0
+	shift 2
 	create --mode=fsdax --map=mem
-	said=$(mkfs.ext4 -q -b 4096 -E nodiscard -m 0 -O bigalloc -C 2M "/dev/$disk" 2>&1) || fail "mkfs.ext4: $said"
+	said=$("mkfs.$type" -q "$@" "/dev/$disk" 2>&1) || fail "mkfs.$type: $said"
 	mkdir "$place"
-	mount -t ext4 -o dax "/dev/$disk" "$place"
+	mount -t "$type" -o dax "/dev/$disk" "$place"
 	fallocate -l 16M "$place/memory"
-	said=$("$failing" -s "dax:$place/memory" -c bad-block 2>&1) || status=$?
+	said=$("$failing" -s "dax:$place/memory" -c "$case" 2>&1) || status=$?
 	umount "$place"
 	rmdir "$place"
 	create --mode=devdax --map=mem --align=2M
@@ -268,6 +270,16 @@ bad_block() {
 	echo "$said"
 	[ "$status" -eq 0 ] || return "$status"
 	sed -nE 's/^ok [0-9]+ [^ ]+ [^ ]+ //p' <<<"$said"
+}
+
+# A block is bad, of a file that is the memory of a guest: it is told.
+bad_block() {
+	failing_file bad-block ext4 -b 4096 -E nodiscard -m 0 -O bigalloc -C 2M
+}
+
+# A block fails that two files share, of a file system that does not know by whom a block is used: nobody can be told.
+shared_block() {
+	failing_file shared-block xfs -K -m reflink=1,rmapbt=0
 }
 
 # Pages of 1G in a namespace that does not begin at a multiple of 1G, as the second one of a region.
@@ -300,4 +312,6 @@ step "reserved-system-ram" system_ram
 step "namespaces" namespaces
 step "memory-failure" memory_failure
 [ ! -e "$failing" ] || step "bad-block" bad_block
+# Each of these ends a kernel that does not expect it: v7.2's, and v6.12's.
 step "offset-1g" offset_1g
+[ ! -e "$failing" ] || step "shared-block" shared_block
