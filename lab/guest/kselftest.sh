@@ -95,7 +95,7 @@ load_kvm() {
 	modprobe "$vendor" ${vendor_parameters/paging/$paging}
 }
 
-# KVM's exits are traced, up to the first instruction that it fails to emulate.
+# KVM's exits are traced, up to the first instruction that it fails to emulate, or the first triple fault (AMD's shutdown, 0x7f).
 tracing=/sys/kernel/tracing
 trace_exits() {
 	local event
@@ -103,6 +103,7 @@ trace_exits() {
 		echo 1 >"$tracing/events/kvm/$event/enable"
 	done
 	echo 'traceoff if failed == 1' >"$tracing/events/kvm/kvm_emulate_insn/trigger"
+	echo 'traceoff if exit_reason == 0x7f' >"$tracing/events/kvm/kvm_exit/trigger"
 }
 
 # strange_exit LOG: whether a test failed because its guest stopped where none does: by an internal error of KVM, by a triple
