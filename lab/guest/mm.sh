@@ -279,7 +279,7 @@ bad_block() {
 
 # A block fails that two files share, of a file system that does not know by whom a block is used: nobody can be told.
 shared_block() {
-	failing_file shared-block xfs -K -m reflink=1,rmapbt=0
+	failing_file shared-block xfs -f -K -m reflink=1,rmapbt=0
 }
 
 # Pages of 1G in a namespace that does not begin at a multiple of 1G, as the second one of a region.
