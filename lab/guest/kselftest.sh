@@ -351,6 +351,9 @@ vfio() {
 	# A leak that is small, or that only some cycles have.
 	tap 'vfio_dax_test many' 'vfio ' "vfio cycles=$cycles " \
 		"$selftests/vfio/vfio_dax_test" -c "$cycles" ${device:+-d "$device"} -s "dax:$(path devdax-2m)"
+	# The same memory by IOMMUFD, which has never asked for PG_reserved.
+	[ "${BASE:-}" != v7.2 ] ||
+		tap 'vfio_dax_test iommufd' '' '' "$selftests/vfio/vfio_dax_test" -i ${device:+-d "$device"} "${arguments[@]}"
 	echo "$huge_before" >"$huge"
 }
 
