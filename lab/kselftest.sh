@@ -24,14 +24,14 @@ lock "$BASE-${OUT##*/}-kselftest"
 "$LAB/kernel.sh"
 "$LAB/selftests.sh"
 
-# What the tests need besides the selftests: for each CPU a folder of modules for this kernel, and a program.
+# What the tests need besides the selftests: for each CPU a module for this kernel, and a program.
 built=$OUT/$CPU
 case $CPU in
 amd) module=page_flags program=dax-memory ;;
 intel) module=kvm_leaves program=guest-leaves ;;
 esac
 mkdir -p "$built"
-cp "$LAB/$module"/* "$built"
+cp "$LAB/$module"/{Kbuild,"$module.c"} "$built"
 quietly "$OUT/$module.log" "building $module for $VARIANT" make -C "$TREE" M="$built" modules
 gcc -O2 -Wall -Wextra -Werror -o "$built/$program" "$LAB/guest/$program.c"
 

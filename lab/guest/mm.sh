@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Takes DAX memory through all that its struct pages can become, and prints one TAP result per step, not numbered.
-# Takes the results' prefix, page_flags.ko (and dma_mmio.ko beside it), the programs dax-memory and dax_huge_page_test, an extended
-# regular expression that names must match, and dax_failure_test if the base has it. Ends with the namespaces as it has found them, but for their content.
+# Takes the results' prefix, page_flags.ko, the programs dax-memory and dax_huge_page_test, an extended regular expression
+# that names must match, and dax_failure_test if the base has it. Ends with the namespaces as it has found them, but for their content.
 set -euo pipefail
 # shellcheck source=lab/help.sh
 . "$(dirname "$0")/../help.sh"
@@ -22,8 +22,6 @@ region_of() {
 
 region=$(region_of devdax-2m)	# of the namespace that most steps use
 blocks=/sys/devices/system/memory
-dma_api=/sys/kernel/debug/dma-api
-dma_mmio=${module%/*}/dma_mmio.ko
 
 fail() {
 	echo "mm: $*" >&2
@@ -113,29 +111,6 @@ numa_maps() {
 		count=$((count + 1))
 	done
 	echo "mappings=$count"
-}
-
-# errors_for PFN: how many more errors DMA debugging counts when the page is mapped as a device register.
-errors_for() {
-	local before
-	before=$(<"$dma_api/error_count")
-	insmod "$dma_mmio" pfn="$1"
-	rmmod dma_mmio
-	echo $(($(<"$dma_api/error_count") - before))
-}
-
-# DMA debugging reports RAM that is mapped as a device register, but not ZONE_DEVICE, where the BARs are that have struct pages.
-# It counts, and says nothing meanwhile.
-dma_debug() {
-	local shown
-	shown=$(<"$dma_api/num_errors")
-	# shellcheck disable=SC2064
-	trap "echo $shown >$dma_api/num_errors" EXIT
-	echo 0 >"$dma_api/num_errors"
-	create --mode=devdax --map=mem --align=2M
-	expect "errors for System RAM" "$(errors_for 0)" 1
-	expect "errors for ZONE_DEVICE" "$(errors_for "$(data_pfn)")" 0
-	echo "ram=1 zone_device=0"
 }
 
 # The memmap on the device itself: its pages are reserved, and those of the data are not.
@@ -328,8 +303,6 @@ offset_1g() {
 step "untouched" untouched
 # The kernel of v5.4 has no NUMA.
 [ ! -e /proc/self/numa_maps ] || step "numa-maps" numa_maps
-# Before, DMA debugging does not ask what is mapped as a device register.
-[ "${BASE:-}" != v7.2 ] || step "dma-debug" dma_debug
 step "reserved-altmap" altmap
 step "reserved-system-ram" system_ram
 # v5.4's VFIO holds the memory, so that its driver cannot go.
