@@ -19,20 +19,33 @@ row() {
 	esac
 }
 
-# A script that runs many of mm's tests says of each how it ended.
-many() {
-	sed -nE "s|^not ok [0-9]+ (.*) # exit=.*|row\t$1 \1\tfail|p; s|^ok [0-9]+ (.*) # SKIP.*|row\t$1 \1\tskip|p; s|^ok [0-9]+ ([^#]*)$|row\t$1 \1\tpass|p" "$log"
+# run SECONDS COMMAND...: runs a test that may take so long, its output in log; gives status.
+run() {
+	local seconds=$1
+	shift
+	status=0
+	timeout --kill-after=5 "$seconds" "$@" >"$log" 2>&1 </dev/null || status=$?
+	[ "$status" -eq 0 ] || sed 's/^/# /' "$log" | tail -n 5
+}
+
+# The script that runs the tests of mm says of each how it ended; its groups are run one by one, each with a limit.
+groups_of_mm() {
+	local group
+	while read -r group; do
+		grep -qE "$only" <<<"mm $group" || continue
+		run 600 "./$1" -t "$group"
+		sed -nE "s|^not ok [0-9]+ (.*) # exit=.*|row\tmm $group: \1\tfail|p; s|^ok [0-9]+ (.*) # SKIP.*|row\tmm $group: \1\tskip|p; s|^ok [0-9]+ ([^#]*)$|row\tmm $group: \1\tpass|p" "$log"
+		row "mm $group" "$status"
+	done < <("./$1" -h | sed -n 's/^- //p')
 }
 
 while IFS=: read -r target test; do
-	name="$target $test"
-	grep -qE "$only" <<<"$name" || continue
-	seconds=120 status=0
-	[ "$target" != mm ] || seconds=1200
 	cd "$installed/$target"
-	timeout --kill-after=5 "$seconds" "./$test" >"$log" 2>&1 </dev/null || status=$?
-	if grep -qE '^(not )?ok [0-9]+' "$log" && [ "$target" = mm ]; then many "$name"; fi
-	row "$name" "$status"
-	[ "$status" -eq 0 ] || tail -n 5 "$log" | sed 's/^/# /'
+	if [ "$target $test" = "mm run_vmtests.sh" ]; then
+		groups_of_mm "$test"
+	elif grep -qE "$only" <<<"$target $test"; then
+		run 120 "./$test"
+		row "$target $test" "$status"
+	fi
 done <"$installed/kselftest-list.txt"
 rm "$log"
