@@ -132,7 +132,7 @@ mutants() {
 		/^---$/ { body = 2 }
 		body == 1 && /^Caught-by: / {
 			failed[name, base]++
-			sub(/^Caught-by: ((dev|fs)dax-[^ ]+ )?/, "")
+			sub(/^Caught-by: ((devdax|fsdax|hugetlb)-[^ ]+ )?/, "")
 			if (!seen[name, $0]++) cases[name] = cases[name] "\n" $0
 		}
 		# the first paragraph
