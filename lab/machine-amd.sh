@@ -27,7 +27,7 @@ compose() {
 	emulator=(qemu-system-x86_64 -name "kvm-dax-$BASE-$VARIANT" -nodefaults -no-user-config -display none -no-reboot)
 	# At each exit of a guest's guest the emulator changes its CPU's set of pending interrupts without the lock, and so loses one now
 	# and then that another CPU sends. A timer that ticks makes up for it; without, a machine slept or waited for ever.
-	ticks=" nohz=off highres=off"
+	ticks=" highres=off"
 	case ${ICOUNT:+icount}$([ -n "${ICOUNT:-}" ] || "$LAB/accel.sh") in
 	icount) cpus=1 ticks=''; emulator+=(-accel "tcg,thread=single" -icount "shift=0,sleep=on" -cpu "max$without") ;;
 	# Without XSAVE in a machine within the machine: the emulator gives it a wrong size of the area, and its kernel is overwritten.

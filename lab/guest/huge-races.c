@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One thread reads device-dax memory, all of it again and again, while another
+ * one takes its huge pages out of the page table: by MADV_DONTNEED, or by
+ * reading /proc/self/pagemap, which splits those of 1G.  Nothing may change.
+ *
+ * Takes dontneed or pagemap, the device, the size of its pages in MiB, and for
+ * how many seconds; prints how often they were taken, and how many of the words
+ * that were 1 no longer are.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WORDS 512
+
+static volatile int stop;
+static volatile uint64_t *memory;
+static uint64_t entries[512 * 512];
+
+static void *reader(void *unused)
+{
+	while (!stop)
+		memory[WORDS];
+	return unused;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long size, taken = 0, changed = 0;
+	int fd, pagemap, is_pagemap;
+	pthread_t thread;
+	time_t end;
+
+	if (argc != 5) {
+		fprintf(stderr, "usage: huge-races dontneed|pagemap DEVICE MIB SECONDS\n");
+		return 2;
+	}
+	is_pagemap = !strcmp(argv[1], "pagemap");
+	size = strtoul(argv[3], NULL, 0) << 20;
+
+	fd = open(argv[2], O_RDWR);
+	pagemap = open("/proc/self/pagemap", O_RDONLY);
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (pagemap < 0 || memory == MAP_FAILED) {
+		fprintf(stderr, "huge-races: cannot map %lu MiB of %s, or open /proc/self/pagemap\n",
+			size >> 20, argv[2]);
+		return 1;
+	}
+	for (int i = 0; i < WORDS; i++)
+		memory[i] = 1;
+
+	pthread_create(&thread, NULL, reader, NULL);
+	for (end = time(NULL) + atoi(argv[4]); time(NULL) < end; taken++) {
+		off_t at = (uintptr_t)memory / 4096 * 8;
+
+		if (is_pagemap ? pread(pagemap, entries, size / 4096 * 8, at) < 0 :
+				 madvise((void *)memory, size, MADV_DONTNEED)) {
+			perror("huge-races");
+			return 1;
+		}
+	}
+	stop = 1;
+	pthread_join(thread, NULL);
+
+	for (int i = 0; i < WORDS; i++)
+		changed += memory[i] != 1;
+	printf("%s %s taken=%lu changed=%lu\n", argv[1], argv[2], taken, changed);
+	return changed != 0;
+}

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Reads device-dax memory while its huge pages are taken out of the page table, and shows what the kernel says of that.
+# Takes how many seconds for each of the four ways, 20 if not given: make run BASE=v5.4 JOB=lab/guest/huge-races.sh
+set -euo pipefail
+
+lab=$(dirname "$(readlink -f "$0")")
+program=$(mktemp)
+gcc -O2 -Wall -Wextra -Werror -pthread -o "$program" "$lab/huge-races.c"
+status=0
+for backing in devdax-2m:2 devdax-1g:1024; do
+	for way in dontneed pagemap; do
+		dmesg --clear
+		"$program" "$way" "/dax/${backing%:*}" "${backing#*:}" "${1:-20}" || status=1
+		echo "bad entries: $(dmesg | grep -c ': bad p[mu]d' || true)"
+	done
+done
+rm "$program"
+exit $status
