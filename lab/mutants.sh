@@ -2,7 +2,7 @@
 # Runs tests on kernels with one protection removed each, and sees that exactly the listed ones fail.
 # Takes MUTANTS=<names>, all of lab/mutants/<base>/ if not given; each patch lists its tests as "Caught-by: <backing> <case>",
 # those to run as "Tests: <extended regular expression>", dax_huge_page_test if not given, in "Modes: <list>", npt=1 if not given,
-# how long the race test runs on each backing as "Seconds: <n>", and words for the kernel's command line as "Words: <words>".
+# and how long the race test runs on each backing as "Seconds: <n>".
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -22,9 +22,8 @@ for mutant in $mutants; do
 	tests=$(sed -nE 's/^Tests: //p' "$patch")
 	modes=$(sed -nE 's/^Modes: //p' "$patch")
 	RACE_SECONDS=$(sed -nE 's/^Seconds: //p' "$patch")
-	words=$(sed -nE 's/^Words: //p' "$patch")
 	export RACE_SECONDS
-	KERNEL_WORDS="${KERNEL_WORDS:-}${words:+ $words}" MODES=${modes:-npt=1} TESTS=${tests:-dax_huge_page_test} "$LAB/kselftest.sh" >"$tap" || true
+	MODES=${modes:-npt=1} TESTS=${tests:-dax_huge_page_test} "$LAB/kselftest.sh" >"$tap" || true
 	sed -nE 's/^not ok [0-9]+ [^ ]+ ([^ ]+( [^ =:]+)?):?( .*)?$/\1/p' "$tap" | sort >"$work/failed"
 	sed -nE 's/^Caught-by: //p' "$patch" | sort >"$work/listed"
 	diff "$work/listed" "$work/failed" >"$work/diff" || true
