@@ -2,10 +2,11 @@
 # Reads device-dax memory while its huge pages are taken out of the page table, and shows what the kernel says of that.
 # Takes how many seconds for each of the four ways, 20 if not given: make run BASE=v5.4 JOB=lab/guest/huge-races.sh
 set -euo pipefail
+# shellcheck source=lab/help.sh
+. "$(dirname "$0")/../help.sh"
 
-lab=$(dirname "$(readlink -f "$0")")
 program=$(mktemp)
-gcc -O2 -Wall -Wextra -Werror -pthread -o "$program" "$lab/huge-races.c"
+gcc -O2 -Wall -Wextra -Werror -pthread -o "$program" "$(dirname "$0")/huge-races.c"
 status=0
 for backing in devdax-2m:2 devdax-1g:1024; do
 	for way in dontneed pagemap; do
