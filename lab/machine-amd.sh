@@ -21,15 +21,12 @@ else
 fi
 
 compose() {
-	local without backings nvdimm backing size file object words cpus=2 ticks
+	local without backings nvdimm backing size file object words cpus=2
 	# What the base cannot do with the emulator's CPU: its selftests five levels of page tables, its KVM the guests' AVX state.
 	without=$(base_field cpu)
 	emulator=(qemu-system-x86_64 -name "kvm-dax-$BASE-$VARIANT" -nodefaults -no-user-config -display none -no-reboot)
-	# At each exit of a guest's guest the emulator changes its CPU's set of pending interrupts without the lock, and so loses one now
-	# and then that another CPU sends. A timer that ticks makes up for it; without, a machine slept or waited for ever.
-	ticks=" highres=off"
 	case ${ICOUNT:+icount}$([ -n "${ICOUNT:-}" ] || "$LAB/accel.sh") in
-	icount) cpus=1 ticks=''; emulator+=(-accel "tcg,thread=single" -icount "shift=0,sleep=on" -cpu "max$without") ;;
+	icount) cpus=1; emulator+=(-accel "tcg,thread=single" -icount "shift=0,sleep=on" -cpu "max$without") ;;
 	# Without XSAVE in a machine within the machine: the emulator gives it a wrong size of the area, and its kernel is overwritten.
 	kvm) emulator+=(-accel kvm -cpu "host$without${NESTED:+,xsave=off}") ;;
 	tcg) emulator+=(-accel "tcg,thread=multi" -cpu "max$without") ;;
@@ -47,7 +44,11 @@ compose() {
 		backings+=${backings:+,}$backing
 	done
 	emulator+=(-virtfs "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap")
-	words="console=ttyS0 panic=-1 log_buf_len=8M$ticks LAB_MODULES=$MODULES LAB_BACKINGS=$backings"
+	words="console=ttyS0 panic=-1 log_buf_len=8M"
+	# At each exit of a guest's guest the emulator changes its CPU's set of pending interrupts without the lock, and so loses one now
+	# and then that another CPU sends. A timer that ticks makes up for it; without, a machine slept or waited for ever.
+	[ -n "${ICOUNT:-}" ] || words+=" highres=off"
+	words+=" LAB_MODULES=$MODULES LAB_BACKINGS=$backings"
 	if [ -z "${NESTED:-}" ]; then
 		# A device to assign, behind an IOMMU without interrupt remapping, which VFIO has to be told to accept.
 		emulator+=(-device "intel-iommu,intremap=off,caching-mode=on" -device edu)
