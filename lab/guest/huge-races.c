@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One thread reads device-dax memory, all of it again and again, while another
- * one takes its huge pages out of the page table: by MADV_DONTNEED, or by
- * reading /proc/self/pagemap, which splits those of 1G.  Nothing may change.
+ * One thread reads a huge page of device-dax all the time, while another one
+ * takes it out of the page table: by MADV_DONTNEED, or by reading
+ * /proc/self/pagemap, which splits one of 1G.  Nothing may change.
  *
  * Takes dontneed or pagemap, the device, the size of its pages in MiB, and for
- * how many seconds; prints how often they were taken, and how many of the words
- * that were 1 no longer are.
+ * how many seconds; prints how often the page was taken, and how many of its
+ * first words, which were 1, no longer are.
  */
 #include <fcntl.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Reads device-dax memory while its huge pages are taken out of the page table, and shows what the kernel says of that.
+# Reads a huge page of device-dax while it is taken out of the page table, and shows what the kernel says of that.
 # Takes how many seconds for each of the four ways, 20 if not given: make run BASE=v5.4 JOB=lab/guest/huge-races.sh
 set -euo pipefail
 # shellcheck source=lab/help.sh
