@@ -98,7 +98,8 @@ load_kvm() {
 	modprobe "$vendor" ${vendor_parameters/paging/$paging}
 }
 
-# KVM's exits are traced, up to the first instruction that it fails to emulate, or the first triple fault (AMD's shutdown, 0x7f).
+# KVM's exits are traced, up to what no guest of a test does: a triple fault (AMD's shutdown, 0x7f), an instruction that KVM fails
+# to emulate, or one at an address of the kernel's.
 tracing=/sys/kernel/tracing
 trace_exits() {
 	local event
@@ -106,33 +107,64 @@ trace_exits() {
 		echo 1 >"$tracing/events/kvm/$event/enable"
 	done
 	echo 'traceoff if failed == 1' >"$tracing/events/kvm/kvm_emulate_insn/trigger"
-	echo 'traceoff if exit_reason == 0x7f' >"$tracing/events/kvm/kvm_exit/trigger"
+	echo 'traceoff if exit_reason == 0x7f || guest_rip >= 0x800000000000' >"$tracing/events/kvm/kvm_exit/trigger"
 }
 
-# strange_exit LOG: whether a test failed because its guest stopped where none does: by an internal error of KVM, by a triple
-# fault, or without a call of the guest's (ucall). Shows the exits that led to it, as KVM and the tests say no more.
-strange_exit() {
-	grep -qE 'INTERNAL_ERROR|Unexpected exit: SHUTDOWN|^ *0 != 0x1 \(get_ucall\(vcpu, NULL\) != UCALL_SYNC\)' "$1" || return 1
-	echo "# KVM's last exits:"
-	grep -v '^#' "$tracing/trace" | tail -n 40 | sed 's/^ */# /'
+# limited SECONDS COMMAND...: runs a command that may take so long. Of one that takes longer it shows what its threads do before
+# it stops it, and returns 124, as timeout does.
+limited() {
+	local test clock status=0 task
 	: >"$tracing/trace"
 	echo 1 >"$tracing/tracing_on"
+	sleep "$1" &
+	clock=$!
+	shift
+	"$@" </dev/null &
+	test=$!
+	wait -n "$test" "$clock" || status=$?
+	if kill "$clock" 2>/dev/null; then
+		wait "$clock" 2>/dev/null || true
+		return "$status"
+	fi
+	echo "its threads, and how often each CPU's timer ticked until then and a second later:"
+	for task in /proc/"$test"/task/*; do
+		echo "$(sed -nE 's/^(Name|State|Cpus_allowed_list):\t(.*)/\2/p' "$task/status" | paste -sd ' ') $(cut -d ' ' -f 14,15,39 "$task/stat") $(<"$task/wchan")"
+	done
+	grep LOC: /proc/interrupts
+	sleep 1
+	grep LOC: /proc/interrupts
+	kill "$test"
+	wait "$test" 2>/dev/null || true
+	return 124
+}
+
+# strange_end LOG: whether a test has failed because its guest did what none does: see trace_exits, or it stopped without a call
+# (ucall). Shows the exits that led to it, also of a test that took too long, as KVM and the tests say no more.
+strange_end() {
+	local strange=''
+	if [ "$(<"$tracing/tracing_on")" = 0 ] || grep -qE '^ *0 != 0x1 \(get_ucall\(vcpu, NULL\) != UCALL_SYNC\)' "$1"; then
+		strange=1
+	fi
+	[ -n "$strange" ] || [ "$status" -eq 124 ] || return 1
+	echo "# KVM's last exits:"
+	grep -v '^#' "$tracing/trace" | tail -n 40 | sed 's/^ */# /'
+	[ -n "$strange" ]
 }
 
 # repeat LOG SECONDS TIMES COMMAND...: runs a test that may take so long so often, or up to the first failure; sets status, runs
-# and strange_exits.
+# and strange_ends.
 repeat() {
 	local log=$1 seconds=$2 enough=$3
 	shift 3
-	runs=0 strange_exits=0
+	runs=0 strange_ends=0
 	while [ "$runs" -lt "$enough" ]; do
 		status=0 runs=$((runs + 1))
-		timeout "$seconds" "$@" >"$log" 2>&1 </dev/null || status=$?
+		limited "$seconds" "$@" >"$log" 2>&1 || status=$?
 		[ "$status" -ne 0 ] || continue
-		strange_exit "$log" || break
-		strange_exits=$((strange_exits + 1))
+		strange_end "$log" || break
+		strange_ends=$((strange_ends + 1))
 		# Under TCG it may be the emulator's (README, Limits): once, if the test passes the next 20 times.
-		if [ "$strange_exits" -gt 1 ] || ! grep -q 'QEMU TCG' /proc/cpuinfo; then
+		if [ "$strange_ends" -gt 1 ] || ! grep -q 'QEMU TCG' /proc/cpuinfo; then
 			break
 		fi
 		sed 's/^/# /' "$log"
@@ -158,7 +190,7 @@ run() {
 	grep -qE "$only" <<<"$mode $name" || return 0
 	log=$(mktemp)
 	repeat "$log" $((300 * slower)) "${REPEAT:-1}" "$@"
-	[ "$runs" -eq 1 ] || name+=" runs=$runs strange_exits=$strange_exits"
+	[ "$runs" -eq 1 ] || name+=" runs=$runs strange_ends=$strange_ends"
 	result "$name" "$status" $((SECONDS - start)) "$log"
 	rm "$log"
 }
@@ -179,14 +211,13 @@ path() {
 
 # tap NAME WORDS PREFIX COMMAND...: runs a test that prints TAP lines; in their names PREFIX stands for what matches WORDS.
 tap() {
-	local name=$1 words=$2 prefix=$3 start=$SECONDS status=0 log
+	local name=$1 words=$2 prefix=$3 start=$SECONDS log
 	shift 3
 	grep -qE "$only" <<<"$mode $name" || return 0
 	log=$(mktemp)
-	timeout $((600 * slower)) "$@" >"$log" 2>&1 </dev/null || status=$?
-	[ "$status" -eq 0 ] || strange_exit "$log" || true
+	repeat "$log" $((600 * slower)) 1 "$@"
 	sed -nE "s/^(ok|not ok) [0-9]+ $words/\1 $mode $prefix/p; /^# /p" "$log"
-	echo "# $mode $name: $((SECONDS - start)) s"
+	echo "# $mode $name: $((SECONDS - start)) s$([ "$runs" -eq 1 ] || echo " runs=$runs strange_ends=$strange_ends")"
 	# An exit that its lines do not explain.
 	if [ "$status" -eq 4 ]; then
 		echo "ok $mode $name # SKIP $(tail -n 1 "$log")"
@@ -230,7 +261,7 @@ race() {
 	repeat "$log" $((1500 * slower)) 1 "$test" -t "${RACE_SECONDS:-5}" -s "dax:$(path "$1")"
 	grep '^# mismatch' "$log" || true
 	said=$(grep '^seed=' "$log" || true)
-	[ "$runs" -eq 1 ] || said+=" runs=$runs strange_exits=$strange_exits"
+	[ "$runs" -eq 1 ] || said+=" runs=$runs strange_ends=$strange_ends"
 	if [ "$status" -eq 0 ] || { [ "$status" -eq 1 ] && grep -q '^seed=' "$log"; }; then
 		echo "$([ "$status" -eq 0 ] || echo 'not ')ok $mode $name $said"
 	else
