@@ -96,7 +96,7 @@ bases() {
 	row
 	recorded "All recorded tests, on AMD's nested paging" amd
 	recorded "The same on the stock kernel" amd-stock
-	recorded "Tests on Intel's EPT" intel
+	recorded "All recorded tests, on the emulated Intel machine" intel
 }
 
 # Lines of make kselftest on standard input, with the numbers that v6.12's recorded results have now.
