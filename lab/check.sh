@@ -137,6 +137,7 @@ results_are_current() {
 			case $file in
 			*-demo*.tsv) command=demo ;;
 			*-intel.tap) command="kselftest CPU=intel" ;;
+			*-intel-stock.tap) command="kselftest CPU=intel STOCK=1" ;;
 			*-stock.tap) command="kselftest STOCK=1" ;;
 			*) command=kselftest ;;
 			esac

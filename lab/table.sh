@@ -97,6 +97,7 @@ bases() {
 	recorded "All recorded tests, on AMD's nested paging" amd
 	recorded "The same on the stock kernel" amd-stock
 	recorded "All recorded tests, on the emulated Intel machine" intel
+	recorded "The same there on the stock kernel" intel-stock
 }
 
 # Lines of make kselftest on standard input, with the numbers that v6.12's recorded results have now.
