@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Configures the tree of BASE: tinyconfig and the fragments of lab/config, lab/config/<base>, lab/config/<CONFIG> and its <base>, and sees that every symbol asked for is there.
-# Takes STOCK=1 or MUTANT=<name>, and CONFIG=debug; does nothing when neither tree nor fragments have changed.
+# Takes STOCK=1 or MUTANT=<name>, and CONFIG=debug or dump; does nothing when neither tree nor fragments have changed.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"

@@ -61,8 +61,8 @@ else
 fi
 
 case ${CONFIG:-} in
-'' | debug) ;;
-*) die 2 "CONFIG=$CONFIG: the lab knows CONFIG=debug, or none" ;;
+'' | debug | dump) ;;
+*) die 2 "CONFIG=$CONFIG: the lab knows CONFIG=debug and CONFIG=dump, or none" ;;
 esac
 
 # One mutant at a time is built, in a tree that all of them share; a debug kernel has a tree of its own.

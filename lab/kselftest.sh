@@ -24,19 +24,22 @@ lock "$BASE-${OUT##*/}-kselftest"
 "$LAB/kernel.sh"
 "$LAB/selftests.sh"
 
-# What the tests need besides the selftests: for each CPU a module for this kernel, and a program.
+# What the tests need besides the selftests: for each CPU a module for this kernel, and programs.
 built=$OUT/$CPU
 case $CPU in
-amd) module=page_flags program=dax-memory ;;
-intel) module=kvm_leaves program=guest-leaves ;;
+amd) module=page_flags programs=dax-memory ;;
+intel) module=kvm_leaves programs='guest-leaves memory-image' ;;
 esac
 mkdir -p "$built"
 cp "$LAB/$module"/{Kbuild,"$module.c"} "$built"
 quietly "$OUT/$module.log" "building $module for $VARIANT" make -C "$TREE" M="$built" modules
-gcc -O2 -Wall -Wextra -Werror -o "$built/$program" "$LAB/guest/$program.c"
 
 # The machine that does not share our files is given them.
-files=("$built/$module.ko" "$built/$program" "$SELFTESTS"/kvm/x86*/dax_huge_page_test)
+files=("$built/$module.ko" "$SELFTESTS"/kvm/x86*/dax_huge_page_test)
+for program in $programs; do
+	gcc -O2 -Wall -Wextra -Werror -o "$built/$program" "$LAB/guest/$program.c"
+	files+=("$built/$program")
+done
 
 results=$OUT/kselftest.tap
 mkdir -p "$OUT"

@@ -49,6 +49,8 @@ compose() {
 	# and then that another CPU sends. A timer that ticks makes up for it; without, a machine slept or waited for ever.
 	[ -n "${ICOUNT:-}" ] || words+=" highres=off"
 	words+=" LAB_MODULES=$MODULES LAB_BACKINGS=$backings"
+	# Memory for the kernel that writes the dump of one that has crashed.
+	[ "${CONFIG:-}" != dump ] || words+=" crashkernel=512M"
 	if [ -z "${NESTED:-}" ]; then
 		# A device to assign, behind an IOMMU without interrupt remapping, which VFIO has to be told to accept.
 		emulator+=(-device "intel-iommu,intremap=off,caching-mode=on" -device edu)

@@ -25,7 +25,7 @@ ips=50000000
 
 # The programs of the host that the scripts in lab/guest call; with them come the libraries that ldd names.
 programs=(awk bash basename cat chmod comm cp cut date dd dirname env fallocate grep head id insmod ln ls mkdir
-	mkfs.ext4 mkfs.xfs mktemp modprobe mount mv ndctl paste readlink realpath rm rmmod sed seq sleep sort stat sync tail
+	mkfs.ext4 mkfs.xfs mkswap mktemp modprobe mount mv ndctl paste readlink realpath rm rmmod sed seq sleep sort stat swapoff swapon sync tail
 	tee timeout touch tr umount uname wc)
 
 compose() {
@@ -42,6 +42,8 @@ compose() {
 	done
 	# Without XSAVE, of whose area it gives the size in one format only: v7.2 notices, and has its own memory overwritten then.
 	words="console=ttyS0,115200 noxsave tsc_early_khz=$((ips / 1000)) panic=-1 log_buf_len=8M LAB_MODULES=$MODULES LAB_ALONE=1 LAB_BACKINGS=$backings LAB_RANGES=$starts"
+	# What hibernation writes to the disk is to be found there as it is.
+	[ "${CONFIG:-}" != dump ] || words+=" hibernate=nocompress"
 	kernel_words="$words$memmap $(base_field words) $job_words"
 
 	# It has little room for the paths of files.

@@ -2,7 +2,7 @@
 # Runs tests on kernels with one protection removed each, and sees that exactly the listed ones fail.
 # Takes MUTANTS=<names>, all of lab/mutants/<base>/ if not given; each patch lists its tests as "Caught-by: <backing> <case>",
 # those to run as "Tests: <extended regular expression>", dax_huge_page_test if not given, in "Modes: <list>", npt=1 if not given,
-# and how long the race test runs on each backing as "Seconds: <n>".
+# how long the race test runs on each backing as "Seconds: <n>", and what machine they need as "Machine: <variables>".
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -23,7 +23,8 @@ for mutant in $mutants; do
 	modes=$(sed -nE 's/^Modes: //p' "$patch")
 	RACE_SECONDS=$(sed -nE 's/^Seconds: //p' "$patch")
 	export RACE_SECONDS
-	MODES=${modes:-npt=1} TESTS=${tests:-dax_huge_page_test} "$LAB/kselftest.sh" >"$tap" || true
+	read -ra machine < <(sed -nE 's/^Machine: //p' "$patch") || true
+	env "${machine[@]}" MODES="${modes:-npt=1}" TESTS="${tests:-dax_huge_page_test}" "$LAB/kselftest.sh" >"$tap" || true
 	sed -nE 's/^not ok [0-9]+ [^ ]+ ([^ ]+( [^ =:]+)?):?( .*)?$/\1/p' "$tap" | sort >"$work/failed"
 	sed -nE 's/^Caught-by: //p' "$patch" | sort >"$work/listed"
 	diff "$work/listed" "$work/failed" >"$work/diff" || true

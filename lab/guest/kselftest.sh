@@ -17,8 +17,8 @@ nested               |                     |          | nested        | a machin
 
 # The emulator of Intel's CPU is slow, and has neither an IOMMU nor NVDIMMs.
 [ "${CPU:-amd}" != intel ] || modes="
-ept=1                |                     |          | levels leaves elsewhere | EPT, the default; the entries of its tables
-ept=0                |                     | paging=0 | levels                  | shadow paging
+ept=1                |                     |          | levels leaves elsewhere hibernation | EPT, the default; the entries of its tables; hibernation
+ept=0                |                     | paging=0 | levels                              | shadow paging
 "
 
 # v5.4 has no TDP MMU.
@@ -242,6 +242,13 @@ leaves() {
 	rm "$log"
 }
 
+# What hibernation makes of DAX memory, with CONFIG=dump.
+hibernation() {
+	[ -e /sys/power/disk ] && grep -qE "$only" <<<"$mode hibernation" || return 0
+	"$(dirname "$0")/hibernation.sh" "$mode" "$built/memory-image" "$(program x86/dax_huge_page_test)" "$only" \
+		fsdax-xfs devdax-4k devdax-2m devdax-1g fsdax-ext4
+}
+
 # What the Intel machine leaves to the other one.
 elsewhere() {
 	local what
@@ -455,7 +462,7 @@ for part in $what; do
 	esac
 	[[ " $targets " == *" $target "* && -d $selftests/$target ]] || continue
 	case $part in
-	existing | hugetlb | elsewhere | nested | references | soak | vfio | reserved | mm) $part ;;
+	existing | hugetlb | elsewhere | hibernation | nested | references | soak | vfio | reserved | mm) $part ;;
 	others) fill_files ;;&
 	*)
 		for backing in "${backings[@]}"; do

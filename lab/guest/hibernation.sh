@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Writes the machine's memory to a disk, reads it back and goes on with it, and looks for DAX memory on the disk, where it must
+# not be; prints one TAP result per backing, not numbered.
+# Takes the results' prefix, the programs memory-image and dax_huge_page_test, an extended regular expression that names must
+# match, the backing whose memory is to be the disk, and those to look for. The disk has no file system after that.
+set -euo pipefail
+# shellcheck source=lab/help.sh
+. "$(dirname "$0")/../help.sh"
+# shellcheck source=lab/guest/verdict.sh
+. "$(dirname "$0")/verdict.sh"
+
+prefix=$1 image=$2 guest=$3 only=$4 swap=$5
+shift 5
+
+# The kernel takes the first disk for it that it swaps to.
+disk=$(awk -v place="/dax/$swap" '$2 == place { print $1 }' /proc/mounts)
+umount "/dax/$swap"
+rm -d "/dax/$swap"
+mkswap "$disk" >/dev/null
+swapon "$disk"
+echo test_resume >/sys/power/disk	# the machine is not switched off in between
+
+# The memory is there after it, and a guest can be mapped to it.
+hibernate() {
+	local path=/dax/$1
+	[ ! -d "$path" ] || path+=/memory
+	"$image" hibernate "$path" "$disk" || return
+	"$guest" -s "dax:$path" -c populate >"$log.guest" || { cat "$log.guest"; return 1; }
+}
+
+log=$(mktemp)
+for backing in "$@"; do
+	grep -qE "$only" <<<"$prefix hibernation $backing" || continue
+	start=$SECONDS status=0
+	hibernate "$backing" >"$log" 2>&1 || status=$?
+	verdict "$prefix hibernation $backing" "$status" $((SECONDS - start)) "$log"
+done
+rm -f "$log" "$log.guest"
+swapoff "$disk"
