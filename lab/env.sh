@@ -45,6 +45,10 @@ case ${ACCEL:-} in
 '' | kvm | tcg) ;;
 *) die 2 "ACCEL=$ACCEL: the machine runs under kvm or tcg; without ACCEL a probe decides" ;;
 esac
+if [ -n "${KSRC:-}" ]; then
+	[ -e "$KSRC" ] || die 2 "KSRC=$KSRC does not exist"
+	[ ! -d "$KSRC" ] || [ -f "$KSRC/Kconfig" ] || die 2 "KSRC=$KSRC has no Kconfig; pass the top folder of a Linux source tree, or its tarball"
+fi
 [[ ${SECONDS_MAX:-1} =~ ^[1-9][0-9]*$ ]] || die 2 "SECONDS_MAX=$SECONDS_MAX is no number of seconds"
 [ -z "${STOCK:-}" ] || [ -z "${MUTANT:-}" ] || die 2 "STOCK and MUTANT exclude each other"
 
@@ -77,9 +81,11 @@ base_field() { sed -n "s/^$1: *//p" "$SERIES/base"; }
 
 # lock NAME: waits until no other run in this checkout holds NAME; released when the script ends.
 lock() {
+	local file=$BUILD/.lock-$1
 	mkdir -p "$BUILD"
-	exec 9>"$BUILD/.lock-$1"
-	flock -n 9 || { say "waiting for another run in this checkout that uses $1"; flock 9; }
+	exec 9>>"$file"
+	flock -n 9 || { say "waiting for another run in this checkout that uses $1, process $(<"$file"), or what it has started"; flock 9; }
+	echo $$ >"$file"
 }
 
 # quietly LOG WHAT COMMAND...: runs a long command with its output in LOG, tells every 15 s that it goes on,

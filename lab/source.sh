@@ -138,7 +138,6 @@ list() {
 find_source() {
 	local version
 	if [ -n "${KSRC:-}" ]; then
-		[ -e "$KSRC" ] || die 2 "KSRC=$KSRC does not exist"
 		realpath "$KSRC"
 		return
 	fi
@@ -192,9 +191,8 @@ repository=$CACHE/$(identify "$source").git
 if [ ! -d "$repository" ]; then
 	work=$(mktemp -d "$CACHE/import.XXXXXX")
 	trap 'rm -rf "$work"' EXIT
-	say "importing $source (about a minute, once)"
+	say "importing $source, once; that takes a minute or more"
 	if [ -d "$source" ]; then
-		[ -f "$source/Kconfig" ] || die 2 "$source is not a Linux source tree"
 		(cd "$source" && tar --exclude=./.git -cf - .) | tar -C "$work" -xf -
 		make -s -C "$work" mrproper
 	else
@@ -209,7 +207,7 @@ if [ ! -d "$repository" ]; then
 	version=$(make -s -C "$work" kernelversion)
 	case $version in
 	"$line" | "$line".* | "$line"-*) ;;
-	*) die 2 "$source is Linux $version; BASE=$BASE needs $line" ;;
+	*) die 2 "$source is Linux $version; BASE=$BASE needs $line (docs/maintainers.md says which base is nearest to another line)" ;;
 	esac
 	export GIT_AUTHOR_NAME=pristine GIT_AUTHOR_EMAIL=pristine GIT_AUTHOR_DATE='2000-01-01T00:00:00Z'
 	export GIT_COMMITTER_NAME=pristine GIT_COMMITTER_EMAIL=pristine GIT_COMMITTER_DATE='2000-01-01T00:00:00Z'
