@@ -265,7 +265,7 @@ race() {
 	test=$(program x86/dax_race_test)
 	[ -e "$test" ] && grep -qE "$only" <<<"$mode $name" || return 0
 	log=$(mktemp)
-	repeat "$log" $((1500 * slower)) 1 "$test" -t "${RACE_SECONDS:-5}" -s "dax:$(path "$1")"
+	repeat "$log" $(((300 + 5 * ${RACE_SECONDS:-5}) * slower)) 1 "$test" -t "${RACE_SECONDS:-5}" -s "dax:$(path "$1")"
 	grep '^# mismatch' "$log" || true
 	said=$(grep '^seed=' "$log" || true)
 	[ "$runs" -eq 1 ] || said+=" runs=$runs strange_ends=$strange_ends"
