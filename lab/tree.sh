@@ -72,6 +72,6 @@ echo "$recipe $(git -C "$TREE" rev-parse HEAD)" >"$made.part"
 mv "$made.part" "$made"
 case $(base_field tested) in
 "$(version)" | "$(version)"-*) ;;
-*) say "this source is Linux $(version); series/$BASE was last tested on $(base_field tested); all its patches have applied" ;;
+*) say "this source is Linux $(version); series/$BASE was last tested on $(base_field tested)${patches[0]:+; all patches have applied}" ;;
 esac
 say "${TREE#"$TOP"/}: Linux $(version), ${#patches[@]} patches"
