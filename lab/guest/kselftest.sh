@@ -42,8 +42,8 @@ row=$(grep -E "^$mode +\|" <<<"$modes") || { echo "kselftest: no such mode: $mod
 IFS='|' read -r _ kvm_parameters vendor_parameters what _ <<<"$row"
 # The series of v5.4 changes how hugetlbfs is mapped, too.
 [ "${BASE:-}" != v5.4 ] || what=$(sed 's/others/existing/; s/levels/levels hugetlb/' <<<"$what")
-# On its stock kernel VFIO leaves references behind, and device-dax cannot be had anew after that.
-# Nor does it report the failure of a page that has failed before, as random ones have after race; mm tries one of each backing.
+# On v5.4's stock kernel VFIO leaves references behind, and device-dax cannot be had anew after that.
+# v5.4 reports once that a page has failed, until its struct page is made anew: mm, which tries a certain page, comes before race.
 [ "${BASE:-}" != v5.4 ] || what=${what/race failure vfio reserved mm/reserved mm race failure vfio}
 # A machine within the machine is given these two.
 mode=${LABEL:-$mode} what=${PARTS:-$what}
