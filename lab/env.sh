@@ -81,10 +81,14 @@ base_field() { sed -n "s/^$1: *//p" "$SERIES/base"; }
 
 # lock NAME: waits until no other run in this checkout holds NAME; released when the script ends.
 lock() {
-	local file=$BUILD/.lock-$1
+	local file=$BUILD/.lock-$1 holder
 	mkdir -p "$BUILD"
 	exec 9>>"$file"
-	flock -n 9 || { say "waiting for another run in this checkout that uses $1, process $(<"$file"), or what it has started"; flock 9; }
+	if ! flock -n 9; then
+		holder=$(<"$file")
+		say "waiting for another run in this checkout that uses $1${holder:+, process $holder, or what it has started}"
+		flock 9
+	fi
 	echo $$ >"$file"
 }
 
