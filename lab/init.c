@@ -14,6 +14,7 @@
  *   LAB_MODULES=<dir>    folder that holds this kernel's lib/modules
  *   LAB_ALONE=1          the initramfs holds all files, the channels are serial
  *   LAB_BACKINGS=<list>  for the job: what the NVDIMMs become
+ *   LAB_CPUS=<list>      for the job: the CPUs that it runs on, if not all
  *   LAB_RANGES=<list>    for the job: where they are, if they are no NVDIMMs
  *
  * The verdict is written last, after the job has ended and the kernel log was

@@ -99,24 +99,10 @@ load_kvm() {
 	modprobe "$vendor" ${vendor_parameters/paging/$paging}
 }
 
-# KVM's exits are traced, up to what no guest of a test does: a triple fault (AMD's shutdown, 0x7f), an instruction that KVM fails
-# to emulate, or one at an address of the kernel's.
-tracing=/sys/kernel/tracing
-trace_exits() {
-	local event
-	for event in kvm_exit kvm_page_fault kvm_emulate_insn; do
-		echo 1 >"$tracing/events/kvm/$event/enable"
-	done
-	echo 'traceoff if failed == 1' >"$tracing/events/kvm/kvm_emulate_insn/trigger"
-	echo 'traceoff if exit_reason == 0x7f || guest_rip >= 0x800000000000' >"$tracing/events/kvm/kvm_exit/trigger"
-}
-
 # limited SECONDS COMMAND...: runs a command that may take so long. Of one that takes longer it shows what its threads do before
 # it stops it, and returns 124, as timeout does.
 limited() {
 	local test clock status=0 task
-	: >"$tracing/trace"
-	echo 1 >"$tracing/tracing_on"
 	sleep "$1" &
 	clock=$!
 	shift
@@ -127,50 +113,13 @@ limited() {
 		wait "$clock" 2>/dev/null || true
 		return "$status"
 	fi
-	echo "its threads, and how often each CPU's timer ticked until then and a second later:"
+	echo "its threads:"
 	for task in /proc/"$test"/task/*; do
 		echo "$(sed -nE 's/^(Name|State|Cpus_allowed_list):\t(.*)/\2/p' "$task/status" | paste -sd ' ') $(cut -d ' ' -f 14,15,39 "$task/stat") $(<"$task/wchan")"
 	done
-	grep LOC: /proc/interrupts
-	sleep 1
-	grep LOC: /proc/interrupts
 	kill "$test"
 	wait "$test" 2>/dev/null || true
 	return 124
-}
-
-# strange_end LOG: whether a test has failed because its guest did what none does: see trace_exits, or it stopped without a call
-# (ucall). Shows the exits that led to it, also of a test that took too long, as KVM and the tests say no more.
-strange_end() {
-	local strange=''
-	if [ "$(<"$tracing/tracing_on")" = 0 ] || grep -qE '^ *0 != 0x1 \(get_ucall\(vcpu, NULL\) != UCALL_SYNC\)' "$1"; then
-		strange=1
-	fi
-	[ -n "$strange" ] || [ "$status" -eq 124 ] || return 1
-	echo "# KVM's last exits:"
-	grep -v '^#' "$tracing/trace" | tail -n 40 | sed 's/^ */# /'
-	[ -n "$strange" ]
-}
-
-# repeat LOG SECONDS TIMES COMMAND...: runs a test that may take so long so often, or up to the first failure; sets status, runs
-# and strange_ends.
-repeat() {
-	local log=$1 seconds=$2 enough=$3
-	shift 3
-	runs=0 strange_ends=0
-	while [ "$runs" -lt "$enough" ]; do
-		status=0 runs=$((runs + 1))
-		limited "$seconds" "$@" >"$log" 2>&1 || status=$?
-		[ "$status" -ne 0 ] || continue
-		strange_end "$log" || break
-		strange_ends=$((strange_ends + 1))
-		# Under TCG it may be the emulator's (README, Limits): if the test passes the next 20 times, or the 20 after these.
-		if [ "$strange_ends" -gt 2 ] || ! grep -q 'QEMU TCG' /proc/cpuinfo; then
-			break
-		fi
-		sed 's/^/# /' "$log"
-		enough=$((enough + 20))
-	done
 }
 
 # result NAME STATUS SECONDS LOG: the TAP line of a test that has no lines of its own.
@@ -186,12 +135,15 @@ result() {
 }
 
 run() {
-	local name=$1 start=$SECONDS log
+	local name=$1 start=$SECONDS status=0 runs=0 log
 	shift
 	grep -qE "$only" <<<"$mode $name" || return 0
 	log=$(mktemp)
-	repeat "$log" $((300 * slower)) "${REPEAT:-1}" "$@"
-	[ "$runs" -eq 1 ] || name+=" runs=$runs strange_ends=$strange_ends"
+	while [ "$runs" -lt "${REPEAT:-1}" ] && [ "$status" -eq 0 ]; do
+		runs=$((runs + 1))
+		limited $((300 * slower)) "$@" >"$log" 2>&1 || status=$?
+	done
+	[ "$runs" -eq 1 ] || name+=" runs=$runs"
 	result "$name" "$status" $((SECONDS - start)) "$log"
 	rm "$log"
 }
@@ -212,13 +164,13 @@ path() {
 
 # tap NAME WORDS PREFIX COMMAND...: runs a test that prints TAP lines; in their names PREFIX stands for what matches WORDS.
 tap() {
-	local name=$1 words=$2 prefix=$3 start=$SECONDS log
+	local name=$1 words=$2 prefix=$3 start=$SECONDS status=0 log
 	shift 3
 	grep -qE "$only" <<<"$mode $name" || return 0
 	log=$(mktemp)
-	repeat "$log" $((600 * slower)) 1 "$@"
+	limited $((600 * slower)) "$@" >"$log" 2>&1 || status=$?
 	sed -nE "s/^(ok|not ok) [0-9]+ $words/\1 $mode $prefix/p; /^# /p" "$log"
-	echo "# $mode $name: $((SECONDS - start)) s$([ "$runs" -eq 1 ] || echo " runs=$runs strange_ends=$strange_ends")"
+	echo "# $mode $name: $((SECONDS - start)) s"
 	# An exit that its lines do not explain.
 	if [ "$status" -eq 4 ]; then
 		echo "ok $mode $name # SKIP $(tail -n 1 "$log")"
@@ -262,14 +214,13 @@ elsewhere() {
 # Whoever takes memory away races with the guest, with a seed that no run had before. A few seconds see to it that each
 # operation works, a soak runs longer.
 race() {
-	local name="race $1" test start=$SECONDS log said
+	local name="race $1" test start=$SECONDS status=0 log said
 	test=$(program x86/dax_race_test)
 	[ -e "$test" ] && grep -qE "$only" <<<"$mode $name" || return 0
 	log=$(mktemp)
-	repeat "$log" $(((300 + 5 * ${RACE_SECONDS:-5}) * slower)) 1 "$test" -t "${RACE_SECONDS:-5}" -s "dax:$(path "$1")"
+	limited $(((300 + 5 * ${RACE_SECONDS:-5}) * slower)) "$test" -t "${RACE_SECONDS:-5}" -s "dax:$(path "$1")" >"$log" 2>&1 || status=$?
 	grep '^# mismatch' "$log" || true
 	said=$(grep '^seed=' "$log" || true)
-	[ "$runs" -eq 1 ] || said+=" runs=$runs strange_ends=$strange_ends"
 	if [ "$status" -eq 0 ] || { [ "$status" -eq 1 ] && grep -q '^seed=' "$log"; }; then
 		echo "$([ "$status" -eq 0 ] || echo 'not ')ok $mode $name $said"
 	else
@@ -450,7 +401,6 @@ nested() {
 }
 
 load_kvm
-trace_exits
 shopt -s nullglob
 for directory in /dax/fsdax-*; do
 	fallocate -l "$file_size" "$directory/memory"

@@ -12,7 +12,7 @@ vendor=kvm_amd
 ! grep -q vmx /proc/cpuinfo || vendor=kvm_intel
 modprobe "$vendor" || echo "session: without $vendor no guest runs; see that lab/config has CONFIG_${vendor^^}=m, and make kernel" >&2
 status=0
-"$@" || status=$?
+${LAB_CPUS:+taskset -c "$LAB_CPUS"} "$@" || status=$?
 if ! "$here/dax-release.sh"; then
 	[ "$status" -ne 0 ] || status=72
 fi
