@@ -44,28 +44,20 @@ done
 results=$OUT/kselftest.tap
 mkdir -p "$OUT"
 run_modes() {
-	local mode status start attempt log ran='' limit
+	local mode status start log ran='' limit
 	log=$(mktemp)
 	for mode in $modes; do
-		# Emulated SVM loses a guest now and then while it boots, and at times the CPU it runs on, for a reason not known:
-		# a nested machine that ends before its first test is started again, twice at most.
-		for attempt in 1 2 3; do
-			start=$SECONDS status=0
-			echo "# $BASE $VARIANT $mode: starting the machine"
-			(
-				# A quarter of it is enough, but a test whose guest does not stop takes its own limit, and is run again.
-				limit=2400
-				[ "$mode" != nested ] || limit=400
-				export SECONDS_MAX=${SECONDS_MAX:-$limit}
-				CARRY="${files[*]}" "$LAB/machine.sh" run env REPEAT="${REPEAT:-1}" RACE_SECONDS="${RACE_SECONDS:-5}" "$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1
-			) | tee "$log" || status=$?
-			# Interrupted: no other machine is started.
-			[ "$status" -ne 130 ] || exit 130
-			if [ "$mode" != nested ] || [ "$status" -eq 0 ] || [ "$attempt" -eq 3 ] || grep -qE '^(not )?ok ' "$log"; then
-				break
-			fi
-			echo "# nested: the machine ended before its first test; starting it again"
-		done
+		start=$SECONDS status=0
+		echo "# $BASE $VARIANT $mode: starting the machine"
+		(
+			# A quarter of it is enough, but a test whose guest does not stop takes its own limit.
+			limit=2400
+			[ "$mode" != nested ] || limit=600
+			export SECONDS_MAX=${SECONDS_MAX:-$limit}
+			CARRY="${files[*]}" "$LAB/machine.sh" run env REPEAT="${REPEAT:-1}" RACE_SECONDS="${RACE_SECONDS:-5}" "$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1
+		) | tee "$log" || status=$?
+		# Interrupted: no other machine is started.
+		[ "$status" -ne 130 ] || exit 130
 		[ "$status" -eq 0 ] && ! grep -qE '^(not )?ok ' "$log" || ran=1
 		# The machine's own verdict: it came up, the kernel log is clean, the devices are free again.
 		[ "$status" -eq 0 ] && echo "ok $mode machine seconds=$((SECONDS - start))" || echo "not ok $mode machine status=$status"

@@ -47,8 +47,8 @@ compose() {
 	done
 	emulator+=(-virtfs "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap")
 	words="console=ttyS0 panic=-1 log_buf_len=8M"
-	# At each exit of a guest's guest the emulator changes its CPU's set of pending interrupts without the lock, and so loses one now
-	# and then that another CPU sends. A timer that ticks makes up for it; without, a machine slept or waited for ever.
+	# As a guest is started that waits to take an interrupt, the emulator changes its CPU's set of pending interrupts without the lock,
+	# and so may lose one that another CPU sends. A timer that ticks makes up for it.
 	[ -n "${ICOUNT:-}" ] || words+=" highres=off"
 	words+=" LAB_MODULES=$MODULES LAB_BACKINGS=$backings${guests_on:+ LAB_CPUS=$guests_on}"
 	# Memory for the kernel that writes the dump of one that has crashed.
