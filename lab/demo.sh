@@ -54,8 +54,8 @@ mkdir -p "${rows%/*}" "${result%/*}"
 
 [ -n "${DEMO_RECORDED:-}" ] || lock "$BASE-demo"
 
-# A recording shows this script to itself: each line with the seconds since the start.
-if [ -n "${RECORD:-}" ] && [ -z "${DEMO_RECORDED:-}" ]; then
+# A recording shows this script to itself: each line with the seconds since the start. make plot draws that of one base.
+if [ -n "${RECORD:-}" ] && [ -z "${DEMO_RECORDED:-}" ] && [ "$BASE-$CPU" = v6.12-amd ]; then
 	session=$BUILD/$BASE/demo-session.tsv
 	LC_ALL=C start=${EPOCHREALTIME/./}
 	printf '0.0\t$ make demo\n' >"$session"
