@@ -17,10 +17,15 @@ if [ -n "${BENCH_ROWS:-}" ]; then
 	say "$BASE $VARIANT: booting the machine"
 	trap 'exit 130' INT TERM
 	read -ra backings <<<"${BACKINGS:-}"
+	status=0
 	ICOUNT=1 KERNEL_WORDS="hugepagesz=1G hugepages=2 norandmaps${KERNEL_WORDS:+ $KERNEL_WORDS}" CARRY=$BENCH_PROGRAM \
 		"$lab/machine.sh" run "$lab/guest/bench.sh" "$BENCH_PROGRAM" "$SIZE" "$REPEAT" "${backings[@]}" |
-		tee "$output" | grep --line-buffered -v '^row' >&2 ||
-		die 1 "the measurement failed on the $VARIANT kernel; the reason is above and in ${output#"$TOP"/}"
+		tee "$output" | grep --line-buffered -v '^row' >&2 || status=$?
+	# The stock kernel of v5.4 keeps device-dax memory that VFIO has mapped, and so its device is not free in the end: 72.
+	case $BASE-$VARIANT-$status in
+	*-0 | v5.4-stock-72) ;;
+	*) die 1 "the measurement failed on the $VARIANT kernel; the reason is above and in ${output#"$TOP"/}" ;;
+	esac
 	tr -d '\r' <"$output" | awk -F'\t' -v OFS='\t' -v head="$BASE	$CPU	$VARIANT" '
 		$1 == "row" { print head, $2, $3, $4, $5, $6, $7, $8, $7 ? sprintf("%.1f", $8 / $7) : "-", $9 }' >>"$BENCH_ROWS"
 	exit
