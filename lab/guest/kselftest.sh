@@ -388,7 +388,7 @@ mm() {
 		"$(program x86/dax_failure_test)"
 }
 
-# The test of the levels in a machine within this one, which needs three quarters of the time to leave this one some to end.
+# The test of the levels in a machine within this one. It gets three quarters of the time, so that this one can still end in order.
 nested() {
 	local start=$SECONDS status=0
 	NESTED=1 ACCEL=kvm SECONDS_MAX=$((LAB_SECONDS * 3 / 4)) "$(dirname "$0")/../machine.sh" run \
