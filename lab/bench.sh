@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Counts the instructions that it takes to give memory of each kind to a guest, on the stock kernel and with the series.
-# Takes SIZE=<MiB>, 32 if not given, REPEAT=<how often each figure is taken>, 3 if not given, and BACKINGS=<list> for some.
+# Takes SIZE=<MiB>, 32 if not given, REPEAT=<how often each figure is taken>, 3 if not given, GROWTH=<more MiB, at which
+# KVM's faults are counted once more>, and BACKINGS=<list> for some. RECORD=1 keeps the rows in results/, unless one of these is given.
 # Leaves build/<base>/bench-<cpu>.tsv and prints it as a table, and which targets are missed; bench/README.md says what the rows are.
 set -euo pipefail
 
@@ -14,29 +15,42 @@ if [ -n "${BENCH_ROWS:-}" ]; then
 	. "$lab/env.sh"
 	"$lab/kernel.sh"
 	output=$OUT/bench-$CPU
-	say "$BASE $VARIANT: booting the machine"
 	trap 'exit 130' INT TERM
-	read -ra backings <<<"${BACKINGS:-}"
-	status=0
-	ICOUNT=1 KERNEL_WORDS="hugepagesz=1G hugepages=2 norandmaps${KERNEL_WORDS:+ $KERNEL_WORDS}" CARRY=$BENCH_PROGRAM \
-		"$lab/machine.sh" run "$lab/guest/bench.sh" "$BENCH_PROGRAM" "$SIZE" "$REPEAT" "${backings[@]}" |
-		tee "$output" | grep --line-buffered -v '^row' >&2 || status=$?
-	# The stock kernel of v5.4 keeps device-dax memory that VFIO has mapped, and so its device is not free in the end: 72.
-	case $BASE-$VARIANT-$status in
-	*-0 | v5.4-stock-72) ;;
-	*) die 1 "the measurement failed on the $VARIANT kernel; the reason is above and in ${output#"$TOP"/}" ;;
+	# Each kind of memory gets a machine of its own, where what was measured before does not show; to boot the other takes too long.
+	case $CPU in
+	amd) read -ra machines <<<"$BACKINGS" ;;
+	intel) machines=("$BACKINGS") ;;
 	esac
-	tr -d '\r' <"$output" | awk -F'\t' -v OFS='\t' -v head="$BASE	$CPU	$VARIANT" '
-		$1 == "row" { print head, $2, $3, $4, $5, $6, $7, $8, $7 ? sprintf("%.1f", $8 / $7) : "-", $9 }' >>"$BENCH_ROWS"
+	for machine in "${machines[@]}"; do
+		say "$BASE $VARIANT: booting the machine for $machine"
+		read -ra backings <<<"$machine"
+		status=0
+		ICOUNT=${backings[0]} KERNEL_WORDS="hugepagesz=1G hugepages=0 norandmaps${KERNEL_WORDS:+ $KERNEL_WORDS}" CARRY=$BENCH_PROGRAM \
+			"$lab/machine.sh" run "$lab/guest/bench.sh" "$BENCH_PROGRAM" "$SIZE" "$REPEAT" "$GROWTH" "${backings[@]}" |
+			tee "$output" | grep --line-buffered -v '^row' >&2 || status=$?
+		# The stock kernel of v5.4 keeps device-dax memory that VFIO has mapped, and so its device is not free in the end: 72.
+		case $BASE-$VARIANT-$status in
+		*-0 | v5.4-stock-72) ;;
+		*) die 1 "the measurement of $machine failed on the $VARIANT kernel; the reason is above and in ${output#"$TOP"/}" ;;
+		esac
+		tr -d '\r' <"$output" | awk -F'\t' -v OFS='\t' -v head="$BASE	$CPU	$VARIANT" '
+			$1 == "row" { print head, $2, $3, $4, $5, $6, $7, $8, $7 ? sprintf("%.1f", $8 / $7) : "-", $9 }' >>"$BENCH_ROWS"
+	done
 	exit
 fi
 
 # shellcheck source=lab/env.sh
 . "$lab/env.sh"
-[ "$CPU" = amd ] || die 2 "make bench has not been tried with CPU=$CPU yet"
-export SIZE=${SIZE:-32} REPEAT=${REPEAT:-3} SECONDS_MAX=${SECONDS_MAX:-3000}
-[[ $SIZE =~ ^[0-9]+$ && $((SIZE % 2)) -eq 0 && $SIZE -gt 0 && $SIZE -le 312 ]] ||
-	die 2 "SIZE=$SIZE: an even number up to 312 is needed; four times as many MiB must fit into each of the machine's devices"
+given=${SIZE:-}${REPEAT:-}${GROWTH:-}${BACKINGS:-}
+all='devdax-4k devdax-2m devdax-1g fsdax-ext4 fsdax-xfs hugetlbfs-2m hugetlbfs-1g thp anon'
+growth='1024 2048 4096 8192' largest=4096
+if [ "$CPU" = intel ]; then
+	# That machine has no 1G of ordinary memory in one piece, and 128 MiB of device-dax with pages of 4K.
+	all=${all/hugetlbfs-1g /} growth='64 112' largest=112
+fi
+export SIZE=${SIZE:-32} REPEAT=${REPEAT:-3} GROWTH=${GROWTH-$growth} BACKINGS=${BACKINGS:-$all} SECONDS_MAX=${SECONDS_MAX:-3000}
+[[ $SIZE =~ ^[0-9]+$ && $((SIZE % 2)) -eq 0 && $SIZE -gt 0 && $SIZE -le $largest ]] ||
+	die 2 "SIZE=$SIZE: an even number of MiB up to $largest is needed, as much as the machine of CPU=$CPU has of each kind of memory"
 rows=$BUILD/$BASE/bench-$CPU.tsv
 mkdir -p "${rows%/*}"
 partial=$rows.partial
@@ -50,3 +64,4 @@ for stock in 1 ''; do
 done
 mv "$partial" "$rows"
 "$lab/bench-table.sh" "$rows"
+[ -z "${RECORD:-}" ] || [ -n "$given" ] || { depends_on "stock and series"; cat "$rows"; } >"$TOP/results/$BASE-$CPU.tsv"

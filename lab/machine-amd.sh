@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # The machine for CPU=amd: QEMU with AMD's nested paging, NVDIMMs, an IOMMU, and the host's root over 9p.
 # Sourced by machine.sh, which says what compose and prepare take and give; NESTED=1 is for a machine within the machine,
-# ICOUNT=1 for one with a single CPU, the clock of which advances by 1 ns with each instruction.
+# ICOUNT=<backing> for one with a single CPU, the clock of which advances by 1 ns with each instruction, and 8 GiB of that backing.
 
 packages=machine
 grace=90	# seconds to boot and to end, beyond the job's time limit
@@ -9,7 +9,11 @@ normal_end=0	# the emulator's status when the machine powers off
 
 # What each NVDIMM becomes, and its size in MiB: data, the kernel's struct pages for it, 2 for labels.
 # That of the machine within the machine lies on a DAX device of the outer one.
-if [ -z "${NESTED:-}" ]; then
+if [ -n "${ICOUNT:-}" ]; then
+	memory=12G
+	nvdimms=()
+	[[ $ICOUNT != *dax-* ]] || nvdimms=("$ICOUNT 10242")
+elif [ -z "${NESTED:-}" ]; then
 	memory=6G
 	nvdimms=("devdax-4k 1282" "devdax-2m 1282" "devdax-1g 4098" "fsdax-ext4 1794" "fsdax-xfs 2946")
 	# The first one starts at a multiple of 1G, as newer kernels need it to map pages of 1G; the base says which it is to be.
@@ -26,7 +30,7 @@ compose() {
 	without=$(base_field cpu)
 	emulator=(qemu-system-x86_64 -name "kvm-dax-$BASE-$VARIANT" -nodefaults -no-user-config -display none -no-reboot)
 	case ${ICOUNT:+icount}$([ -n "${ICOUNT:-}" ] || "$LAB/accel.sh") in
-	icount) cpus=1; emulator+=(-accel "tcg,thread=single" -icount "shift=0,sleep=on" -cpu "max$without") ;;
+	icount) cpus=1; emulator+=(-accel "tcg,thread=single" -icount "shift=0,sleep=on" -cpu "max,erms=off$without") ;;
 	# Without XSAVE in a machine within the machine: the emulator gives it a wrong size of the area, and its kernel is overwritten.
 	kvm) emulator+=(-accel kvm -cpu "host$without${NESTED:+,xsave=off}") ;;
 	# A CPU that loads x87 registers writes to the first one's flags of SVM, too, and undoes what that does to them at the same time

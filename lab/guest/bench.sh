@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
-# Runs kvm-bench on each kind of memory, in the machine; prints its rows.
-# Takes: the program, MiB of memory, how often each figure is taken, and which backings (default: all but those of 1G, which take long).
+# Runs kvm-bench on one kind of memory after the other, in the machine; prints its rows.
+# Takes: the program, MiB of memory, how often each figure is taken, a list of more MiB, of which KVM's faults alone are counted, once,
+# and the backings.
 set -euo pipefail
 # shellcheck source=lab/help.sh
 . "$(dirname "$0")/../help.sh"
 
-program=$1 size=$2 repetitions=$3
-shift 3
-backings=("$@")
-[ $# -gt 0 ] || backings=(devdax-4k devdax-2m fsdax-ext4 fsdax-xfs hugetlbfs-2m thp anon)
+program=$1 size=$2 repetitions=$3 growth=$4
+shift 4
 
 # reserve SIZE PAGES: pages of hugetlbfs, beyond those that are there.
 reserve() {
@@ -23,30 +22,35 @@ for file in /sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs 
 	[ ! -e "$file" ] || echo 100000000 >"$file"
 done
 
-for backing in "${backings[@]}"; do
-	path=- mib=$size largest=$((4 * size)) times=$repetitions
+for backing; do
+	path=- mib=$size times=$repetitions sizes=()
 	case $backing in
-	*-1g) mib=1024 largest=2048 times=1 ;;
+	*-1g) mib=1024 times=1 ;;
 	esac
+	for more in $growth; do
+		# 8 GiB by pages of 4K would take too long.
+		[ "$more" -le "$mib" ] || { [[ $backing == *-4k || $backing == anon ]] && [ "$more" -gt 4096 ]; } || sizes+=("$more")
+	done
+	largest=$(printf '%s\n' "$mib" "${sizes[@]}" | sort -n | tail -n 1)
 	case $backing in
 	devdax-*) path=/dax/$backing ;;
 	fsdax-*)
 		path=/dax/$backing/memory
 		fallocate -l "${largest}M" "$path"
-		dd if=/dev/zero of="$path" bs=2M count=$((largest / 2)) conv=notrunc,fsync status=none
 		;;
 	hugetlbfs-2m) reserve 2048 $((largest / 2)) ;;
 	hugetlbfs-1g) reserve 1048576 $((largest / 1024)) ;;
 	esac
 	echo "$backing: $mib MiB" >&2
-	"$program" "$backing" "$path" "$mib" 1 "$times" host populate level log chase ${device:+vfio="$device"}
-	for ((more = 2 * mib; more <= largest; more *= 2)); do
-		"$program" "$backing" "$path" "$more" 1 1 populate
-	done
+	"$program" "$backing" "$path" "$mib" 1 "$times" host absent mapped level log chase ${device:+vfio="$device"}
 	# With few faults, what the vCPUs' threads need to take turns would be all there is to see.
 	for vcpus in 2 4; do
 		[[ $backing == *-4k || $backing == anon ]] || continue
-		"$program" "$backing" "$path" "$mib" "$vcpus" 1 populate
+		"$program" "$backing" "$path" "$mib" "$vcpus" 1 absent mapped
+	done
+	for more in "${sizes[@]}"; do
+		echo "$backing: $more MiB" >&2
+		"$program" "$backing" "$path" "$more" 1 0 mapped
 	done
 	case $backing in
 	fsdax-*) rm "$path" ;;
