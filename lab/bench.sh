@@ -64,4 +64,4 @@ for stock in 1 ''; do
 done
 mv "$partial" "$rows"
 "$lab/bench-table.sh" "$rows"
-[ -z "${RECORD:-}" ] || [ -n "$given" ] || { depends_on "stock and series"; cat "$rows"; } >"$TOP/results/$BASE-$CPU.tsv"
+[ -z "${RECORD:-}" ] || [ -n "$given" ] || { depends_on "stock and series" kernel; cat "$rows"; } >"$TOP/results/$BASE-$CPU.tsv"

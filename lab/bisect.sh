@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
 # Builds and boots the kernel of BASE after each patch of the series, with its DAX devices, and prints one TAP line per patch.
 # Takes PATCHES=<extended regular expression on their names>; skips patches that change only tools/ or Documentation/.
+# MODES=<list> runs the selftests as well, those of the whole series, on the stock kernel and after each patch: a test that
+# passed after the patch before and does not now is a failure. RECORD=1 keeps in results/ which test passes from which patch on.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
 export STOCK='' MUTANT='' UPTO=0
 out=$BUILD/$BASE/upto
+steps=$BUILD/$BASE/steps	# of each patch, the tests that pass
 known=$(base_field warnings)
 passed=0 failed=0 skipped=0
 trap 'exit 130' INT TERM
@@ -14,28 +17,65 @@ trap 'exit 130' INT TERM
 # changes_kernel PATCH: whether it touches a file that the kernel is made of.
 changes_kernel() { git apply --numstat "$1" | cut -f3 | grep -qvE '^(tools|Documentation)/|^MAINTAINERS$'; }
 
-# builds_and_boots: the first UPTO patches; a compiler's warning is a failure, but for those of the pristine source that the base knows.
-builds_and_boots() {
+# builds: the first UPTO patches; a compiler's warning is a failure, but for those of the pristine source that the base knows.
+builds() {
 	"$LAB/kernel.sh" || return 1
 	! grep -n 'warning:' "$out/kernel.log" | grep -vE "${known:-^$}" || return 1
-	"$LAB/machine.sh" run true
 }
 
+# tests NAME: runs the selftests; which of them pass goes to a file of that name, without what they have measured.
+tests() {
+	RECORD='' "$LAB/kselftest.sh" >"$steps/$1.tap" || true
+	grep -qE '^[0-9]+ passed, ' "$steps/$1.tap" || return 1
+	awk '/^ok / && !/# SKIP/ {
+		name = $3
+		for (i = 4; i <= NF; i++) if ($i !~ /=/ || $i ~ /^cycles=/) name = name " " $i
+		print name
+	}' "$steps/$1.tap" | sort >"$steps/$1"
+}
+
+before=
+if [ -n "${MODES:-}" ]; then
+	rm -rf "$steps"
+	mkdir -p "$steps"
+	before=0000-stock
+	tests "$before" || die 1 "the selftests have not run on the stock kernel; the reason is above"
+	echo "# $before tests=$(wc -l <"$steps/$before")"
+fi
 for patch in $(series_patches); do
 	UPTO=$((UPTO + 1))
 	name=$(basename "$patch" .patch)
 	grep -qE "${PATCHES:-.}" <<<"$name" || continue
-	start=$SECONDS
+	start=$SECONDS said=
 	if ! changes_kernel "$patch"; then
 		echo "ok $name # SKIP changes no file of the kernel"
 		skipped=$((skipped + 1))
-	elif builds_and_boots >&2; then
-		echo "ok $name seconds=$((SECONDS - start))"
-		passed=$((passed + 1))
-	else
-		echo "not ok $name"
-		failed=$((failed + 1))
+		continue
 	fi
+	verdict=
+	builds >&2 || verdict='not '
+	if [ -z "$verdict" ] && [ -z "${MODES:-}" ]; then
+		"$LAB/machine.sh" run true >&2 || verdict='not '
+	elif [ -z "$verdict" ]; then
+		if tests "$name"; then
+			comm -23 "$steps/$before" "$steps/$name" | sed 's/^/# no longer passes: /'
+			[ -z "$(comm -23 "$steps/$before" "$steps/$name")" ] || verdict='not '
+			comm -13 "$steps/$before" "$steps/$name" | sed "s/^/$name	/" >>"$steps/gained"
+			said=" tests=$(wc -l <"$steps/$name") more=$(comm -13 "$steps/$before" "$steps/$name" | wc -l)"
+			before=$name
+		else
+			verdict='not '
+		fi
+	fi
+	echo "${verdict}ok $name$said seconds=$((SECONDS - start))"
+	[ -n "$verdict" ] && failed=$((failed + 1)) || passed=$((passed + 1))
 done
 echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ]
+[ "$failed" -eq 0 ] || exit 1
+if [ -n "${MODES:-}" ] && [ -n "${RECORD:-}" ] && [ -z "${PATCHES:-}${TESTS:-}" ]; then
+	{
+		depends_on "after each patch" kernel
+		echo "# $(wc -l <"$steps/0000-stock") tests pass on the stock kernel, and after each patch; those that pass from a patch on:"
+		cat "$steps/gained"
+	} >"$TOP/results/$BASE-steps.tsv"
+fi

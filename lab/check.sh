@@ -128,14 +128,21 @@ in_the_order_of() {
 	diff "$work/shared-$1" "$work/shared-$BASE"
 }
 
-# The results in results/ are those of the series as it is now.
+# The results in results/ are those of the series as it is now; those of no test, of its kernel.
 results_are_current() {
-	local file hash command
-	hash=$(series_hash)
+	local file line command
 	for file in "$TOP/results/$BASE"-*; do
-		[ ! -e "$file" ] || grep -qx "# series: $hash" "$file" || {
+		case $file in
+		*.tap | *-selftests.tsv) line="# series: $(series_hash)" ;;
+		*) line="# series, its kernel: $(series_hash kernel)" ;;
+		esac
+		[ ! -e "$file" ] || grep -qxF "$line" "$file" || {
 			case $file in
 			*-demo*.tsv) command=demo ;;
+			*-selftests.tsv) command=regress ;;
+			*-steps.tsv) command="bisect MODES=npt=1" ;;
+			*-amd.tsv) command=bench ;;
+			*-intel.tsv) command="bench CPU=intel" ;;
 			*-intel.tap) command="kselftest CPU=intel" ;;
 			*-intel-stock.tap) command="kselftest CPU=intel STOCK=1" ;;
 			*-stock.tap) command="kselftest STOCK=1" ;;

@@ -64,7 +64,7 @@ if [ -n "${RECORD:-}" ] && [ -z "${DEMO_RECORDED:-}" ] && [ "$BASE-$CPU" = v6.12
 		printf '%d.%d\t%s\n' $((now / 1000000)) $((now / 100000 % 10)) "$line" >>"$session"
 		printf '%s\n' "$line"
 	done
-	{ depends_on 'stock and series'; cat "$session"; } >"$result-session.tsv"
+	{ depends_on 'stock and series' kernel; cat "$session"; } >"$result-session.tsv"
 	exit
 fi
 
@@ -76,7 +76,7 @@ for stock in 1 ''; do
 	STOCK=$stock DEMO_ROWS=$partial "$lab/demo.sh" "$BASE"
 done
 mv "$partial" "$rows"
-[ -z "${RECORD:-}" ] || { depends_on 'stock and series'; cat "$rows"; } >"$result.tsv"
+[ -z "${RECORD:-}" ] || { depends_on 'stock and series' kernel; cat "$rows"; } >"$result.tsv"
 
 echo "How KVM maps the guest's memory on $BASE, after the guest has written to it (${rows#"$TOP"/}):"
 "$LAB/table.sh" demo "$rows"

@@ -134,11 +134,13 @@ touched_by() {
 	sed -nE 's,^(---|\+\+\+) [^/	]+/([^	]*).*,\2,p; s,^rename (from|to) ,,p' "$@" | sort -u
 }
 
-# series_hash: names what the series changes, whatever its changelogs and its documentation say.
+# series_hash [kernel]: names what the series changes, whatever its changelogs and its documentation say; with the word, whatever
+# its tests are, too.
 series_hash() {
-	local patch
+	local patch left_out='^a/Documentation/'
+	[ "${1:-}" != kernel ] || left_out='^a/(Documentation|tools)/|^a/MAINTAINERS$'
 	while read -r patch; do
-		awk '/^diff --git /{ documentation = $3 ~ "^a/Documentation/" } !documentation' "$patch" | git patch-id --stable | cut -d' ' -f1
+		awk -v left_out="$left_out" '/^diff --git /{ out = $3 ~ left_out } !out' "$patch" | git patch-id --stable | cut -d' ' -f1
 	done < <(series_patches) | sha256sum | cut -c1-16
 }
 
@@ -150,10 +152,11 @@ machine_version() {
 	esac
 }
 
-# depends_on WORDS: the head of a recorded result: what it was run on (the WORDS are those for the kernel).
+# depends_on WORDS [kernel]: the head of a recorded result: what it was run on (the WORDS are those for the kernel); with the
+# second word, of one that runs none of the tests of the series.
 depends_on() {
 	echo "# kernel: Linux $(make -s -C "$BUILD/$BASE/series/tree" kernelversion), $1"
-	echo "# series: $(series_hash)"
+	echo "# series${2:+, its $2}: $(series_hash ${2:+"$2"})"
 	echo "# machine: $(machine_version)"
 	echo "# compiler: $(gcc --version | head -n 1)"
 }

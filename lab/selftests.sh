@@ -6,7 +6,7 @@ set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
-STOCK='' MUTANT='' CONFIG='' "$LAB/tree.sh"
+STOCK='' MUTANT='' UPTO='' CONFIG='' "$LAB/tree.sh"
 lock "$BASE-series"
 targets=
 for target in ${TARGETS:-kvm vfio dax}; do
@@ -19,5 +19,5 @@ build() {
 	# Not every base's tests of mm all build; what does is installed.
 	make -k -C "$SELFTESTS" TARGETS="$targets" INSTALL_PATH="$INSTALL" -j"$(nproc)" install || [ -f "$INSTALL/kselftest-list.txt" ]
 }
-[ -f "$SELFTESTS/../../../.config" ] || STOCK='' MUTANT='' CONFIG='' "$LAB/config.sh"
+[ -f "$SELFTESTS/../../../.config" ] || STOCK='' MUTANT='' UPTO='' CONFIG='' "$LAB/config.sh"
 quietly "$BUILD/$BASE/series/selftests.log" "building the selftests of $BASE" build
