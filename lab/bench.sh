@@ -49,7 +49,7 @@ if [ "$CPU" = intel ]; then
 	# That machine has no 1G of ordinary memory in one piece, and 128 MiB of device-dax with pages of 4K.
 	all=${all/hugetlbfs-1g /} growth='64 112' largest=112
 fi
-export SIZE=${SIZE:-32} REPEAT=${REPEAT:-3} GROWTH=${GROWTH-$growth} BACKINGS=${BACKINGS:-$all} SECONDS_MAX=${SECONDS_MAX:-3000}
+export SIZE=${SIZE:-32} REPEAT=${REPEAT:-3} GROWTH=${GROWTH:-$growth} BACKINGS=${BACKINGS:-$all} SECONDS_MAX=${SECONDS_MAX:-3000}
 [[ $SIZE =~ ^[0-9]+$ && $((SIZE % 2)) -eq 0 && $SIZE -gt 0 && $SIZE -le $largest ]] ||
 	die 2 "SIZE=$SIZE: an even number of MiB up to $largest is needed, as much as the machine of CPU=$CPU has of each kind of memory"
 rows=$BUILD/$BASE/bench-$CPU.tsv
