@@ -3,7 +3,7 @@ MAKEFLAGS += --no-print-directory
 BASE ?= v6.12
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -nE 's/^([a-z-]+):.*/\1/p' Makefile)
-export BASE BASES CPU STOCK MUTANT KSRC CACHE SECONDS_MAX KERNEL_WORDS TARGETS MODES TESTS REPEAT BACKINGS RECORD MUTANTS MINUTES CONFIG PATCHES A B SIZE GROWTH
+export BASE BASES CPU STOCK MUTANT KSRC CACHE SECONDS_MAX KERNEL_WORDS TARGETS MODES TESTS REPEAT BACKINGS RECORD MUTANTS MINUTES CONFIG PATCHES A B SIZE GROWTH FIGURE
 
 ifeq ($(MAKECMDGOALS) $(JOB),run )
 $(error run what? make run JOB=<script or program>)
@@ -34,6 +34,8 @@ bench: ## count the instructions that memory of each kind costs a guest, stock a
 	@lab/bench.sh
 bench-diff: ## show by how much two runs of make bench differ, the files A= and B=
 	@lab/bench-diff.sh
+bench-profile: ## name the functions that a figure of make bench goes to, in two cases (FIGURE=, BACKINGS=<two> or <one>)
+	@lab/bench-profile.sh
 regress: ## run the kernel's own selftests, stock against series; a test that only stock passes is an error (RECORD=1 keeps the verdicts)
 	@lab/regress.sh
 soak: ## run the race test on every DAX backing for MINUTES=, with fresh seeds

@@ -12,8 +12,10 @@
  * of it, how many vCPUs share the work, how often each figure is taken, and
  * what is to be measured; see usage() below.  Prints lines of "row", name,
  * MiB, vCPUs, figure, pages, faults, instructions, which are the median of the
- * repetitions, and how many percent of it lie between the largest and the
- * smallest.
+ * repetitions, how many percent of it lie between the largest and the smallest,
+ * and of which sections the last repetition consists: those between readings 1
+ * and 2 of the clock, 3 and 4, and so on are numbered from 1, and a minus says
+ * that one was taken off.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -41,6 +43,7 @@
 #define MAX_ZEROED (256UL << 20)	/* more would take long, and is one instruction for each 8 bytes */
 #define NR_ROWS 32
 #define MAX_REPETITIONS 99
+#define MAX_SECTIONS 8
 
 /* Where the guest has its page tables and its code, and the memory that is measured. */
 #define PML4 0x1000UL
@@ -83,6 +86,7 @@ struct vm {
 struct cost {
 	int64_t instructions;	/* a difference of two counts may be negative */
 	uint64_t faults, pages;
+	int sections[MAX_SECTIONS];	/* 0 for none */
 };
 
 static struct row {
@@ -90,6 +94,7 @@ static struct row {
 	uint64_t faults, pages;
 	unsigned int nr;
 	int64_t instructions[MAX_REPETITIONS];
+	int sections[MAX_SECTIONS];
 } rows[NR_ROWS];
 
 static const char *name, *path;
@@ -97,6 +102,7 @@ static uint64_t page_size;	/* as large as the host can map this memory */
 static int kvm, run_size;
 static int hugetlb_fd = -1;	/* a file of hugetlbfs, which keeps its pages as a DAX file does */
 static unsigned int nr_vcpus = 1;
+static int readings;	/* of the clock */
 
 __attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *format, ...)
 {
@@ -153,6 +159,7 @@ static void record(const char *row, struct cost cost)
 		fprintf(stderr, "kvm-bench: %s: %s: %" PRIu64 " faults and %" PRIu64 " pages, the first time %" PRIu64 " and %" PRIu64 "\n",
 			name, row, cost.faults, cost.pages, r->faults, r->pages);
 	r->instructions[r->nr++] = cost.instructions;
+	memcpy(r->sections, cost.sections, sizeof(r->sections));
 }
 
 static int compare(const void *a, const void *b)
@@ -166,11 +173,52 @@ static int compare(const void *a, const void *b)
 static void print_row(struct row *r, uint64_t size)
 {
 	int64_t median;
+	int i;
 
 	qsort(r->instructions, r->nr, sizeof(*r->instructions), compare);
 	median = r->instructions[r->nr / 2];
-	printf("row\t%s\t%" PRIu64 "\t%u\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRId64 "\t%.3f\n", name, size >> 20, nr_vcpus, r->name,
+	printf("row\t%s\t%" PRIu64 "\t%u\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRId64 "\t%.3f\t", name, size >> 20, nr_vcpus, r->name,
 	       r->pages, r->faults, median, median > 0 ? 100.0 * (r->instructions[r->nr - 1] - r->instructions[0]) / median : 0);
+	for (i = 0; i < MAX_SECTIONS && r->sections[i]; i++)
+		printf("%s%d", i ? " " : "", r->sections[i]);
+	putchar('\n');
+}
+
+/* The one place where the clock is read; count-functions.c looks for it. */
+__attribute__((noinline)) static uint64_t now(void)
+{
+	readings++;
+	return __rdtsc();
+}
+
+static struct cost since(uint64_t start)
+{
+	struct cost cost = { .instructions = now() - start };
+
+	cost.sections[0] = readings / 2;
+	return cost;
+}
+
+/* Adds the instructions of @b to those of @a, or takes them off. */
+static void add(struct cost *a, int sign, const struct cost *b)
+{
+	int i = 0, j;
+
+	a->instructions += sign * b->instructions;
+	while (i < MAX_SECTIONS && a->sections[i])
+		i++;
+	for (j = 0; j < MAX_SECTIONS && b->sections[j]; j++) {
+		if (i == MAX_SECTIONS)
+			fail("more than %d sections", MAX_SECTIONS);
+		a->sections[i++] = sign * b->sections[j];
+	}
+}
+
+static struct cost minus(struct cost a, struct cost b)
+{
+	add(&a, -1, &b);
+	a.faults -= b.faults;
+	return a;
 }
 
 /* Reserves addresses, so that every kind of memory is mapped at a multiple of 1G; @size bytes of it are mapped. */
@@ -214,20 +262,15 @@ static uint64_t host_faults(void)
 /* The host writes to each page of @memory. */
 static struct cost touch(void *memory, uint64_t size)
 {
-	uint64_t i, faults = host_faults(), start = __rdtsc();
+	uint64_t i, faults = host_faults(), start = now();
+	struct cost cost;
 
 	for (i = 0; i < size; i += page_size)
 		*((volatile char *)memory + i) = 1;
-	return (struct cost) {
-		.instructions = __rdtsc() - start, .faults = host_faults() - faults, .pages = size / page_size
-	};
-}
-
-static struct cost minus(struct cost a, struct cost b)
-{
-	a.instructions -= b.instructions;
-	a.faults -= b.faults;
-	return a;
+	cost = since(start);
+	cost.faults = host_faults() - faults;
+	cost.pages = size / page_size;
+	return cost;
 }
 
 static bool read_statistic(int vm, const char *statistic, uint64_t *value)
@@ -387,17 +430,18 @@ static void *write_share(void *argument)
 /* The guest writes once to each @step bytes of its memory. */
 static struct cost pass(struct vm *vm, uint64_t step)
 {
-	uint64_t faults = guest_faults(vm->fd), start, end;
+	uint64_t faults = guest_faults(vm->fd), start;
 	pthread_barrier_t barrier;
 	pthread_t threads[MAX_VCPUS];
 	struct share shares[MAX_VCPUS];
+	struct cost cost;
 	unsigned int i;
 
 	if (vm->nr_vcpus == 1) {
 		shares[0] = (struct share) { vm, 0, step, NULL };
-		start = __rdtsc();
+		start = now();
 		write_share(shares);
-		end = __rdtsc();
+		cost = since(start);
 	} else {
 		pthread_barrier_init(&barrier, NULL, vm->nr_vcpus + 1);
 		for (i = 0; i < vm->nr_vcpus; i++) {
@@ -406,15 +450,16 @@ static struct cost pass(struct vm *vm, uint64_t step)
 				fail("no thread for a vCPU");
 		}
 		pthread_barrier_wait(&barrier);
-		start = __rdtsc();
+		start = now();
 		pthread_barrier_wait(&barrier);
 		pthread_barrier_wait(&barrier);
-		end = __rdtsc();
+		cost = since(start);
 		for (i = 0; i < vm->nr_vcpus; i++)
 			pthread_join(threads[i], NULL);
 		pthread_barrier_destroy(&barrier);
 	}
-	return (struct cost) { .instructions = end - start, .faults = guest_faults(vm->fd) - faults };
+	cost.faults = guest_faults(vm->fd) - faults;
+	return cost;
 }
 
 /*
@@ -429,7 +474,8 @@ static struct cost fault_in(struct vm *vm)
 
 	if (rest.faults) {
 		again = pass(vm, SMALL);
-		first.instructions += rest.instructions - again.instructions;
+		add(&first, 1, &rest);
+		add(&first, -1, &again);
 		first.faults += rest.faults + again.faults;
 	}
 	again = pass(vm, page_size);
@@ -468,9 +514,9 @@ static void measure_touch(const char *row, void *memory, uint64_t size)
 static void measure_host(uint64_t size)
 {
 	bool keeps_pages = path || hugetlb_fd >= 0;
-	struct cost zero = { .pages = size / page_size };
 	uint64_t start, count;
 	void *memory, *at;
+	struct cost zero;
 
 	if (hugetlb_fd >= 0 && (ftruncate(hugetlb_fd, 0) || ftruncate(hugetlb_fd, size)))
 		fail("ftruncate: %s", strerror(errno));
@@ -486,9 +532,10 @@ static void measure_host(uint64_t size)
 	if (size <= MAX_ZEROED) {
 		at = memory;
 		count = size / 8;
-		start = __rdtsc();
+		start = now();
 		asm volatile("rep stosq" : "+D" (at), "+c" (count) : "a" (0) : "memory");
-		zero.instructions = __rdtsc() - start;
+		zero = since(start);
+		zero.pages = size / page_size;
 		record("zeroing", zero);
 	}
 	munmap(memory, size);
@@ -534,7 +581,7 @@ static void measure_level(uint64_t size)
 	not_asked = populate(memory, size, SMALL);
 	if (asked.faults != not_asked.faults)
 		fail("%" PRIu64 " faults on aligned memory, %" PRIu64 " on misaligned", asked.faults, not_asked.faults);
-	asked.instructions -= not_asked.instructions;
+	add(&asked, -1, &not_asked);
 	record("level", asked);
 	munmap(memory, size);
 }
@@ -559,27 +606,30 @@ static void measure_log(uint64_t size)
 	pass(&vm, SMALL);
 	idle = pass(&vm, SMALL);
 
-	start = __rdtsc();
+	start = now();
 	set_slot(&vm, 1, KVM_MEM_LOG_DIRTY_PAGES, vm.gpa, size, memory);
-	cost = (struct cost) { .instructions = __rdtsc() - start, .pages = guest_pages(vm.fd) - pages };
+	cost = since(start);
+	cost.pages = guest_pages(vm.fd) - pages;
 	record("log-on", cost);
 
 	cost = minus(pass(&vm, SMALL), idle);
 	cost.pages = guest_pages(vm.fd) - pages;
 	record("log-write", cost);
 
-	start = __rdtsc();
+	start = now();
 	DO_IOCTL(vm.fd, KVM_GET_DIRTY_LOG, &log);
-	cost = (struct cost) { .instructions = __rdtsc() - start, .pages = guest_pages(vm.fd) - pages };
+	cost = since(start);
+	cost.pages = guest_pages(vm.fd) - pages;
 	record("log-harvest", cost);
 	for (i = 0; i < size / SMALL / 64; i++)
 		dirty += __builtin_popcountll(((uint64_t *)log.dirty_bitmap)[i]);
 	if (dirty != size / SMALL)
 		fail("the guest wrote to %" PRIu64 " pages, %" PRIu64 " are in the log", size / SMALL, dirty);
 
-	start = __rdtsc();
+	start = now();
 	set_slot(&vm, 1, 0, vm.gpa, size, memory);
-	cost = (struct cost) { .instructions = __rdtsc() - start, .pages = guest_pages(vm.fd) - pages };
+	cost = since(start);
+	cost.pages = guest_pages(vm.fd) - pages;
 	record("log-off", cost);
 
 	/* What is not huge again after a write to each page will not become so. */
@@ -594,9 +644,9 @@ static void measure_log(uint64_t size)
 /* The guest follows links, one in each 4K, in an order in which no page comes after its neighbour. */
 static void measure_chase(uint64_t size)
 {
-	uint64_t step = 7919, nr = size / SMALL, i, start;
+	uint64_t step = 7919, nr = size / SMALL, i, start, faults;
 	char *memory = map(size);
-	struct cost cost = { .pages = nr };
+	struct cost cost;
 	struct vm vm;
 
 	while (!(nr % step))
@@ -606,11 +656,12 @@ static void measure_chase(uint64_t size)
 	pass(&vm, SMALL);
 	for (i = 0; i < nr; i++)
 		*(uint64_t *)(memory + i * SMALL) = vm.gpa + (i + step) % nr * SMALL;
-	cost.faults = guest_faults(vm.fd);
-	start = __rdtsc();
+	faults = guest_faults(vm.fd);
+	start = now();
 	run_vcpu(&vm, 0, CHASE, vm.gpa, nr, 0);
-	cost.instructions = __rdtsc() - start;
-	cost.faults = guest_faults(vm.fd) - cost.faults;
+	cost = since(start);
+	cost.faults = guest_faults(vm.fd) - faults;
+	cost.pages = nr;
 	record("chase", cost);
 	end_vm(&vm);
 	munmap(memory, size);
@@ -646,7 +697,7 @@ static void measure_vfio(uint64_t size, const char *device)
 		.vaddr = (uintptr_t)memory, .iova = MEMORY, .size = size,
 	};
 	struct vfio_iommu_type1_dma_unmap dma_unmap = { .argsz = sizeof(dma_unmap), .iova = MEMORY, .size = size };
-	struct cost cost = { .pages = size / page_size };
+	struct cost cost;
 	uint64_t start, i;
 	int ret;
 
@@ -658,14 +709,16 @@ static void measure_vfio(uint64_t size, const char *device)
 		for (i = 0; i < size; i += 2 * SMALL)
 			*((volatile char *)memory + i) = 1;
 	touch(memory, size);
-	start = __rdtsc();
+	start = now();
 	ret = ioctl(container, VFIO_IOMMU_MAP_DMA, &dma_map);
-	cost.instructions = __rdtsc() - start;
+	cost = since(start);
+	cost.pages = size / page_size;
 	if (!ret) {
 		record("vfio-map", cost);
-		start = __rdtsc();
+		start = now();
 		DO_IOCTL(container, VFIO_IOMMU_UNMAP_DMA, &dma_unmap);
-		cost.instructions = __rdtsc() - start;
+		cost = since(start);
+		cost.pages = size / page_size;
 		record("vfio-unmap", cost);
 	} else if (errno != EOPNOTSUPP || !begins("fsdax")) {
 		/* It does not pin the pages of a file on a DAX file system, and there is no row. */

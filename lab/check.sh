@@ -249,7 +249,9 @@ check "docs/levels.svg is of the results" picture_is_of docs/levels.svg "${demos
 [ ! -e "$TOP/results/v6.12-demo-session.tsv" ] || check "docs/demo.svg is of the results" picture_is_of docs/demo.svg v6.12-demo-session.tsv
 for source in "$LAB"/*.c "$LAB"/guest/*.c "$TOP"/tools/*.c "$TOP"/bench/*.c; do
 	program=$work/$(basename "$source" .c)
-	check "compile ${source#"$TOP"/}" gcc -O2 -Wall -Wextra -Werror -o "$program" "$source"
+	plugin=()
+	! grep -q qemu_plugin_install "$source" || plugin=(-shared -fPIC)
+	check "compile ${source#"$TOP"/}" gcc -O2 -Wall -Wextra -Werror "${plugin[@]}" -o "$program" "$source"
 	[ "${source%/*}" != "$TOP/tools" ] || check "-h of ${source#"$TOP"/}" says_what_it_does "$program"
 done
 

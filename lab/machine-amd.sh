@@ -1,7 +1,8 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # The machine for CPU=amd: QEMU with AMD's nested paging, NVDIMMs, an IOMMU, and the host's root over 9p.
 # Sourced by machine.sh, which says what compose and prepare take and give; NESTED=1 is for a machine within the machine,
-# ICOUNT=<backing> for one with a single CPU, the clock of which advances by 1 ns with each instruction, and 8 GiB of that backing.
+# ICOUNT=<backing> for one with a single CPU, the clock of which advances by 1 ns with each instruction, and 8 GiB of that backing;
+# PLUGIN=<file,argument=value...> for a plugin of the emulator.
 
 packages=machine
 grace=90	# seconds to boot and to end, beyond the job's time limit
@@ -37,6 +38,7 @@ compose() {
 	# (README, Limits). So there is one CPU more, and no guest runs on the first.
 	tcg) cpus=3 guests_on=1-2; emulator+=(-accel "tcg,thread=multi" -cpu "max$without") ;;
 	esac
+	[ -z "${PLUGIN:-}" ] || emulator+=(-plugin "$PLUGIN")
 	emulator+=(-M "q35,nvdimm=on" -smp "$cpus" -m "$memory,slots=8,maxmem=64G")
 	backings=
 	for nvdimm in "${nvdimms[@]}"; do
