@@ -128,26 +128,28 @@ in_the_order_of() {
 	diff "$work/shared-$1" "$work/shared-$BASE"
 }
 
-# The results in results/ are those of the series as it is now; those of no test, of its kernel.
+# The results in results/ are those of the series as it is now: of its kernel and its tests, as far as they have run either.
 results_are_current() {
-	local file line command
+	local file parts CPU command
 	for file in "$TOP/results/$BASE"-*; do
 		case $file in
-		*.tap | *-selftests.tsv) line="# series: $(series_hash)" ;;
-		*) line="# series, its kernel: $(series_hash kernel)" ;;
+		*-stock.tap) parts=tests ;;
+		*.tap | *-selftests.tsv) parts="kernel tests" ;;
+		*) parts=kernel ;;
 		esac
-		[ ! -e "$file" ] || grep -qxF "$line" "$file" || {
+		CPU=amd
+		[[ $file != *-intel* ]] || CPU=intel
+		# shellcheck disable=SC2086
+		[ ! -e "$file" ] || [ "$(grep '^# series' "$file")" = "$(of_series $parts)" ] || {
 			case $file in
 			*-demo*.tsv) command=demo ;;
 			*-selftests.tsv) command=regress ;;
 			*-steps.tsv) command="bisect MODES=npt=1" ;;
-			*-amd.tsv) command=bench ;;
-			*-intel.tsv) command="bench CPU=intel" ;;
-			*-intel.tap) command="kselftest CPU=intel" ;;
-			*-intel-stock.tap) command="kselftest CPU=intel STOCK=1" ;;
+			*.tsv) command=bench ;;
 			*-stock.tap) command="kselftest STOCK=1" ;;
 			*) command=kselftest ;;
 			esac
+			[ "$CPU" = amd ] || command+=" CPU=$CPU"
 			echo "${file#"$TOP"/} is not of series/$BASE as it is now; run: make $command BASE=$BASE RECORD=1"
 			return 1
 		}

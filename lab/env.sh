@@ -134,14 +134,28 @@ touched_by() {
 	sed -nE 's,^(---|\+\+\+) [^/	]+/([^	]*).*,\2,p; s,^rename (from|to) ,,p' "$@" | sort -u
 }
 
-# series_hash [kernel]: names what the series changes, whatever its changelogs and its documentation say; with the word, whatever
-# its tests are, too.
+# series_hash kernel|tests: names what the series changes in the kernel, or in the selftests as far as the machine of CPU runs them,
+# whatever its changelogs and its documentation say.
 series_hash() {
-	local patch left_out='^a/Documentation/'
-	[ "${1:-}" != kernel ] || left_out='^a/(Documentation|tools)/|^a/MAINTAINERS$'
+	local patch elsewhere='^$'
+	# It has no device to assign, and is too slow for races.
+	[ "$CPU" = amd ] || elsewhere='/selftests/(vfio|dax)/|/dax_(race|failure)_test'
 	while read -r patch; do
-		awk -v left_out="$left_out" '/^diff --git /{ out = $3 ~ left_out } !out' "$patch" | git patch-id --stable | cut -d' ' -f1
+		awk -v part="$1" -v elsewhere="$elsewhere" '
+			/^diff --git /{
+				is = $3 ~ "^a/tools/" ? "tests" : $3 ~ "^a/(Documentation/|MAINTAINERS$)" ? "text" : "kernel"
+				out = is != part || $3 ~ elsewhere
+			}
+			!out' "$patch" | git patch-id --stable | cut -d' ' -f1
 	done < <(series_patches) | sha256sum | cut -c1-16
+}
+
+# of_series PART...: the lines in the head of a result that say of which series it is.
+of_series() {
+	local part
+	for part; do
+		echo "# series, its $part: $(series_hash "$part")"
+	done
 }
 
 # machine_version: names the emulator and its version.
@@ -152,11 +166,11 @@ machine_version() {
 	esac
 }
 
-# depends_on WORDS [kernel]: the head of a recorded result: what it was run on (the WORDS are those for the kernel); with the
-# second word, of one that runs none of the tests of the series.
+# depends_on WORDS PART...: the head of a recorded result: what it was run on (the WORDS are those for the kernel), and of which
+# parts of the series it is, kernel and tests.
 depends_on() {
 	echo "# kernel: Linux $(make -s -C "$BUILD/$BASE/series/tree" kernelversion), $1"
-	echo "# series${2:+, its $2}: $(series_hash ${2:+"$2"})"
+	of_series "${@:2}"
 	echo "# machine: $(machine_version)"
 	echo "# compiler: $(gcc --version | head -n 1)"
 }

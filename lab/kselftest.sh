@@ -92,8 +92,9 @@ number() {
 
 # Keeps the results without what differs from run to run; those of MODES take the place of what was kept of these modes.
 record() {
-	local file=$TOP/results/$BASE-$CPU${STOCK:+-stock}.tap head kept=/dev/null
-	head=$(depends_on "$VARIANT")
+	local file=$TOP/results/$BASE-$CPU${STOCK:+-stock}.tap parts=(kernel tests) head kept=/dev/null
+	[ -z "${STOCK:-}" ] || parts=(tests)
+	head=$(depends_on "$VARIANT" "${parts[@]}")
 	if [ -n "${MODES:-}" ]; then
 		[ "$(sed -n '/^#/p' "$file" 2>/dev/null)" = "$head" ] ||
 			die 1 "${file#"$TOP"/} is not of what has run now; record all modes first: run: make kselftest BASE=$BASE RECORD=1"

@@ -30,7 +30,7 @@ TARGETS="kvm vfio dax mm" INSTALL=$REGRESS_TESTS "$LAB/selftests.sh"
 
 # Rows are kept as long as they are of the same kernels.
 rows=$BUILD/$BASE/selftests
-head=$(depends_on "stock and series")
+head=$(depends_on "stock and series" kernel tests)
 if [ -z "${TESTS:-}" ] || [ "$(cat "$rows.head" 2>/dev/null)" != "$head" ]; then
 	rm -f "$rows-stock.log" "$rows-series.log"
 	echo "$head" >"$rows.head"
