@@ -42,11 +42,11 @@ soak: ## run the race test on every DAX backing for MINUTES=, with fresh seeds
 	@lab/soak.sh
 mutants: ## show which test fails when which protection is removed (MUTANTS= for some)
 	@lab/mutants.sh
-plot: ## draw docs/levels.svg and docs/demo.svg from the results of make demo RECORD=1
+plot: ## draw docs/levels.svg, docs/demo.svg and docs/bench.svg from recorded results
 	@lab/plot.sh
 table: ## write what the README shows of the results, series/ and lab/topics
 	@lab/table.sh
-bisect: ## build and boot the kernel after each patch of the series (PATCHES= for some)
+bisect: ## build and boot the kernel after each patch of the series (PATCHES= for some; MODES= runs the selftests, too)
 	@lab/bisect.sh
 kvm-dax-check: ## build build/kvm-dax-check, which says how a guest on a given path would be mapped
 	@mkdir -p build && $(CC) -O2 -Wall -Wextra -Werror -o build/$@ tools/$@.c

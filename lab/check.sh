@@ -178,8 +178,10 @@ commands_of_make_are_right() {
 
 # What make table writes into the README is there; a result that the README shows besides is a recorded one.
 readme_shows_the_results() {
-	local line bad=0
-	BASE=v6.12 "$LAB/table.sh" print | diff "$TOP/README.md" - || { echo "README.md's tables are not those of results/, series/ and lab/topics; run: make table"; return 1; }
+	local file line bad=0
+	for file in README.md bench/README.md; do
+		BASE=v6.12 "$LAB/table.sh" print "$TOP/$file" | diff "$TOP/$file" - || { echo "$file's tables are not those of results/, series/ and lab/topics; run: make table"; return 1; }
+	done
 	while IFS= read -r line; do
 		grep -qxF -- "$line" "$TOP"/results/*.tap || { echo "no file in results/ has this line of README.md: $line"; bad=1; }
 	done < <(sed -nE '/seconds=/!s/^    (ok .*|[0-9]+ passed, .*)/\1/p' "$TOP/README.md")
@@ -248,6 +250,8 @@ done < <("$LAB/commands.sh" to-run)
 check "README: what it shows of the results" readme_shows_the_results
 demos=("$TOP"/results/*-demo.tsv)
 check "docs/levels.svg is of the results" picture_is_of docs/levels.svg "${demos[@]##*/}"
+mapfile -t benches < <(cd "$TOP/results" && printf '%s\n' *-amd.tsv *-intel.tsv | grep -v '\*')
+[ "${#benches[@]}" -eq 0 ] || check "docs/bench.svg is of the results" picture_is_of docs/bench.svg "${benches[@]}"
 [ ! -e "$TOP/results/v6.12-demo-session.tsv" ] || check "docs/demo.svg is of the results" picture_is_of docs/demo.svg v6.12-demo-session.tsv
 for source in "$LAB"/*.c "$LAB"/guest/*.c "$TOP"/tools/*.c "$TOP"/bench/*.c; do
 	program=$work/$(basename "$source" .c)

@@ -13,7 +13,7 @@ normal_end=0	# the emulator's status when the machine powers off
 if [ -n "${ICOUNT:-}" ]; then
 	memory=12G
 	nvdimms=()
-	[[ $ICOUNT != *dax-* ]] || nvdimms=("$ICOUNT 10242")
+	[[ $ICOUNT != *dax-* ]] || nvdimms=("$ICOUNT 18434")
 elif [ -z "${NESTED:-}" ]; then
 	memory=6G
 	nvdimms=("devdax-4k 1282" "devdax-2m 1282" "devdax-1g 4098" "fsdax-ext4 1794" "fsdax-xfs 2946")

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Draws docs/levels.svg: by which pages KVM maps a guest's memory, by base and backing, stock against series; and
-# docs/demo.svg: make demo as it ran. Takes nothing; draws what make demo RECORD=1 has left in results/, a panel of levels.svg a base.
+# Draws docs/levels.svg: by which pages KVM maps a guest's memory, by base and backing, stock against series; docs/demo.svg: make demo
+# as it ran; and docs/bench.svg: instructions, by backing, stock against series. Takes nothing; draws what make demo RECORD=1 and
+# make bench RECORD=1 have left in results/, a panel of levels.svg a base, a column of bench.svg a base and machine.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -107,3 +108,73 @@ screen() {
 
 session=v6.12-demo-session.tsv
 [ ! -e "$TOP/results/$session" ] || { screen "$TOP/results/$session" >"$work/picture"; finish demo "$session"; }
+
+# instructions FILE FIGURE: a line for each backing: its name, and instructions of that figure for each MiB on the stock kernel and with the series.
+instructions() {
+	awk -F'\t' -v figures="$2" '
+		BEGIN { n = split(figures, part, " "); for (i = 1; i <= n; i++) wanted[part[i]] }
+		/^#/ || $1 == "base" || $6 != 1 || !($7 in wanted) { next }
+		!($4 in size) { size[$4] = $5; order[++m] = $4 }
+		$5 == size[$4] { cost[$4, $3] += $10 / $5 }
+		END { for (i = 1; i <= m; i++) printf "\"%s\"\t%.3f\t%.3f\n", order[i], cost[order[i], "stock"], cost[order[i], "series"] }' "$1"
+}
+
+# growth FILE BACKING: a line for each size: MiB, and instructions of a fault on the stock kernel and with the series.
+growth() {
+	awk -F'\t' -v backing="$2" '
+		$4 != backing || $6 != 1 || $7 != "guest-mapped" { next }
+		!($5 in seen) { order[++m] = $5; seen[$5] }
+		{ cost[$5, $3] = $11 }
+		END { for (i = 1; i <= m; i++) print order[i], cost[order[i], "stock"], cost[order[i], "series"] }' "$1"
+}
+
+mapfile -t results < <(cd "$TOP/results" && printf '%s\n' *-amd.tsv *-intel.tsv | grep -v '\*' | sort -V)
+[ "${#results[@]}" -gt 0 ] || exit 0
+{
+	echo "set terminal svg size $((480 * ${#results[@]})),1230 noenhanced font 'sans-serif,13' background 'white'"
+	echo "set output '$work/picture'"
+	echo "set multiplot layout 3,${#results[@]} columnsfirst"
+	for result in "${results[@]}"; do
+		name=${result%.tsv}
+		kernel=$(sed -n 's/^# kernel: Linux \([^,]*\),.*/\1/p' "$TOP/results/$result")
+		cat <<-END
+			set key outside bottom center horizontal
+			set grid ytics lc rgb '#dddddd'
+			set style data histograms
+			set style histogram clustered gap 1
+			set style fill solid border lc rgb 'white'
+			set boxwidth 0.9
+			set xtics rotate by 90 right scale 0
+			set xrange [*:*]
+			set logscale y
+			set yrange [1:*]
+			set format y '%.0s %c'
+		END
+		for row in "guest-mapped:to map 1 MiB that the host has mapped" \
+			"log-on log-write log-harvest log-off recover:to log the writes to 1 MiB, and end it"; do
+			instructions "$TOP/results/$result" "${row%%:*}" >"$work/$name-${row%% *}"
+			printf 'set title "%s (%s): instructions\\n%s"\n' "$name" "$kernel" "${row#*:}"
+			echo "plot '$work/$name-${row%% *}' using 2:xtic(1) title 'stock' lc rgb '#d95f02', '' using 3 title 'series' lc rgb '#1b5e8c'"
+		done
+		cat <<-END
+			set title "$name ($kernel): instructions of a fault\nby the guest's MiB that the host has mapped (series)"
+			set style data linespoints
+			unset logscale y
+			set logscale x 2
+			set xtics norotate center scale 1 autofreq
+			set xlabel 'MiB'
+			set yrange [0:*]
+			set format y '%g'
+		END
+		separator=plot
+		while read -r backing; do
+			growth "$TOP/results/$result" "$backing" >"$work/$name-$backing"
+			printf "%s '%s' using 1:3 title '%s'" "$separator" "$work/$name-$backing" "$backing"
+			separator=,
+		done < <(awk -F'\t' '/^#/ || $1 == "base" { next } !seen[$4]++ { print $4 }' "$TOP/results/$result")
+		echo
+		echo "unset logscale x; unset xlabel"
+	done
+} >"$work/script"
+gnuplot "$work/script"
+finish bench "${results[@]}"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Writes into README.md what is derived: the tables of bases and features and of mutants, what make demo prints, and the
-# numbers of the lines that it shows of make kselftest.
-# Takes nothing; or: print, and prints README.md as it would be; demo FILE, and prints the rows that make demo has left there.
+# numbers of the lines that it shows of make kselftest; and into bench/README.md the figures and the targets that are missed.
+# Takes nothing; or: print FILE, and prints that file as it would be; demo FILE, and prints the rows that make demo has left there.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -155,7 +155,51 @@ mutants() {
 		}'
 }
 
-# The README with what stands between "make table: WHAT" and the next end made anew.
+# The results of make bench that are there, by base and machine.
+benches() { (cd "$TOP/results" && printf '%s\n' *-amd.tsv *-intel.tsv | grep -v '\*' | sort -V); }
+
+# bench FIGURE: its instructions of a fault on each kind of memory, or for each 4K where there are no faults, in every result of make bench.
+bench() {
+	local results
+	mapfile -t results < <(benches)
+	[ "${#results[@]}" -gt 0 ] || return 0
+	(cd "$TOP/results" && awk -F'\t' -v figure="$1" '
+		/^#/ || $1 == "base" { next }
+		!(($4, FILENAME) in size) { size[$4, FILENAME] = $5; if (!seen[$4]++) order[++n] = $4 }
+		$7 == figure && $6 == 1 && $5 == size[$4, FILENAME] { cost[$4, FILENAME, $3] = $9 ? $10 / $9 : $10 / ($5 * 256); last = last ? last : FILENAME }
+		END {
+			printf "| |"
+			for (f = 1; f < ARGC; f++) { name = ARGV[f]; sub(/\.tsv$/, "", name); printf " %s, stock | series |", name }
+			printf "\n|---|"
+			for (f = 1; f < ARGC; f++) printf "---|---|"
+			print ""
+			for (i = 1; i <= n; i++) {
+				line = "| " order[i] " |"
+				some = 0
+				for (f = 1; f < ARGC; f++)
+					for (k = 1; k <= 2; k++) {
+						key = order[i] SUBSEP ARGV[f] SUBSEP (k == 1 ? "stock" : "series")
+						line = line " " (key in cost ? sprintf("%.0f", cost[key]) : "") " |"
+						some += key in cost
+					}
+				if (some) print line
+			}
+		}' "${results[@]}")
+}
+
+# The targets that are missed, by result.
+missed() {
+	local result name base cpu
+	while read -r result; do
+		name=${result%.tsv}
+		base=${name%-*} cpu=${name##*-}
+		printf '%s:\n\n' "$name"
+		BASE=$base CPU=$cpu "$LAB/bench-table.sh" "$TOP/results/$result" | sed -n 's/^missed: /- /p; $s/.*/&, by the rules above/p' | sed '$s/^/\n/'
+		echo
+	done < <(benches)
+}
+
+# The FILE with what stands between "make table: WHAT" and the next end made anew.
 print() {
 	local line skip='' old base backings
 	while IFS= read -r line; do
@@ -171,6 +215,12 @@ print() {
 		'<!-- make table: bases -->') skip=1; bases ;;
 		'<!-- make table: mutants -->') skip=1; mutants ;;
 		'<!-- make table: tests -->') skip=tests old='' ;;
+		'<!-- make table: missed -->') skip=1; missed ;;
+		'<!-- make table: bench '*)
+			skip=1
+			read -r _ _ _ _ base _ <<<"$line"
+			bench "$base"
+			;;
 		'<!-- make table: demo '*)
 			# a base, and an extended regular expression on the backings if not all are shown
 			skip=1
@@ -182,14 +232,19 @@ print() {
 			[ "$base" != v6.12 ] || [ ! -e "$TOP/results/v6.12-demo-session.tsv" ] || printf '![A recording of `make demo`](docs/demo.svg)\n\n'
 			;;
 		esac
-	done <"$TOP/README.md"
+	done <"$1"
 }
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-table.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 case ${1:-} in
 demo) demo "$2" ;;
-print) print ;;
-'') print >"$work/README.md"; cat "$work/README.md" >"$TOP/README.md" ;;
-*) die 2 "usage: table.sh [print | demo FILE]" ;;
+print) print "$2" ;;
+'')
+	for file in README.md bench/README.md; do
+		print "$TOP/$file" >"$work/new"
+		cat "$work/new" >"$TOP/$file"
+	done
+	;;
+*) die 2 "usage: table.sh [print FILE | demo FILE]" ;;
 esac
