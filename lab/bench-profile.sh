@@ -4,6 +4,8 @@
 # on the one without, or BACKINGS=<one> for the stock kernel against the series; and SIZE=<MiB>, 8 if not given.
 # Leaves build/<base>/<kernel>/profile-<cpu>-<backing>.tsv, which have every figure: A=<file> B=<file> takes two of these as they are.
 set -euo pipefail
+[ -z "${MUTANT:-}" ] || { echo "bench-profile.sh: make bench-profile is for the stock kernel and the series, not for MUTANT=" >&2; exit 2; }
+export CONFIG=bench
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
@@ -72,7 +74,6 @@ files=()
 if [ -n "${A:-}${B:-}" ]; then
 	files=("${A:-}" "${B:-}")
 else
-	[ -z "${MUTANT:-}${CONFIG:-}" ] || die 2 "make bench-profile is for the stock kernel and the series"
 	read -ra backings <<<"${BACKINGS:-devdax-2m hugetlbfs-2m}"
 	case ${#backings[@]} in
 	1) cases=("1 ${backings[0]}" " ${backings[0]}") ;;
@@ -81,7 +82,7 @@ else
 	esac
 	for of in "${cases[@]}"; do
 		STOCK=${of% *} PROFILE_OF=${of#* } "$0"
-		files+=("$BUILD/$BASE/$([ -n "${of% *}" ] && echo stock || echo series)/profile-$CPU-${of#* }.tsv")
+		files+=("$BUILD/$BASE/$([ -n "${of% *}" ] && echo stock || echo series)-$CONFIG/profile-$CPU-${of#* }.tsv")
 	done
 fi
 for file in "${files[@]}"; do

@@ -7,7 +7,9 @@ set -euo pipefail
 
 lab=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export BASE=${BASE:-v6.12}
-unset MUTANT CONFIG
+unset MUTANT
+# A kernel as distributions build it.
+export CONFIG=bench
 
 # One kernel after the other, each in a process of its own: env.sh takes STOCK from the environment.
 if [ -n "${BENCH_ROWS:-}" ]; then

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Configures the tree of BASE: tinyconfig and the fragments of lab/config, lab/config/<base>, lab/config/<CONFIG> and its <base>, and sees that every symbol asked for is there.
-# Takes STOCK=1 or MUTANT=<name>, and CONFIG=debug or dump; does nothing when neither tree nor fragments have changed.
+# Takes STOCK=1 or MUTANT=<name>, and CONFIG=debug, dump or bench; does nothing when neither tree nor fragments have changed.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -25,7 +25,9 @@ cp .config "$OUT/config-before" 2>/dev/null || true
 	make olddefconfig
 } >"$log" 2>&1 || { tail -n 5 "$log" >&2; die 1 "configuring failed; the whole log is ${log#"$TOP"/}"; }
 
-lost=$(grep -hE '^(CONFIG_|# CONFIG_.* is not set)' "${fragments[@]}" | while read -r line; do
+# Of a symbol that two fragments name, the last one counts, as it does for merge_config.sh.
+lost=$(sed -nE 's/^(CONFIG_([^=]+)=.*)/\2 \1/p; s/^(# CONFIG_(.*) is not set)/\2 \1/p' "${fragments[@]}" |
+	awk '{ asked[$1] = substr($0, length($1) + 2) } END { for (symbol in asked) print asked[symbol] }' | while read -r line; do
 	case $line in
 	CONFIG_*) grep -qxF "$line" .config || echo "  $line" ;;
 	*) name=${line#\# }; ! grep -q "^${name%% *}=" .config || echo "  $line" ;;

@@ -65,11 +65,11 @@ else
 fi
 
 case ${CONFIG:-} in
-'' | debug | dump) ;;
-*) die 2 "CONFIG=$CONFIG: the lab knows CONFIG=debug and CONFIG=dump, or none" ;;
+'' | debug | dump | bench) ;;
+*) die 2 "CONFIG=$CONFIG: the lab knows CONFIG=debug, CONFIG=dump and CONFIG=bench, or none" ;;
 esac
 
-# One mutant at a time is built, in a tree that all of them share; a debug kernel has a tree of its own.
+# One mutant at a time is built, in a tree that all of them share; a kernel of another CONFIG has a tree of its own.
 OUT=$BUILD/$BASE/${VARIANT%%-*}${CONFIG:+-$CONFIG}
 TREE=$OUT/tree
 MODULES=$OUT/modules
@@ -169,7 +169,7 @@ machine_version() {
 # depends_on WORDS PART...: the head of a recorded result: what it was run on (the WORDS are those for the kernel), and of which
 # parts of the series it is, kernel and tests.
 depends_on() {
-	echo "# kernel: Linux $(make -s -C "$BUILD/$BASE/series/tree" kernelversion), $1"
+	echo "# kernel: Linux $(make -s -C "$TREE" kernelversion), $1"
 	of_series "${@:2}"
 	echo "# machine: $(machine_version)"
 	echo "# compiler: $(gcc --version | head -n 1)"
