@@ -79,9 +79,11 @@ SELFTESTS=$BUILD/$BASE/series/tree/tools/testing/selftests
 # base_field NAME: the value of a "name: value" line of series/<base>/base.
 base_field() { sed -n "s/^$1: *//p" "$SERIES/base"; }
 
-# lock NAME: waits until no other run in this checkout holds NAME; released when the script ends.
+# lock NAME: waits until no other run in this checkout holds NAME; released when the script ends. HELD names the lock that the
+# script which has started this one holds for it.
 lock() {
 	local file=$BUILD/.lock-$1 holder
+	[ "${HELD:-}" != "$1" ] || return 0
 	mkdir -p "$BUILD"
 	exec 9>>"$file"
 	if ! flock -n 9; then
