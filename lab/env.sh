@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034
 # Settings and helpers that every script of the lab shares; sourced, prints nothing.
-# Takes BASE, CPU, STOCK, MUTANT, UPTO, CONFIG, CACHE and BUILD from the environment and gives TOP, VARIANT, OUT, TREE and the rest.
+# Takes BASE, CPU, STOCK, MUTANT, UPTO, SPARSE, CONFIG, CACHE and BUILD from the environment and gives TOP, VARIANT, OUT, TREE and the rest.
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 LAB=$TOP/lab
@@ -60,6 +60,8 @@ elif [ -n "${STOCK:-}" ]; then
 	VARIANT=stock
 elif [ -n "${UPTO:-}" ]; then
 	VARIANT=upto
+elif [ -n "${SPARSE:-}" ]; then
+	VARIANT=sparse
 else
 	VARIANT=series
 fi

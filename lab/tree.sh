@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes the git work tree of BASE: the pristine source as one commit, and one commit per patch on top.
-# Takes STOCK=1 (no patches), UPTO=<n> (the first n), MUTANT=<name> (one patch more) and KSRC; commits of yours in it are never overwritten.
+# Takes STOCK=1 (no patches), UPTO=<n> (the first n), MUTANT=<name> (one patch more), SPARSE=1 (in a tree of its own, of
+# the files that the patches touch) and KSRC; commits of yours in it are never overwritten.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -65,6 +66,7 @@ for patch in "${patches[@]}"; do
 		die 1 "${patch#"$TOP"/} does not apply to Linux $(version); the series was made for $(base_field tested)"
 	}
 done
+[ "$VARIANT" != sparse ] || cat "${patches[@]}" | touched_by - | sed 's|^|/|' | git -C "$TREE" sparse-checkout set --no-cone --stdin
 git -C "$TREE" checkout -q -f -B "$BASE" "$(git -C "$beside" rev-parse HEAD)"
 rm -rf "$beside" "$TREE/.git/rebase-apply"
 git -C "$TREE" worktree prune
