@@ -13,6 +13,7 @@ patches=()
 
 repository=$(KSRC=${KSRC:-} "$LAB/source.sh")
 lock "$BASE-${VARIANT%%-*}"
+[ ! -f "$OUT/moving" ] || die 1 "${TREE#"$TOP"/} is in the middle of make rebase; run make rebase BASE=$BASE, which says what is to be done, or ends it"
 
 # What the tree is made of; the same recipe gives the same commits.
 pristine=$(git -C "$repository" rev-parse HEAD)
