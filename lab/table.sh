@@ -162,6 +162,7 @@ benches() { (cd "$TOP/results" && printf '%s\n' *-amd.tsv *-intel.tsv | grep -v 
 bench() {
 	local results
 	mapfile -t results < <(benches)
+	# shellcheck disable=SC2016
 	[ "${#results[@]}" -gt 0 ] || { printf '\nNothing is recorded yet; `make bench RECORD=1` does it.\n\n'; return; }
 	(cd "$TOP/results" && awk -F'\t' -v figure="$1" '
 		/^#/ || $1 == "base" { next }
