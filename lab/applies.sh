@@ -111,6 +111,7 @@ while read -r version suites; do
 	*) continue ;;
 	esac
 	sed -n "\\|^== $name: by_git_am|,/^== [^:]*: by_quilt/s/^Patch failed at /  does not apply: /p" "$log"
+	sed -n "\\|^== $name: by_quilt|,/^== /s/^Patch \\(.*\\) can be reverse-applied\$/  is there already: \\1/p" "$log"
 	if [ -n "$oldest" ] && [ "$(printf '%s\n' "$number" "$oldest" | sort -V | head -n 1)" != "$oldest" ]; then
 		echo "  The series is for $oldest and newer; make rebase BASE=$BASE KSRC=<tarball or tree> moves it."
 		old=$((old + 1))

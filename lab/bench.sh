@@ -18,7 +18,7 @@ if [ -n "${BENCH_ROWS:-}" ]; then
 	"$lab/kernel.sh"
 	output=$OUT/bench-$CPU
 	trap 'exit 130' INT TERM
-	# Each kind of memory gets a machine of its own, where what was measured before does not show; to boot the other takes too long.
+	# Each kind of memory gets a machine of its own, where what was measured before does not show; that of intel boots too slowly for it.
 	case $CPU in
 	amd) read -ra machines <<<"$BACKINGS" ;;
 	intel) machines=("$BACKINGS") ;;

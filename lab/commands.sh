@@ -59,7 +59,9 @@ unpack() {
 prepare() {
 	local folder=$1
 	mkdir -p "$folder/repository"
-	(cd "$TOP" && git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -Pt "$folder/repository")
+	# What was removed and is not committed yet, as by make rebase, is not there to be copied.
+	(cd "$TOP" && comm -z -23 <(git ls-files -z --cached --others --exclude-standard | sort -z) <(git ls-files -z --deleted | sort -z) |
+		xargs -0 cp --parents -Pt "$folder/repository")
 	unpack "$folder/tree"
 	git -C "$folder/tree" -c init.defaultBranch=linux init -q
 	git -C "$folder/tree" config user.name kvm-dax

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034
 # Settings and helpers that every script of the lab shares; sourced, prints nothing.
-# Takes BASE, CPU, STOCK, MUTANT, UPTO, CONFIG, CACHE and BUILD from the environment and gives TOP, VARIANT, OUT, TREE and the rest.
+# Takes BASE, CPU, STOCK, MUTANT, UPTO, SPARSE, CONFIG, CACHE and BUILD from the environment and gives TOP, VARIANT, OUT, TREE and the rest.
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 LAB=$TOP/lab
@@ -60,6 +60,8 @@ elif [ -n "${STOCK:-}" ]; then
 	VARIANT=stock
 elif [ -n "${UPTO:-}" ]; then
 	VARIANT=upto
+elif [ -n "${SPARSE:-}" ]; then
+	VARIANT=sparse
 else
 	VARIANT=series
 fi
@@ -79,9 +81,11 @@ SELFTESTS=$BUILD/$BASE/series/tree/tools/testing/selftests
 # base_field NAME: the value of a "name: value" line of series/<base>/base.
 base_field() { sed -n "s/^$1: *//p" "$SERIES/base"; }
 
-# lock NAME: waits until no other run in this checkout holds NAME; released when the script ends.
+# lock NAME: waits until no other run in this checkout holds NAME; released when the script ends. HELD names the lock that the
+# script which has started this one holds for it.
 lock() {
 	local file=$BUILD/.lock-$1 holder
+	[ "${HELD:-}" != "$1" ] || return 0
 	mkdir -p "$BUILD"
 	exec 9>>"$file"
 	if ! flock -n 9; then

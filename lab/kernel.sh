@@ -10,8 +10,10 @@ case $CPU in
 amd) "$LAB/deps.sh" build machine ;;
 intel) "$LAB/deps.sh" build intel ;;
 esac
-"$LAB/tree.sh"
-lock "$BASE-${VARIANT%%-*}"
+# Locked before the tree is made: until it is built, no other run gives it another source.
+held=$BASE-${VARIANT%%-*}
+lock "$held"
+HELD=$held "$LAB/tree.sh"
 "$LAB/config.sh"
 
 # An unchanged tree without edits needs no look by make.

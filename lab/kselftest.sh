@@ -22,6 +22,7 @@ for mode in $modes; do
 done
 lock "$BASE-${OUT##*/}-kselftest"
 "$LAB/kernel.sh"
+source=$(git -C "$TREE" rev-parse pristine)
 "$LAB/selftests.sh"
 
 # What the tests need besides the selftests: for each CPU a module for this kernel, and programs.
@@ -47,6 +48,7 @@ run_modes() {
 	local mode status start log ran='' limit
 	log=$(mktemp)
 	for mode in $modes; do
+		[ "$(git -C "$TREE" rev-parse pristine)" = "$source" ] || die 1 "another run has given ${TREE#"$TOP"/} another source meanwhile; run this again"
 		start=$SECONDS status=0
 		echo "# $BASE $VARIANT $mode: starting the machine"
 		(

@@ -12,8 +12,9 @@ trap 'rm -rf "$scratch"' EXIT
 git init -q --bare "$scratch"
 ranges=()
 for i in 0 1; do
-	BASE=${bases[i]} KSRC=${sources[i]} STOCK='' MUTANT='' CONFIG='' "$LAB/tree.sh"
-	tree=$BUILD/${bases[i]}/series/tree
+	# Not the tree of make tree, which may have work in it, a conflict, or another source.
+	SPARSE=1 BASE=${bases[i]} KSRC=${sources[i]} STOCK='' MUTANT='' UPTO='' CONFIG='' "$LAB/tree.sh"
+	tree=$BUILD/${bases[i]}/sparse/tree
 	echo "$tree/.git/objects" >>"$scratch/objects/info/alternates"
 	ranges+=("$(git -C "$tree" rev-parse pristine)..$(git -C "$tree" rev-parse HEAD)")
 done

@@ -14,6 +14,8 @@ if [ -d "$TREE/.git/rebase-apply" ] || [ -d "$TREE/.git/rebase-merge" ]; then
 fi
 [ -z "$(git -C "$TREE" status --porcelain --untracked-files=no)" ] ||
 	die 1 "${TREE#"$TOP"/} has changes that are not committed; commit them first (git add -f for new files)"
+[ "$(git -C "$TREE" rev-parse HEAD)" != "$(git -C "$TREE" rev-parse pristine)" ] ||
+	die 1 "${TREE#"$TOP"/} has no patches; after git am --abort, make rebase BASE=$BASE brings them back"
 
 new=$(mktemp -d "$BUILD/refresh.XXXXXX")
 trap 'rm -rf "$new"' EXIT

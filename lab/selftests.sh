@@ -6,8 +6,8 @@ set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
-STOCK='' MUTANT='' UPTO='' CONFIG='' "$LAB/tree.sh"
 lock "$BASE-series"
+HELD=$BASE-series STOCK='' MUTANT='' UPTO='' CONFIG='' "$LAB/tree.sh"
 targets=
 for target in ${TARGETS:-kvm vfio dax}; do
 	[ ! -d "$SELFTESTS/$target" ] || targets+=" $target"

@@ -162,7 +162,8 @@ benches() { (cd "$TOP/results" && printf '%s\n' *-amd.tsv *-intel.tsv | grep -v 
 bench() {
 	local results
 	mapfile -t results < <(benches)
-	[ "${#results[@]}" -gt 0 ] || return 0
+	# shellcheck disable=SC2016
+	[ "${#results[@]}" -gt 0 ] || { printf '\nNothing is recorded yet; `make bench RECORD=1` does it.\n\n'; return; }
 	(cd "$TOP/results" && awk -F'\t' -v figure="$1" '
 		/^#/ || $1 == "base" { next }
 		!(($4, FILENAME) in size) { size[$4, FILENAME] = $5; if (!seen[$4]++) order[++n] = $4 }

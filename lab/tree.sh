@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes the git work tree of BASE: the pristine source as one commit, and one commit per patch on top.
-# Takes STOCK=1 (no patches), UPTO=<n> (the first n), MUTANT=<name> (one patch more) and KSRC; commits of yours in it are never overwritten.
+# Takes STOCK=1 (no patches), UPTO=<n> (the first n), MUTANT=<name> (one patch more), SPARSE=1 (in a tree of its own, of
+# the files that the patches touch) and KSRC; commits of yours in it are never overwritten.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -12,6 +13,7 @@ patches=()
 
 repository=$(KSRC=${KSRC:-} "$LAB/source.sh")
 lock "$BASE-${VARIANT%%-*}"
+[ ! -f "$OUT/moving" ] || die 1 "${TREE#"$TOP"/} is in the middle of make rebase; run make rebase BASE=$BASE, which says what is to be done, or ends it"
 
 # What the tree is made of; the same recipe gives the same commits.
 pristine=$(git -C "$repository" rev-parse HEAD)
@@ -61,10 +63,14 @@ for patch in "${patches[@]}"; do
 	# The same committer and dates each time: the same series gives the same commits.
 	git -C "$beside" -c user.name=kvm-dax -c user.email=kvm-dax am -q --committer-date-is-author-date "$patch" >"$OUT/am.log" 2>&1 || {
 		grep -vE '^(hint:|When you have|If you prefer|To restore)' "$OUT/am.log" >&2
+		why="does not apply to Linux $(version); the series was made for $(base_field tested)"
+		! git -C "$beside" apply --check -R "$patch" 2>/dev/null ||
+			why="is in Linux $(version) already; KSRC= is a source without the series, and make rebase leaves out what a source has"
 		rm -rf "$beside"
-		die 1 "${patch#"$TOP"/} does not apply to Linux $(version); the series was made for $(base_field tested)"
+		die 1 "${patch#"$TOP"/} $why"
 	}
 done
+[ "$VARIANT" != sparse ] || cat "${patches[@]}" | touched_by - | sed 's|^|/|' | git -C "$TREE" sparse-checkout set --no-cone --stdin
 git -C "$TREE" checkout -q -f -B "$BASE" "$(git -C "$beside" rev-parse HEAD)"
 rm -rf "$beside" "$TREE/.git/rebase-apply"
 git -C "$TREE" worktree prune

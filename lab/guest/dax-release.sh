@@ -19,12 +19,19 @@ for device in ${LAB_RANGES:+/sys/bus/dax/drivers/device_dax/dax*}; do
 		failed=1
 	fi
 done
+# All at once: those that are in use are waited for together.
+waiting=()
 for namespace in $(ndctl list -N | sed -nE 's/.*"dev":"([^"]+)".*/\1/p'); do
-	# Who waits in the kernel cannot be killed, but left behind.
-	# shellcheck disable=SC2016
-	if ! timeout "$limit" bash -c '"$@" & wait $!' disable ndctl disable-namespace "$namespace" >/dev/null 2>&1; then
+	{
+		# Who waits in the kernel cannot be killed, but left behind.
+		# shellcheck disable=SC2016
+		timeout "$limit" bash -c '"$@" & wait $!' disable ndctl disable-namespace "$namespace" >/dev/null 2>&1 && exit
 		echo "dax-release: $namespace is still in use $limit s after the job's end" >&2
-		failed=1
-	fi
+		exit 1
+	} &
+	waiting+=($!)
+done
+for pid in "${waiting[@]}"; do
+	wait "$pid" || failed=1
 done
 exit "$failed"
