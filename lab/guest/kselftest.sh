@@ -249,12 +249,13 @@ failure() {
 
 # All backings in turn, again and again, but the pairs once; ends with an error when a line was not ok.
 soak() {
-	local end=$((SECONDS + SOAK_SECONDS)) backing log
+	local end backing log
 	log=$(mktemp)
 	{
 		for backing in "${backings[@]}"; do
 			race_pairs "$backing"
 		done
+		end=$((SECONDS + SOAK_SECONDS))
 		while [ "$SECONDS" -lt "$end" ]; do
 			for backing in "${backings[@]}"; do
 				race "$backing"
