@@ -38,7 +38,7 @@ bench-profile: ## name the functions that a figure of make bench goes to, in two
 	@lab/bench-profile.sh
 regress: ## run the kernel's own selftests, stock against series; a test that only stock passes is an error (RECORD=1 keeps the verdicts)
 	@lab/regress.sh
-soak: ## run the race test on every DAX backing for MINUTES=, with fresh seeds
+soak: ## run the race test on every DAX backing: each pair of operations, then for MINUTES= with fresh seeds
 	@lab/soak.sh
 mutants: ## show which test fails when which protection is removed (MUTANTS= for some)
 	@lab/mutants.sh
