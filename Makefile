@@ -44,6 +44,8 @@ mutants: ## show which test fails when which protection is removed (MUTANTS= for
 	@lab/mutants.sh
 plot: ## draw docs/levels.svg, docs/demo.svg and docs/bench.svg from recorded results
 	@lab/plot.sh
+record: ## run again what results/ has of another series than the present one
+	@lab/record.sh
 table: ## write what the README shows of the results, series/ and lab/topics
 	@lab/table.sh
 bisect: ## build and boot the kernel after each patch of the series (PATCHES= for some; MODES= runs the selftests, too)

@@ -128,32 +128,11 @@ in_the_order_of() {
 	diff "$work/shared-$1" "$work/shared-$BASE"
 }
 
-# The results in results/ are those of the series as it is now: of its kernel and its tests, as far as they have run either.
+# The results in results/ are those of the series as it is now.
 results_are_current() {
-	local file parts CPU command
-	for file in "$TOP/results/$BASE"-*; do
-		case $file in
-		*-stock.tap) parts=tests ;;
-		*.tap | *-selftests.tsv) parts="kernel tests" ;;
-		*) parts=kernel ;;
-		esac
-		CPU=amd
-		[[ $file != *-intel* ]] || CPU=intel
-		# shellcheck disable=SC2086
-		[ ! -e "$file" ] || [ "$(grep '^# series' "$file")" = "$(of_series $parts)" ] || {
-			case $file in
-			*-demo*.tsv) command=demo ;;
-			*-selftests.tsv) command=regress ;;
-			*-steps.tsv) command="bisect MODES=npt=1" ;;
-			*.tsv) command=bench ;;
-			*-stock.tap) command="kselftest STOCK=1" ;;
-			*) command=kselftest ;;
-			esac
-			[ "$CPU" = amd ] || command+=" CPU=$CPU"
-			echo "${file#"$TOP"/} is not of series/$BASE as it is now; run: make $command BASE=$BASE RECORD=1"
-			return 1
-		}
-	done
+	local old
+	old=$("$LAB/record.sh" list)
+	[ -z "$old" ] || { echo "not of series/$BASE as it is now; make record BASE=$BASE runs what follows:"; echo "$old"; return 1; }
 }
 
 # Whether run or not: each target of make in a document or a message is there, each variable given to it is one that is passed on.
