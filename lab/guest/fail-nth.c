@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Has the kernel's first allocation in a call fail, then in the same call the
+ * second one, and so on until the call makes no more: of slabs and of pages,
+ * and where the kernel can do that, each copy from and to user space as well.
+ * The calls are those that the series changes, on DAX memory.  Whatever one of
+ * them returns, the memory keeps its content, the call can be made again, and
+ * succeeds; and when it is undone no pin and no charge is left.
+ * MADV_HWPOISON is none of them: what fails may be the copy of the registers when
+ * the signal for it returns.
+ *
+ * Takes the path of the memory, how many MiB of it, and a PCI device that VFIO
+ * has, if the memory is to be mapped for one.  Prints of each call, after its
+ * name, how often it returned an error, and how many failures it was given.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <linux/kvm.h>
+#include <linux/vfio.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PAGE 4096UL
+#define GIB (1UL << 30)
+#define CODE PAGE		/* guest physical addresses */
+#define MEMORY GIB
+#define GUEST_PAGES 4		/* that the guest writes to */
+#define MAX_FAILURES 20000	/* no call comes near it */
+#define MADV_POPULATE_WRITE_ 23	/* the C library may not have it */
+
+/* edi: the first page, esi: the end, edx: the step */
+static const uint8_t code[] = {
+	0x89, 0x3f,	/* 1: mov %edi, (%edi) */
+	0x01, 0xd7,	/* add %edx, %edi */
+	0x39, 0xf7,	/* cmp %esi, %edi */
+	0x72, 0xf8,	/* jb 1b */
+	0xf4,		/* hlt */
+};
+
+static const char *path;
+static size_t size;
+static int dax, fail_nth, container = -1, vm, vcpu;
+static struct kvm_run *run;
+static char *memory, *place;	/* where it is mapped, and where mremap() moves it */
+static uint64_t iova;		/* where the device has it */
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "fail-nth: %s: %s: %s\n", path, what, strerror(errno));
+	exit(1);
+}
+
+static int do_ioctl(int fd, unsigned long request, const char *what, void *arg)
+{
+	int ret = ioctl(fd, request, arg);
+
+	if (ret < 0)
+		fail(what);
+	return ret;
+}
+
+#define DO_IOCTL(fd, request, arg) do_ioctl(fd, request, #request, (void *)(arg))
+
+static void put(const char *file, const char *words)
+{
+	int fd = open(file, O_WRONLY);
+
+	if (fd < 0 || write(fd, words, strlen(words)) != (ssize_t)strlen(words))
+		fail(file);
+	close(fd);
+}
+
+/* The number after @word in @file; 0 if there is no such line. */
+static long number(const char *file, const char *word)
+{
+	FILE *lines = fopen(file, "r");
+	char line[256];
+	long value = 0;
+
+	if (!lines)
+		fail(file);
+	while (fgets(line, sizeof(line), lines)) {
+		if (!strncmp(line, word, strlen(word)))
+			value = atol(line + strlen(word));
+	}
+	fclose(lines);
+	return value;
+}
+
+/* Of the whole machine.  Before v5.7 nothing counts them. */
+static long pins(void)
+{
+	/* Each CPU has a share of its own that it adds now and then. */
+	put("/proc/sys/vm/stat_refresh", "1");
+	return number("/proc/vmstat", "nr_foll_pin_acquired ") - number("/proc/vmstat", "nr_foll_pin_released ");
+}
+
+static long charged(void)
+{
+	return number("/proc/self/status", "VmLck:");
+}
+
+/*
+ * The calls, what each of them finds, and what undoes it
+ */
+
+static void map(void)
+{
+	if (mmap(memory, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, dax, 0) != memory)
+		fail("mmap");
+}
+
+static void map_touched(void)
+{
+	map();
+	memory[0] = memory[size - 1] = 'x';
+}
+
+/* For a device; elsewhere each time, so that the IOMMU needs page tables. */
+static void map_for_device(void)
+{
+	static unsigned int times;
+
+	map_touched();
+	iova = (4 + times++ % 256) * GIB;
+}
+
+static int nothing(void)
+{
+	return 0;
+}
+
+static int vfio_map(void)
+{
+	struct vfio_iommu_type1_dma_map arg = {
+		.argsz = sizeof(arg),
+		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+		.vaddr = (uintptr_t)memory,
+		.iova = iova,
+		.size = size,
+	};
+
+	return ioctl(container, VFIO_IOMMU_MAP_DMA, &arg);
+}
+
+static int vfio_unmap(void)
+{
+	struct vfio_iommu_type1_dma_unmap arg = { .argsz = sizeof(arg), .iova = iova, .size = size };
+
+	return ioctl(container, VFIO_IOMMU_UNMAP_DMA, &arg);
+}
+
+static void map_for_vfio(void)
+{
+	map_for_device();
+	if (vfio_map())
+		fail("VFIO_IOMMU_MAP_DMA");
+}
+
+static int move(void)
+{
+	return mremap(memory, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, place) == MAP_FAILED ? -1 : 0;
+}
+
+static int move_back(void)
+{
+	return mremap(place, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, memory) == MAP_FAILED ? -1 : 0;
+}
+
+static int protect(void)
+{
+	return mprotect(memory, size, PROT_READ);
+}
+
+static int populate(void)
+{
+	return madvise(memory, size, MADV_POPULATE_WRITE_);
+}
+
+/* A page fault of user space does not fail for want of memory: it is taken again. */
+static int touch(void)
+{
+	memory[0] = memory[size - 1] = 'x';
+	return 0;
+}
+
+static int set_slot(uint32_t flags, size_t bytes)
+{
+	struct kvm_userspace_memory_region arg = {
+		.slot = 1,
+		.flags = flags,
+		.guest_phys_addr = MEMORY,
+		.memory_size = bytes,
+		.userspace_addr = (uintptr_t)memory,
+	};
+
+	return ioctl(vm, KVM_SET_USER_MEMORY_REGION, &arg);
+}
+
+static int make_slot(void)
+{
+	return set_slot(0, size);
+}
+
+static int delete_slot(void)
+{
+	return set_slot(0, 0);
+}
+
+static int log_slot(void)
+{
+	return set_slot(KVM_MEM_LOG_DIRTY_PAGES, size);
+}
+
+static int run_guest(void)
+{
+	struct kvm_regs regs = {
+		.rip = CODE, .rdi = MEMORY, .rsi = MEMORY + size, .rdx = size / GUEST_PAGES, .rflags = 2,
+	};
+
+	if (ioctl(vcpu, KVM_SET_REGS, &regs))
+		return -1;
+	do {
+		if (ioctl(vcpu, KVM_RUN, 0) && errno != EINTR)
+			return -1;
+	} while (run->exit_reason == KVM_EXIT_INTR);
+	if (run->exit_reason == KVM_EXIT_HLT)
+		return 0;
+	/* What the guest needed could not be copied, and KVM took it for something else. */
+	errno = EIO;
+	return -1;
+}
+
+static void map_for_guest(void)
+{
+	map_touched();
+	if (make_slot())
+		fail("KVM_SET_USER_MEMORY_REGION");
+}
+
+/* All that the guest has written, and nothing else. */
+static int check_guest(void)
+{
+	for (int i = 0; i < GUEST_PAGES; i++) {
+		uint32_t word = MEMORY + size / GUEST_PAGES * i;
+
+		if (memcmp(memory + size / GUEST_PAGES * i, &word, sizeof(word))) {
+			errno = EIO;
+			return -1;
+		}
+		memset(memory + size / GUEST_PAGES * i, 0, sizeof(word));
+	}
+	return delete_slot();
+}
+
+static void map_for_running(void)
+{
+	map_for_guest();
+	if (run_guest())
+		fail("KVM_RUN");
+}
+
+static const struct call {
+	const char *name;
+	void (*before)(void);
+	int (*call)(void);
+	int (*undo)(void);
+	bool vfio;
+} calls[] = {
+	{ "vfio_map", map_for_device, vfio_map, vfio_unmap, true },
+	{ "vfio_unmap", map_for_vfio, vfio_unmap, nothing, true },
+	{ "mremap", map_touched, move, move_back, false },
+	{ "mprotect", map_touched, protect, nothing, false },
+	{ "touch", map, touch, nothing, false },
+	{ "populate", map, populate, nothing, false },
+	{ "slot", map_touched, make_slot, delete_slot, false },
+	{ "run", map_for_guest, run_guest, check_guest, false },
+	{ "log", map_for_running, log_slot, delete_slot, false },
+};
+
+static void expect(const struct call *call, long nth, bool ok, const char *what)
+{
+	if (ok)
+		return;
+	fprintf(stderr, "fail-nth: %s: %s, failure %ld: %s\n", path, call->name, nth, what);
+	exit(1);
+}
+
+/* What map_touched() wrote, but for what the guest writes over. */
+static bool keeps_content(const struct call *call)
+{
+	if (call->before == map)
+		return true;
+	return memory[size - 1] == 'x' && (memory[0] == 'x' || call->before == map_for_guest || call->before == map_for_running);
+}
+
+/* Makes the call with its nth allocation or copy failing; returns whether there was one. */
+static bool make_call(const struct call *call, long nth, int *err)
+{
+	char words[16];
+
+	snprintf(words, sizeof(words), "%ld", nth);
+	if (pwrite(fail_nth, words, strlen(words), 0) < 0)
+		fail("fail-nth");
+	*err = call->call() ? errno : 0;
+	/* What is left to count; if this is what fails, it was none of the call's. */
+	memset(words, 0, sizeof(words));
+	if (pread(fail_nth, words, sizeof(words) - 1, 0) <= 0)
+		words[0] = '1';
+	if (pwrite(fail_nth, "0", 1, 0) < 0)
+		fail("fail-nth");
+	return !atoi(words);
+}
+
+static void try(const struct call *call)
+{
+	long nth, failed = 0, pins_before = pins(), charged_before = charged();
+	bool given = true;
+	int err;
+
+	for (nth = 1; given; nth++) {
+		expect(call, nth, nth <= MAX_FAILURES, "there is no end of them");
+		call->before();
+		given = make_call(call, nth, &err);
+		if (err) {
+			failed++;
+			expect(call, nth, given, strerror(err));
+			expect(call, nth, keeps_content(call), "the memory has changed");
+			expect(call, nth, !call->call(), "the next call fails, too");
+		}
+		expect(call, nth, !call->undo(), "it cannot be undone");
+		expect(call, nth, keeps_content(call), "the memory has changed when all is undone");
+		expect(call, nth, pins() == pins_before, "pins are left");
+		expect(call, nth, charged() == charged_before, "a charge is left");
+	}
+	printf(" %s=%ld/%ld", call->name, failed, nth - 2);
+	fflush(stdout);
+}
+
+static void inject(void)
+{
+	static const char *const what[] = { "failslab", "fail_page_alloc", "fail_usercopy" };
+	char file[96];
+
+	for (size_t i = 0; i < sizeof(what) / sizeof(*what); i++) {
+		snprintf(file, sizeof(file), "/sys/kernel/debug/%s", what[i]);
+		/* v5.4 has no fail_usercopy. */
+		if (i == 2 && access(file, F_OK))
+			continue;
+		snprintf(file, sizeof(file), "/sys/kernel/debug/%s/verbose", what[i]);
+		put(file, "0");
+		if (i == 2)
+			continue;
+		/* Also those that may wait, i.e. nearly all. */
+		snprintf(file, sizeof(file), "/sys/kernel/debug/%s/ignore-gfp-wait", what[i]);
+		put(file, "N");
+	}
+	put("/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem", "N");
+	put("/sys/kernel/debug/fail_page_alloc/min-order", "0");
+	fail_nth = open("/proc/self/fail-nth", O_RDWR);
+	if (fail_nth < 0)
+		fail("/proc/self/fail-nth");
+}
+
+static void open_vfio(const char *device)
+{
+	char file[128], link[128] = "";
+	int group;
+
+	snprintf(file, sizeof(file), "/sys/bus/pci/devices/%s/iommu_group", device);
+	if (readlink(file, link, sizeof(link) - 1) < 0)
+		fail(file);
+	snprintf(file, sizeof(file), "/dev/vfio/%s", basename(link));
+	group = open(file, O_RDWR);
+	container = open("/dev/vfio/vfio", O_RDWR);
+	if (group < 0 || container < 0)
+		fail(file);
+	DO_IOCTL(group, VFIO_GROUP_SET_CONTAINER, &container);
+	DO_IOCTL(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU);
+}
+
+/* Protected mode without paging: what the guest calls an address is one of its physical memory. */
+static void open_kvm(void)
+{
+	const struct kvm_segment flat = {
+		.limit = 0xffffffff, .present = 1, .s = 1, .db = 1, .g = 1, .type = 3,
+	};
+	struct kvm_userspace_memory_region slot = { .guest_phys_addr = CODE, .memory_size = PAGE };
+	struct kvm_sregs sregs;
+	void *page;
+	int kvm;
+
+	kvm = open("/dev/kvm", O_RDWR);
+	if (kvm < 0)
+		fail("/dev/kvm");
+	vm = DO_IOCTL(kvm, KVM_CREATE_VM, 0);
+	DO_IOCTL(vm, KVM_SET_TSS_ADDR, 0xfffbd000);
+	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (page == MAP_FAILED)
+		fail("mmap of the code");
+	memcpy(page, code, sizeof(code));
+	slot.userspace_addr = (uintptr_t)page;
+	DO_IOCTL(vm, KVM_SET_USER_MEMORY_REGION, &slot);
+	vcpu = DO_IOCTL(vm, KVM_CREATE_VCPU, 0);
+	run = mmap(NULL, DO_IOCTL(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
+	if (run == MAP_FAILED)
+		fail("mmap of the vCPU");
+	DO_IOCTL(vcpu, KVM_GET_SREGS, &sregs);
+	sregs.cr0 |= 1;
+	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = sregs.cs = flat;
+	sregs.cs.type = 11;
+	sregs.cs.selector = 8;
+	DO_IOCTL(vcpu, KVM_SET_SREGS, &sregs);
+}
+
+int main(int argc, char **argv)
+{
+	struct stat st;
+	char *room;
+
+	if (argc < 3) {
+		fprintf(stderr, "usage: fail-nth PATH MIB [PCI-DEVICE]\n");
+		return 2;
+	}
+	path = argv[1];
+	size = strtoul(argv[2], NULL, 0) << 20;
+	dax = open(path, O_RDWR);
+	if (dax < 0 || fstat(dax, &st))
+		fail("open");
+	inject();
+	open_kvm();
+	if (argc > 3)
+		open_vfio(argv[3]);
+
+	/* Two places, each as aligned as the largest page. */
+	room = mmap(NULL, 3 * GIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (room == MAP_FAILED)
+		fail("mmap");
+	memory = (char *)(((uintptr_t)room + GIB - 1) & ~(GIB - 1));
+	place = memory + GIB;
+
+	printf("%s", path);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
+		if (calls[i].vfio && container < 0)
+			continue;
+		/* A file system may answer any failure by SIGBUS. */
+		if (calls[i].call == touch && !S_ISCHR(st.st_mode))
+			continue;
+		/* An allocation for each 2M of 1G, and seconds for each of them. */
+		if (calls[i].call == log_slot && size == GIB)
+			continue;
+		map();
+		if (calls[i].call == populate && populate()) {
+			printf(" populate=none");
+			continue;
+		}
+		try(&calls[i]);
+	}
+	printf("\n");
+	return 0;
+}

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Has the allocations fail that VFIO, KVM, mremap(), mprotect() and page faults make for DAX memory, one after the other, and sees
+# that nothing is left behind; prints of each call how often it failed, and of how many failures.
+# Takes the backings, all if none is given; needs a kernel with fault injection: make run CONFIG=debug JOB=lab/guest/fail-nth.sh
+set -euo pipefail
+# shellcheck source=lab/help.sh
+. "$(dirname "$0")/../help.sh"
+
+[ -e /proc/self/fail-nth ] || { echo "fail-nth: this kernel injects no faults; CONFIG=debug makes one that does" >&2; exit 1; }
+program=$(mktemp)
+gcc -O2 -Wall -Wextra -Werror -o "$program" "$(dirname "$0")/fail-nth.c"
+modprobe "$(grep -q vmx /proc/cpuinfo && echo kvm_intel || echo kvm_amd)"
+device=$("$(dirname "$0")/vfio-setup.sh")
+backings=("$@")
+[ $# -gt 0 ] || IFS=, read -ra backings <<<"$LAB_BACKINGS"
+for backing in "${backings[@]}"; do
+	case $backing in
+	devdax-1g) "$program" "/dax/$backing" 1024 ${device:+"$device"} ;;
+	devdax-*) "$program" "/dax/$backing" 2 ${device:+"$device"} ;;
+	*)
+		# Written, so that a page fault maps a block and does no more.
+		dd if=/dev/zero of="/dax/$backing/memory" bs=2M count=1 conv=fsync status=none
+		"$program" "/dax/$backing/memory" 2
+		;;
+	esac
+done
+rm "$program"
