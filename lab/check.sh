@@ -131,7 +131,7 @@ in_the_order_of() {
 # The results in results/ are those of the series as it is now.
 results_are_current() {
 	local old
-	old=$("$LAB/record.sh" list)
+	old=$(BASE=$BASE "$LAB/record.sh" list) || return 1
 	[ -z "$old" ] || { echo "not of series/$BASE as it is now; make record BASE=$BASE runs what follows:"; echo "$old"; return 1; }
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs again what results/ has of another series of BASE than the one that is there now, and keeps it; then come make table and make plot.
-# Takes BASE; or: list, and prints of each such file its name and the command that makes it anew, and runs none.
+# Runs again each result in results/ that was recorded with another state of series/BASE, and then make table and make plot.
+# Takes BASE and KSRC; or: list, and prints the name of each such file and the command that makes it anew, and runs none.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -20,16 +20,14 @@ old_results() {
 		# shellcheck disable=SC2086
 		[ "$(grep '^# series' "$file")" != "$(of_series $parts)" ] || continue
 		case $file in
-		*-demo-session.tsv) continue ;;	# comes with demo.tsv
-		*-demo.tsv) command="make demo" ;;
+		*-demo*.tsv) command="make demo" ;;
 		*-selftests.tsv) command="make regress" ;;
 		*-steps.tsv) command="make bisect MODES=npt=1" ;;
 		*.tsv) command="make bench" ;;
 		*-stock.tap) command="make kselftest STOCK=1" ;;
 		*) command="make kselftest" ;;
 		esac
-		[ "$CPU" = amd ] || command+=" CPU=$CPU"
-		printf '%s\t%s BASE=%s RECORD=1\n' "${file#"$TOP"/}" "$command" "$BASE"
+		printf '%s\t%s BASE=%s CPU=%s RECORD=1\n' "${file#"$TOP"/}" "$command" "$BASE" "$CPU"
 	done
 }
 
@@ -40,18 +38,15 @@ list) old_results; exit ;;
 esac
 
 trap 'exit 130' INT TERM
-mapfile -t old < <(old_results)
-[ "${#old[@]}" -gt 0 ] || { say "all of results/$BASE-* is of the series as it is now"; exit; }
-for line in "${old[@]}"; do
-	say "${line%%	*}: ${line#*	}"
-	status=0
-	read -ra command <<<"${line#*	}"
-	"${command[@]}" || status=$?
-	# On the stock kernel tests fail, and are recorded so.
-	case $line-$status in
-	*-0 | *-stock.tap*) ;;
-	*) die 1 "${line#*	} ended with status $status; what is left is kept for the next run" ;;
-	esac
-done
+while IFS=$'\t' read -r file what; do
+	say "$file: $what"
+	read -ra command <<<"$what"
+	# What was said for this run is not for those; a test that fails is in the result.
+	env -u MAKEFLAGS -u MFLAGS -u CPU -u STOCK -u MUTANT -u CONFIG -u MODES -u TESTS -u TARGETS -u REPEAT -u SIZE -u GROWTH -u BACKINGS \
+		-u KERNEL_WORDS -u PATCHES "${command[0]}" -C "$TOP" "${command[@]:1}" </dev/null || true
+	! old_results | grep -q "^$file	" || die 1 "$what has recorded nothing; the reason is above"
+done < <(old_results | sort -u -t $'\t' -k 2)
+cd "$TOP"
 "$LAB/table.sh"
 "$LAB/plot.sh"
+! grep -H '^not ok' results/"$BASE"-{amd,intel}.tap || die 1 "tests that fail are recorded (above); mend them, or what fails them"
