@@ -58,10 +58,12 @@ for patch in $(series_patches); do
 		"$LAB/machine.sh" run true >&2 || verdict='not '
 	elif [ -z "$verdict" ]; then
 		if tests "$name"; then
-			comm -23 "$steps/$before" "$steps/$name" | sed 's/^/# no longer passes: /'
-			[ -z "$(comm -23 "$steps/$before" "$steps/$name")" ] || verdict='not '
-			comm -13 "$steps/$before" "$steps/$name" | sed "s/^/$name	/" >>"$steps/gained"
-			said=" tests=$(wc -l <"$steps/$name") more=$(comm -13 "$steps/$before" "$steps/$name" | wc -l)"
+			comm -23 "$steps/$before" "$steps/$name" >"$steps/lost"
+			comm -13 "$steps/$before" "$steps/$name" >"$steps/more"
+			sed 's/^/# no longer passes: /' "$steps/lost"
+			[ ! -s "$steps/lost" ] || verdict='not '
+			sed "s/^/$name	/" "$steps/more" >>"$steps/gained"
+			said=" tests=$(wc -l <"$steps/$name") more=$(wc -l <"$steps/more")"
 			before=$name
 		else
 			verdict='not '

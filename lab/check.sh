@@ -229,7 +229,7 @@ done < <("$LAB/commands.sh" to-run)
 check "README: what it shows of the results" readme_shows_the_results
 demos=("$TOP"/results/*-demo.tsv)
 check "docs/levels.svg is of the results" picture_is_of docs/levels.svg "${demos[@]##*/}"
-mapfile -t benches < <(cd "$TOP/results" && printf '%s\n' *-amd.tsv *-intel.tsv | grep -v '\*')
+mapfile -t benches < <(bench_results)
 [ "${#benches[@]}" -eq 0 ] || check "docs/bench.svg is of the results" picture_is_of docs/bench.svg "${benches[@]}"
 [ ! -e "$TOP/results/v6.12-demo-session.tsv" ] || check "docs/demo.svg is of the results" picture_is_of docs/demo.svg v6.12-demo-session.tsv
 for source in "$LAB"/*.c "$LAB"/guest/*.c "$TOP"/tools/*.c "$TOP"/bench/*.c; do

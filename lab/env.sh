@@ -162,6 +162,9 @@ of_series() {
 	done
 }
 
+# bench_results: the names of the results of make bench that are recorded, by base and machine.
+bench_results() { (cd "$TOP/results" && printf '%s\n' *-amd.tsv *-intel.tsv | grep -v '\*' | sort -V); }
+
 # machine_version: names the emulator and its version.
 machine_version() {
 	case $CPU in

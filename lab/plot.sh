@@ -119,16 +119,13 @@ instructions() {
 		END { for (i = 1; i <= m; i++) printf "\"%s\"\t%.3f\t%.3f\n", order[i], cost[order[i], "stock"], cost[order[i], "series"] }' "$1"
 }
 
-# growth FILE BACKING: a line for each size: MiB, and instructions of a fault on the stock kernel and with the series.
+# growth FILE BACKING: a line for each size: MiB, and instructions of a fault with the series.
 growth() {
 	awk -F'\t' -v backing="$2" '
-		$4 != backing || $6 != 1 || $7 != "guest-mapped" { next }
-		!($5 in seen) { order[++m] = $5; seen[$5] }
-		{ cost[$5, $3] = $11 }
-		END { for (i = 1; i <= m; i++) print order[i], cost[order[i], "stock"], cost[order[i], "series"] }' "$1"
+		$3 == "series" && $4 == backing && $6 == 1 && $7 == "guest-mapped" { print $5, $11 }' "$1"
 }
 
-mapfile -t results < <(cd "$TOP/results" && printf '%s\n' *-amd.tsv *-intel.tsv | grep -v '\*' | sort -V)
+mapfile -t results < <(bench_results)
 [ "${#results[@]}" -gt 0 ] || exit 0
 {
 	echo "set terminal svg size $((480 * ${#results[@]})),1230 noenhanced font 'sans-serif,13' background 'white'"
@@ -169,7 +166,7 @@ mapfile -t results < <(cd "$TOP/results" && printf '%s\n' *-amd.tsv *-intel.tsv 
 		separator=plot
 		while read -r backing; do
 			growth "$TOP/results/$result" "$backing" >"$work/$name-$backing"
-			printf "%s '%s' using 1:3 title '%s'" "$separator" "$work/$name-$backing" "$backing"
+			printf "%s '%s' using 1:2 title '%s'" "$separator" "$work/$name-$backing" "$backing"
 			separator=,
 		done < <(awk -F'\t' '/^#/ || $1 == "base" { next } !seen[$4]++ { print $4 }' "$TOP/results/$result")
 		echo

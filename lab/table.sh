@@ -155,19 +155,16 @@ mutants() {
 		}'
 }
 
-# The results of make bench that are there, by base and machine.
-benches() { (cd "$TOP/results" && printf '%s\n' *-amd.tsv *-intel.tsv | grep -v '\*' | sort -V); }
-
 # bench FIGURE: its instructions of a fault on each kind of memory, or for each 4K where there are no faults, in every result of make bench.
 bench() {
 	local results
-	mapfile -t results < <(benches)
+	mapfile -t results < <(bench_results)
 	# shellcheck disable=SC2016
 	[ "${#results[@]}" -gt 0 ] || { printf '\nNothing is recorded yet; `make bench RECORD=1` does it.\n\n'; return; }
 	(cd "$TOP/results" && awk -F'\t' -v figure="$1" '
 		/^#/ || $1 == "base" { next }
 		!(($4, FILENAME) in size) { size[$4, FILENAME] = $5; if (!seen[$4]++) order[++n] = $4 }
-		$7 == figure && $6 == 1 && $5 == size[$4, FILENAME] { cost[$4, FILENAME, $3] = $9 ? $10 / $9 : $10 / ($5 * 256); last = last ? last : FILENAME }
+		$7 == figure && $6 == 1 && $5 == size[$4, FILENAME] { cost[$4, FILENAME, $3] = $9 ? $10 / $9 : $10 / ($5 * 256) }
 		END {
 			printf "| |"
 			for (f = 1; f < ARGC; f++) { name = ARGV[f]; sub(/\.tsv$/, "", name); printf " %s, stock | series |", name }
@@ -197,7 +194,7 @@ missed() {
 		printf '%s:\n\n' "$name"
 		BASE=$base CPU=$cpu "$LAB/bench-table.sh" "$TOP/results/$result" | sed -n 's/^missed: /- /p; $s/.*/&, by the rules above/p' | sed '$s/^/\n/'
 		echo
-	done < <(benches)
+	done < <(bench_results)
 }
 
 # The FILE with what stands between "make table: WHAT" and the next end made anew.
