@@ -8,6 +8,7 @@ set -euo pipefail
 
 [ -e /proc/self/fail-nth ] || { echo "fail-nth: this kernel injects no faults; CONFIG=debug makes one that does" >&2; exit 1; }
 program=$(mktemp)
+trap 'rm -f "$program"' EXIT
 gcc -O2 -Wall -Wextra -Werror -o "$program" "$(dirname "$0")/fail-nth.c"
 modprobe "$(grep -q vmx /proc/cpuinfo && echo kvm_intel || echo kvm_amd)"
 device=$("$(dirname "$0")/vfio-setup.sh")
@@ -24,4 +25,3 @@ for backing in "${backings[@]}"; do
 		;;
 	esac
 done
-rm "$program"

@@ -165,17 +165,20 @@ path() {
 # tap NAME WORDS PREFIX COMMAND...: runs a test that prints TAP lines; in their names PREFIX stands for what matches WORDS.
 # Of a case that is skipped kselftest's lines have the name, and a colon, after the word SKIP; in v5.4 they are "not ok".
 tap() {
-	local name=$1 words=$2 prefix=$3 start=$SECONDS status=0 log
+	local name=$1 words=$2 prefix=$3 start=$SECONDS status=0 log lines
 	shift 3
 	grep -qE "$only" <<<"$mode $name" || return 0
 	log=$(mktemp)
 	limited $((600 * slower)) "$@" >"$log" 2>&1 || status=$?
-	sed -nE "s/^(not )?ok [0-9]+ # SKIP $words([^:]*): /ok $mode $prefix\2 # SKIP /p; t; s/^(ok|not ok) [0-9]+ $words/\1 $mode $prefix/p; /^# /p" "$log"
+	lines=$(sed -nE "s/^(not )?ok [0-9]+ # SKIP $words([^:]*): /ok $mode $prefix\2 # SKIP /p; t
+		s/^(not )?ok [0-9]+ # SKIP /ok $mode $prefix# SKIP /p; t
+		s/^(ok|not ok) [0-9]+ $words/\1 $mode $prefix/p; /^# /p" "$log")
+	echo "$lines"
 	echo "# $mode $name: $((SECONDS - start)) s"
 	# An exit that its lines do not explain.
 	if [ "$status" -eq 4 ]; then
 		echo "ok $mode $name # SKIP $(tail -n 1 "$log")"
-	elif ! grep -q "^$([ "$status" -eq 0 ] || echo 'not ')ok" "$log"; then
+	elif ! grep -q "^$([ "$status" -eq 0 ] || echo 'not ')ok" <<<"$lines"; then
 		sed 's/^/# /' "$log" | tail
 		echo "not ok $mode $name status=$status and no line says why"
 	fi
@@ -247,17 +250,20 @@ failure() {
 	[ ! -e "$test" ] || tap "failure $1" '[^ ]+ ' "failure $1 " "$test" -s "dax:$(path "$1")"
 }
 
-# All backings in turn, again and again, but the pairs once; ends with an error when a line was not ok.
+# The pairs on each backing, then all backings in turn, again and again; ends with an error when a line was not ok.
 soak() {
-	local end backing log
+	local end backing log selected=()
 	log=$(mktemp)
+	for backing in "${backings[@]}"; do
+		! grep -qE "$only" <<<"$mode race $backing" || selected+=("$backing")
+	done
 	{
 		for backing in "${backings[@]}"; do
 			race_pairs "$backing"
 		done
 		end=$((SECONDS + SOAK_SECONDS))
-		while [ "$SECONDS" -lt "$end" ]; do
-			for backing in "${backings[@]}"; do
+		while [ "$SECONDS" -lt "$end" ] && [ "${#selected[@]}" -gt 0 ]; do
+			for backing in "${selected[@]}"; do
 				race "$backing"
 			done
 		done
