@@ -14,24 +14,16 @@ export CONFIG=bench
 # measure BACKING: boots the machine, and leaves the profiles of all figures of that memory.
 measure() {
 	local backing=$1 program=$BUILD/kvm-bench-profile plugin=$BUILD/count-functions.so profile=$OUT/profile-$CPU-$1.tsv
-	local counts=$OUT/profile-counts output=$OUT/profile-output status=0 clock gigantic=0
-	[ "$backing" != hugetlbfs-1g ] || gigantic=8
+	local counts=$OUT/profile-counts output=$OUT/profile-output clock
 	"$LAB/kernel.sh"
 	lock "$BASE-profile"
 	# Its code lies where no other program of the machine has any, so that the plugin finds its clock by the address alone.
 	gcc -static -O2 -Wall -Wextra -Werror -pthread -Wl,-Ttext-segment=0x10000000 -o "$program" "$TOP/bench/kvm-bench.c"
 	gcc -shared -fPIC -O2 -Wall -Wextra -Werror -o "$plugin" "$TOP/bench/count-functions.c"
 	clock=$(nm "$program" | sed -n 's/ t now$//p')
-	say "$BASE $VARIANT $backing: booting the machine"
 	trap 'exit 130' INT TERM
-	ICOUNT=$backing PLUGIN=$plugin,clock=$clock,out=$counts KERNEL_WORDS="hugepagesz=1G hugepages=$gigantic norandmaps nokaslr${KERNEL_WORDS:+ $KERNEL_WORDS}" \
-		"$LAB/machine.sh" run "$LAB/guest/bench-profile.sh" "$program" "$SIZE" 1 0 "$backing" |
-		tr -d '\r' | tee "$output" | grep --line-buffered -vE '^(row|symbol)	' >&2 || status=$?
-	# As in bench.sh: the stock kernel of v5.4 keeps device-dax memory that VFIO has mapped.
-	case $BASE-$VARIANT-$status in
-	*-0 | v5.4-stock-72) ;;
-	*) die 1 "the measurement failed on the $VARIANT kernel; the reason is above and in ${output#"$TOP"/}" ;;
-	esac
+	PLUGIN=$plugin,clock=$clock,out=$counts KERNEL_WORDS="nokaslr${KERNEL_WORDS:+ $KERNEL_WORDS}" \
+		"$LAB/bench-machine.sh" "$output" bench-profile.sh "$program" "$SIZE" 1 0 "$backing"
 
 	# Functions and counts by address: a count belongs to the last function before it. The guest has its code below all.
 	{

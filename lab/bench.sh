@@ -24,20 +24,10 @@ if [ -n "${BENCH_ROWS:-}" ]; then
 	intel) machines=("$BACKINGS") ;;
 	esac
 	for machine in "${machines[@]}"; do
-		say "$BASE $VARIANT: booting the machine for $machine"
 		read -ra backings <<<"$machine"
-		status=0 gigantic=0
-		[[ $machine != *hugetlbfs-1g* ]] || gigantic=8
-		ICOUNT=${backings[0]} KERNEL_WORDS="hugepagesz=1G hugepages=$gigantic norandmaps${KERNEL_WORDS:+ $KERNEL_WORDS}" CARRY=$BENCH_PROGRAM \
-			"$lab/machine.sh" run "$lab/guest/bench.sh" "$BENCH_PROGRAM" "$SIZE" "$REPEAT" "$GROWTH" "${backings[@]}" |
-			tee "$output" | grep --line-buffered -v '^row' >&2 || status=$?
-		# The stock kernel of v5.4 keeps device-dax memory that VFIO has mapped, and so its device is not free in the end: 72.
-		case $BASE-$VARIANT-$status in
-		*-0 | v5.4-stock-72) ;;
-		*) die 1 "the measurement of $machine failed on the $VARIANT kernel; the reason is above and in ${output#"$TOP"/}" ;;
-		esac
-		tr -d '\r' <"$output" | awk -F'\t' -v OFS='\t' -v head="$BASE	$CPU	$VARIANT" '
-			$1 == "row" { print head, $2, $3, $4, $5, $6, $7, $8, $7 ? sprintf("%.1f", $8 / $7) : "-", $9 }' >>"$BENCH_ROWS"
+		"$lab/bench-machine.sh" "$output" bench.sh "$BENCH_PROGRAM" "$SIZE" "$REPEAT" "$GROWTH" "${backings[@]}"
+		awk -F'\t' -v OFS='\t' -v head="$BASE	$CPU	$VARIANT" '
+			$1 == "row" { print head, $2, $3, $4, $5, $6, $7, $8, $7 ? sprintf("%.1f", $8 / $7) : "-", $9 }' "$output" >>"$BENCH_ROWS"
 	done
 	exit
 fi
