@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Boots the machine that counts instructions, and runs kvm-bench in it.
-# Takes: a file, where all goes that the job prints, but for what is no row or symbol, which goes to stderr; the job in lab/guest; the
-# program; MiB, how often, and more MiB, as lab/guest/bench.sh takes them; and the kinds of memory. PLUGIN= is one for the emulator.
+# Takes: a file, for all that the job prints; what is no row or symbol goes to stderr, too; the job in lab/guest; the program; MiB, how
+# often, and more MiB, as lab/guest/bench.sh takes them; and the kinds of memory. PLUGIN= is one for the emulator.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"

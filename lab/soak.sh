@@ -12,6 +12,6 @@ TARGETS=kvm "$LAB/selftests.sh"
 # The pairs may take as long on each of five backings as lab/guest/kselftest.sh lets them.
 pairs=1200
 [ "${CONFIG:-}" != debug ] || pairs=4800
-export SECONDS_MAX=${SECONDS_MAX:-$((minutes * 60 + 5 * pairs + 900))}
+export SECONDS_MAX=${SECONDS_MAX:-$((minutes * 60 + 5 * pairs + 1800))}
 exec "$LAB/machine.sh" run env PARTS=soak SOAK_SECONDS=$((minutes * 60)) RACE_SECONDS=60 \
 	"$LAB/guest/kselftest.sh" npt=1 "$SELFTESTS" kvm "${TESTS:-.}"
