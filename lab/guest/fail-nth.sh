@@ -7,10 +7,10 @@ set -euo pipefail
 . "$(dirname "$0")/../help.sh"
 
 [ -e /proc/self/fail-nth ] || { echo "fail-nth: this kernel injects no faults; CONFIG=debug makes one that does" >&2; exit 1; }
-program=$(mktemp)
-trap 'rm -f "$program"' EXIT
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+program=$work/fail-nth
 gcc -O2 -Wall -Wextra -Werror -o "$program" "$(dirname "$0")/fail-nth.c"
-modprobe "$(grep -q vmx /proc/cpuinfo && echo kvm_intel || echo kvm_amd)"
 device=$("$(dirname "$0")/vfio-setup.sh")
 backings=("$@")
 [ $# -gt 0 ] || IFS=, read -ra backings <<<"$LAB_BACKINGS"

@@ -11,121 +11,15 @@
  * lies, a file's pages are those of the host's page table.
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <linux/kvm.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define PAGE 4096UL
-#define CODE PAGE		/* guest physical addresses */
-#define MEMORY (1UL << 30)
+#include "small-guest.h"
+
 #define LEAVES "/sys/kernel/debug/kvm_leaves"
 #define NR_MEMTYPES 8
-
-/* edi: the first page, esi: the end */
-static const uint8_t code[] = {
-	0x89, 0x3f,				/* 1: mov %edi, (%edi) */
-	0x81, 0xc7, 0x00, 0x10, 0x00, 0x00,	/* add $0x1000, %edi */
-	0x39, 0xf7,				/* cmp %esi, %edi */
-	0x72, 0xf4,				/* jb 1b */
-	0xf4,					/* hlt */
-};
-
-static const char *path;
-
-static void fail(const char *what)
-{
-	fprintf(stderr, "guest-leaves: %s: %s: %s\n", path, what, strerror(errno));
-	exit(1);
-}
-
-static int do_ioctl(int fd, unsigned long request, const char *what, void *arg)
-{
-	int ret = ioctl(fd, request, arg);
-
-	if (ret < 0)
-		fail(what);
-	return ret;
-}
-
-#define DO_IOCTL(fd, request, arg) do_ioctl(fd, request, #request, (void *)(arg))
-
-static void add_slot(int vm, unsigned int slot, uint64_t gpa, uint64_t size, void *memory)
-{
-	struct kvm_userspace_memory_region region = {
-		.slot = slot,
-		.guest_phys_addr = gpa,
-		.memory_size = size,
-		.userspace_addr = (uintptr_t)memory,
-	};
-
-	DO_IOCTL(vm, KVM_SET_USER_MEMORY_REGION, &region);
-}
-
-/* Protected mode without paging: what the guest calls an address is one of its physical memory. */
-static void set_registers(int vcpu, uint64_t size)
-{
-	const struct kvm_segment flat = {
-		.limit = 0xffffffff, .present = 1, .s = 1, .db = 1, .g = 1, .type = 3,
-	};
-	struct kvm_regs regs = {
-		.rip = CODE, .rdi = MEMORY, .rsi = MEMORY + size, .rflags = 2,
-	};
-	struct kvm_sregs sregs;
-
-	DO_IOCTL(vcpu, KVM_GET_SREGS, &sregs);
-	sregs.cr0 |= 1;
-	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = sregs.cs = flat;
-	sregs.cs.type = 11;
-	sregs.cs.selector = 8;
-	DO_IOCTL(vcpu, KVM_SET_SREGS, &sregs);
-	DO_IOCTL(vcpu, KVM_SET_REGS, &regs);
-}
-
-/* Returns the VM, which lives on, after its guest has written to all of @memory. */
-static int run_guest(void *memory, uint64_t size)
-{
-	int kvm, vm, vcpu, run_size;
-	struct kvm_run *run;
-	uint8_t *page;
-
-	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (kvm < 0)
-		fail("/dev/kvm");
-	vm = DO_IOCTL(kvm, KVM_CREATE_VM, 0);
-	DO_IOCTL(vm, KVM_SET_TSS_ADDR, 0xfffbd000);
-	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (page == MAP_FAILED)
-		fail("mmap of the code");
-	memcpy(page, code, sizeof(code));
-	add_slot(vm, 0, CODE, PAGE, page);
-	add_slot(vm, 1, MEMORY, size, memory);
-
-	vcpu = DO_IOCTL(vm, KVM_CREATE_VCPU, 0);
-	run_size = DO_IOCTL(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-	run = mmap(NULL, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
-	if (run == MAP_FAILED)
-		fail("mmap of the vCPU");
-	set_registers(vcpu, size);
-	do {
-		if (ioctl(vcpu, KVM_RUN, 0) && errno != EINTR)
-			fail("KVM_RUN");
-	} while (run->exit_reason == KVM_EXIT_INTR);
-	if (run->exit_reason != KVM_EXIT_HLT) {
-		fprintf(stderr, "guest-leaves: %s: the guest ended with exit %u, expected HLT\n", path, run->exit_reason);
-		exit(1);
-	}
-	return vm;
-}
 
 /* The first page frame of a device, 0 for a file. */
 static uint64_t device_pfn(int fd)
@@ -148,7 +42,7 @@ static uint64_t device_pfn(int fd)
 }
 
 /* KVM's count of the VM's faults; it has another name in older kernels. */
-static unsigned long faults(int vm)
+static unsigned long faults(void)
 {
 	static const char *const names[] = { "pf_taken", "pf_fixed" };
 	unsigned long count;
@@ -201,7 +95,7 @@ int main(int argc, char **argv)
 	const unsigned int write_back = is_intel() ? 6 : 0;
 	uint64_t size, i, base, first = 0, pages[3] = {}, memtypes[NR_MEMTYPES] = {};
 	char line[256], *memory;
-	int fd, vm, expected;
+	int fd, expected;
 	FILE *leaves;
 
 	if (argc != 4) {
@@ -219,7 +113,11 @@ int main(int argc, char **argv)
 	if (memory == MAP_FAILED)
 		fail("mmap");
 	base = device_pfn(fd);
-	vm = run_guest(memory, size);
+	open_guest();
+	if (set_slot(memory, size, 0))
+		fail("KVM_SET_USER_MEMORY_REGION");
+	if (run_guest(size, PAGE))
+		fail("KVM_RUN");
 
 	leaves = fopen(LEAVES, "r+");
 	if (!leaves || fprintf(leaves, "%d leaves\n", getpid()) < 0 || fflush(leaves))
@@ -247,7 +145,7 @@ int main(int argc, char **argv)
 	}
 	fclose(leaves);
 
-	printf("pages_4k=%lu pages_2m=%lu pages_1g=%lu faults=%lu", pages[0], pages[1], pages[2], faults(vm));
+	printf("pages_4k=%lu pages_2m=%lu pages_1g=%lu faults=%lu", pages[0], pages[1], pages[2], faults());
 	for (i = 0; i < NR_MEMTYPES; i++) {
 		if (memtypes[i])
 			printf(" memtype%lu=%lu", i, memtypes[i]);

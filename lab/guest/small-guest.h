@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A guest without a kernel, which writes to one word in each so many bytes of
+ * its memory.  It is in protected mode without paging: what it calls an address
+ * is one of its physical memory.  For the programs beside, one guest for each.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#define PAGE 4096UL
+#define GIB (1UL << 30)
+#define CODE PAGE		/* guest physical addresses */
+#define MEMORY GIB
+
+static const char *path;	/* of the memory */
+static int vm, vcpu;
+static struct kvm_run *run;
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "%s: %s: %s: %s\n", program_invocation_short_name, path, what, strerror(errno));
+	exit(1);
+}
+
+static int do_ioctl(int fd, unsigned long request, const char *what, void *arg)
+{
+	int ret = ioctl(fd, request, arg);
+
+	if (ret < 0)
+		fail(what);
+	return ret;
+}
+
+#define DO_IOCTL(fd, request, arg) do_ioctl(fd, request, #request, (void *)(arg))
+
+/* Makes the memslot of the memory, changes its flags, or with @size 0 deletes it; returns what the call does. */
+static int set_slot(void *memory, uint64_t size, uint32_t flags)
+{
+	struct kvm_userspace_memory_region arg = {
+		.slot = 1,
+		.flags = flags,
+		.guest_phys_addr = MEMORY,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)memory,
+	};
+
+	return ioctl(vm, KVM_SET_USER_MEMORY_REGION, &arg);
+}
+
+static void open_guest(void)
+{
+	/* edi: the first word, which becomes its address; esi: the end; edx: the step */
+	static const uint8_t code[] = {
+		0x89, 0x3f,	/* 1: mov %edi, (%edi) */
+		0x01, 0xd7,	/* add %edx, %edi */
+		0x39, 0xf7,	/* cmp %esi, %edi */
+		0x72, 0xf8,	/* jb 1b */
+		0xf4,		/* hlt */
+	};
+	const struct kvm_segment flat = {
+		.limit = 0xffffffff, .present = 1, .s = 1, .db = 1, .g = 1, .type = 3,
+	};
+	struct kvm_userspace_memory_region slot = { .guest_phys_addr = CODE, .memory_size = PAGE };
+	struct kvm_sregs sregs;
+	void *page;
+	int kvm;
+
+	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (kvm < 0)
+		fail("/dev/kvm");
+	vm = DO_IOCTL(kvm, KVM_CREATE_VM, 0);
+	DO_IOCTL(vm, KVM_SET_TSS_ADDR, 0xfffbd000);
+	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (page == MAP_FAILED)
+		fail("mmap of the code");
+	memcpy(page, code, sizeof(code));
+	slot.userspace_addr = (uintptr_t)page;
+	DO_IOCTL(vm, KVM_SET_USER_MEMORY_REGION, &slot);
+	vcpu = DO_IOCTL(vm, KVM_CREATE_VCPU, 0);
+	run = mmap(NULL, DO_IOCTL(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
+	if (run == MAP_FAILED)
+		fail("mmap of the vCPU");
+	DO_IOCTL(vcpu, KVM_GET_SREGS, &sregs);
+	sregs.cr0 |= 1;
+	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = sregs.cs = flat;
+	sregs.cs.type = 11;
+	sregs.cs.selector = 8;
+	DO_IOCTL(vcpu, KVM_SET_SREGS, &sregs);
+}
+
+/* Has the guest write to all of its memory, a word in each @step bytes; returns -1 if it cannot, with errno. */
+static int run_guest(uint64_t size, uint64_t step)
+{
+	struct kvm_regs regs = {
+		.rip = CODE, .rdi = MEMORY, .rsi = MEMORY + size, .rdx = step, .rflags = 2,
+	};
+
+	if (ioctl(vcpu, KVM_SET_REGS, &regs))
+		return -1;
+	do {
+		if (ioctl(vcpu, KVM_RUN, 0) && errno != EINTR)
+			return -1;
+	} while (run->exit_reason == KVM_EXIT_INTR);
+	if (run->exit_reason == KVM_EXIT_HLT)
+		return 0;
+	/* What it needed could not be had, and KVM took it for something else. */
+	errno = EIO;
+	return -1;
+}
