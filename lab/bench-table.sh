@@ -61,7 +61,8 @@ awk -F'\t' '
 				target(of " guest-mapped, instructions of a fault, against the stock kernel", each(k), each(key("stock", of, "guest-mapped")), 1.005)
 			} else for (j = 1; j <= n; j++) {
 				split(order[j], part, SUBSEP)
-				if (part[1] == of && part[2] == size_of[of] && part[3] == 1)
+				# A level is a difference, and may be nothing.
+				if (part[1] == of && part[2] == size_of[of] && part[3] == 1 && part[4] != "level")
 					target(of " " part[4] ", against the stock kernel", cost["series" SUBSEP order[j]], cost["stock" SUBSEP order[j]], 1.005)
 			}
 		}

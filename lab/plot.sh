@@ -154,7 +154,7 @@ mapfile -t results < <(bench_results)
 			echo "plot '$work/$name-${row%% *}' using 2:xtic(1) title 'stock' lc rgb '#d95f02', '' using 3 title 'series' lc rgb '#1b5e8c'"
 		done
 		cat <<-END
-			set title "$name ($kernel): instructions of a fault\nby the guest's MiB that the host has mapped (series)"
+			set title "$name ($kernel): instructions of a fault,\nseries, by MiB that the host has mapped"
 			set style data linespoints
 			unset logscale y
 			set logscale x 2
