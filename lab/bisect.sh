@@ -3,6 +3,7 @@
 # Takes PATCHES=<extended regular expression on their names>; skips patches that change only tools/ or Documentation/.
 # MODES=<list> runs the selftests as well, those of the whole series, on the stock kernel and after each patch: a test that
 # passed after the patch before and does not now is a failure. RECORD=1 keeps in results/ which test passes from which patch on.
+# What an interrupted run has seen of a patch is not run again, unless the patches, the tests, MODES or TESTS have changed.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -23,8 +24,19 @@ builds() {
 	! grep -n 'warning:' "$out/kernel.log" | grep -vE "${known:-^$}" || return 1
 }
 
+# step: what the result of a step depends on: what is in its tree, the tests and which of them are run.
+step() { echo "$(git -C "$out/tree" rev-parse 'HEAD^{tree}') $(series_hash tests) $MODES ${TARGETS:-} ${TESTS:-}"; }
+
+# has_run NAME: whether an earlier run has the tests that pass in this step.
+has_run() {
+	[ -n "${MODES:-}" ] || return 1
+	"$LAB/tree.sh" >&2 || return 1
+	[ "$(cat "$steps/$1.of" 2>/dev/null)" = "$(step)" ]
+}
+
 # tests NAME: runs the selftests; which of them pass goes to a file of that name, without what they have measured.
 tests() {
+	rm -f "$steps/$1.of"
 	RECORD='' "$LAB/kselftest.sh" >"$steps/$1.tap" || true
 	grep -qE '^[0-9]+ passed, ' "$steps/$1.tap" || return 1
 	awk '/^ok / && !/# SKIP/ {
@@ -32,38 +44,39 @@ tests() {
 		for (i = 4; i <= NF; i++) if ($i !~ /=/ || $i ~ /^cycles=/) name = name " " $i
 		print name
 	}' "$steps/$1.tap" | sort >"$steps/$1"
+	step >"$steps/$1.of"
 }
 
 before=
 if [ -n "${MODES:-}" ]; then
-	rm -rf "$steps"
 	mkdir -p "$steps"
+	: >"$steps/gained"
 	before=0000-stock
-	tests "$before" || die 1 "the selftests have not run on the stock kernel; the reason is above"
+	has_run "$before" || tests "$before" || die 1 "the selftests have not run on the stock kernel; the reason is above"
 	echo "# $before tests=$(wc -l <"$steps/$before")"
 fi
 for patch in $(series_patches); do
 	UPTO=$((UPTO + 1))
 	name=$(basename "$patch" .patch)
 	grep -qE "${PATCHES:-.}" <<<"$name" || continue
-	start=$SECONDS said=
+	start=$SECONDS said='' again=''
 	if ! changes_kernel "$patch"; then
 		echo "ok $name # SKIP changes no file of the kernel"
 		skipped=$((skipped + 1))
 		continue
 	fi
 	verdict=
-	builds >&2 || verdict='not '
+	has_run "$name" && again=1 || builds >&2 || verdict='not '
 	if [ -z "$verdict" ] && [ -z "${MODES:-}" ]; then
 		"$LAB/machine.sh" run true >&2 || verdict='not '
 	elif [ -z "$verdict" ]; then
-		if tests "$name"; then
+		if [ -n "$again" ] || tests "$name"; then
 			comm -23 "$steps/$before" "$steps/$name" >"$steps/lost"
 			comm -13 "$steps/$before" "$steps/$name" >"$steps/more"
 			sed 's/^/# no longer passes: /' "$steps/lost"
 			[ ! -s "$steps/lost" ] || verdict='not '
 			sed "s/^/$name	/" "$steps/more" >>"$steps/gained"
-			said=" tests=$(wc -l <"$steps/$name") more=$(wc -l <"$steps/more")"
+			said=" tests=$(wc -l <"$steps/$name") more=$(wc -l <"$steps/more")${again:+ as before}"
 			before=$name
 		else
 			verdict='not '

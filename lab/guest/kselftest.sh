@@ -221,7 +221,7 @@ race_test() {
 	test=$(program x86/dax_race_test)
 	[ -e "$test" ] && grep -qE "$only" <<<"$mode $name" || return 0
 	log=$(mktemp)
-	limited $(($3 * slower)) "$test" "${@:4}" -s "dax:$(path "$2")" >"$log" 2>&1 || status=$?
+	limited "$3" "$test" "${@:4}" -s "dax:$(path "$2")" >"$log" 2>&1 || status=$?
 	grep -E '^# (mismatch|not tested)' "$log" || true
 	said=$(grep '^seed=' "$log" || true)
 	# The test skips where something cannot be tested; in this machine all can.
@@ -236,12 +236,12 @@ race_test() {
 # A few seconds see to it that each operation works, a soak runs longer.
 race() {
 	local seconds=${RACE_SECONDS:-5}
-	race_test race "$1" $((300 + 5 * seconds)) -t "$seconds"
+	race_test race "$1" $(((300 + 5 * seconds) * slower)) -t "$seconds"
 }
 
 # Each operation right after each, which takes minutes.
 race_pairs() {
-	race_test race-pairs "$1" 1200 -p -t $((900 * slower))
+	race_test race-pairs "$1" "$PAIRS_LIMIT" -p -t $((PAIRS_LIMIT * 3 / 4))
 }
 
 # Memory that fails or goes away.
