@@ -2,11 +2,13 @@
 /*
  * One thread reads a huge page of device-dax all the time, while another one
  * takes it out of the page table: by MADV_DONTNEED, or by reading
- * /proc/self/pagemap, which splits one of 1G.  Nothing may change.
+ * /proc/self/pagemap, which splits one of 1G.  Or there is no race, and the
+ * page is said to be MADV_COLD, which only splits one of 1G, a hundred times.
+ * Nothing may change.
  *
- * Takes dontneed or pagemap, the device, the size of its pages in MiB, and for
- * how many seconds; prints how often the page was taken, and how many of its
- * first words, which were 1, no longer are.
+ * Takes dontneed, pagemap or cold, the device, the size of its pages in MiB,
+ * and for how many seconds; prints how often the page was taken, and how many
+ * of its first words, which were 1, no longer are.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -19,6 +21,11 @@
 #include <unistd.h>
 
 #define WORDS 512
+#define COLD_TIMES 100
+
+#ifndef MADV_COLD
+#define MADV_COLD 20
+#endif
 
 static volatile int stop;
 static volatile uint64_t *memory;
@@ -34,15 +41,16 @@ static void *reader(void *unused)
 int main(int argc, char **argv)
 {
 	unsigned long size, taken = 0, changed = 0;
-	int fd, pagemap, is_pagemap;
+	int fd, pagemap, is_pagemap, is_cold;
 	pthread_t thread;
 	time_t end;
 
 	if (argc != 5) {
-		fprintf(stderr, "usage: huge-races dontneed|pagemap DEVICE MIB SECONDS\n");
+		fprintf(stderr, "usage: huge-races dontneed|pagemap|cold DEVICE MIB SECONDS\n");
 		return 2;
 	}
 	is_pagemap = !strcmp(argv[1], "pagemap");
+	is_cold = !strcmp(argv[1], "cold");
 	size = strtoul(argv[3], NULL, 0) << 20;
 
 	fd = open(argv[2], O_RDWR);
@@ -56,18 +64,22 @@ int main(int argc, char **argv)
 	for (int i = 0; i < WORDS; i++)
 		memory[i] = 1;
 
-	pthread_create(&thread, NULL, reader, NULL);
-	for (end = time(NULL) + atoi(argv[4]); time(NULL) < end; taken++) {
+	if (!is_cold)
+		pthread_create(&thread, NULL, reader, NULL);
+	for (end = time(NULL) + atoi(argv[4]); is_cold ? taken < COLD_TIMES : time(NULL) < end; taken++) {
 		off_t at = (uintptr_t)memory / 4096 * 8;
 
+		if (is_cold)
+			memory[WORDS] = 1;
 		if (is_pagemap ? pread(pagemap, entries, size / 4096 * 8, at) < 0 :
-				 madvise((void *)memory, size, MADV_DONTNEED)) {
+				 madvise((void *)memory, size, is_cold ? MADV_COLD : MADV_DONTNEED)) {
 			perror("huge-races");
 			return 1;
 		}
 	}
 	stop = 1;
-	pthread_join(thread, NULL);
+	if (!is_cold)
+		pthread_join(thread, NULL);
 
 	for (int i = 0; i < WORDS; i++)
 		changed += memory[i] != 1;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Reads a huge page of device-dax while it is taken out of the page table, and shows what the kernel says of that.
-# Takes how many seconds for each of the four ways, 20 if not given: make run BASE=v5.4 JOB=lab/guest/huge-races.sh
+# Reads a huge page of device-dax while it is taken out of the page table, or says that it is cold, and shows what the kernel says of that.
+# Takes how many seconds for each of the four races, 20 if not given: make run BASE=v5.4 JOB=lab/guest/huge-races.sh
 set -euo pipefail
 # shellcheck source=lab/help.sh
 . "$(dirname "$0")/../help.sh"
@@ -9,7 +9,7 @@ program=$(mktemp)
 gcc -O2 -Wall -Wextra -Werror -pthread -o "$program" "$(dirname "$0")/huge-races.c"
 status=0
 for backing in devdax-2m:2 devdax-1g:1024; do
-	for way in dontneed pagemap; do
+	for way in cold dontneed pagemap; do
 		dmesg --clear
 		"$program" "$way" "/dax/${backing%:*}" "${backing#*:}" "${1:-20}" || status=1
 		echo "bad entries: $(dmesg | grep -c ': bad p[mu]d' || true)"
