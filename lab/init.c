@@ -374,6 +374,9 @@ int main(void)
 		errno = EINVAL;
 		die("LAB_JOB");
 	}
+	/* A machine that hangs has hung in its job, or before. */
+	fputs("begun\n", verdict);
+	fflush(verdict);
 	limit = getenv("LAB_SECONDS");
 	status = wait_for_job(start_job(job), limit ? atol(limit) : 0);
 

@@ -54,7 +54,7 @@ run_modes() {
 		(
 			# A quarter of it is enough, but a test whose guest does not stop takes its own limit.
 			limit=2400
-			[ "$mode" != nested ] || limit=600
+			[ "$mode" != nested ] || limit=1200
 			export SECONDS_MAX=${SECONDS_MAX:-$limit}
 			CARRY="${files[*]}" "$LAB/machine.sh" run env REPEAT="${REPEAT:-1}" RACE_SECONDS="${RACE_SECONDS:-5}" "$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1
 		) | tee "$log" || status=$?

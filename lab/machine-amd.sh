@@ -66,6 +66,8 @@ compose() {
 		emulator+=(-drive "if=none,id=cmb,driver=null-co,size=16M" -device "nvme,drive=cmb,serial=cmb,cmb_size_mb=16$(base_field nvme)")
 		words+=" intel_iommu=on vfio_iommu_type1.allow_unsafe_interrupts=1 $(base_field words)"
 	fi
+	# For examine: its two ends are pipes.
+	emulator+=(-chardev "pipe,id=monitor,path=$run/monitor" -mon chardev=monitor)
 	emulator+=(-device virtio-rng-pci)
 	emulator+=(-serial "file:$run/console.log")
 	emulator+=(-device virtio-serial-pci)
@@ -80,4 +82,10 @@ compose() {
 	emulator+=(-kernel "$BZIMAGE" -initrd "$initramfs" -append "$words $job_words")
 }
 
-prepare() { :; }
+prepare() { mkfifo "$run/monitor.in" "$run/monitor.out"; }
+
+# Where the CPUs are; from Linux, while it takes interrupts, the backtraces of its CPUs and of the tasks that wait.
+examine() {
+	printf '%s\n' "info registers -a" "sendkey alt-sysrq-l" "sendkey alt-sysrq-w" >"$run/monitor.in"
+	timeout 5 cat "$run/monitor.out" | grep -aE '^(CPU#|RIP=|CR[0-4]=|EFER=)' >>"$run/emulator.log" || true
+}

@@ -6,8 +6,9 @@ set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
-# Job status of our own; any other comes from the job.
+# Job statuses of our own; any other comes from the job.
 machine_died=125
+never_began=126	# it hung as it booted
 
 limit=${SECONDS_MAX:-1200}
 mode=${1:-}
@@ -18,9 +19,10 @@ shell | cmdline) ;;
 *) die 2 "usage: machine.sh run COMMAND [ARGUMENT...] | shell | cmdline" ;;
 esac
 
-# The machine of CPU sets packages, grace and normal_end, and has two functions. compose takes mode, run, initramfs and job_words,
+# The machine of CPU sets packages, grace and normal_end, and has three functions. compose takes mode, run, initramfs and job_words,
 # the last of the words for the kernel, and gives emulator, its command; the console goes to $run/console.log, the verdict to
 # $run/verdict, the job's output to descriptor 3. prepare takes the job's command, and makes what the emulator needs.
+# examine has a machine that hangs say what it does, on its console and in $run/emulator.log, as far as it can.
 # shellcheck source=lab/machine-amd.sh
 . "$LAB/machine-$CPU.sh"
 
@@ -80,9 +82,16 @@ trap stop INT TERM HUP
 # The pipe to cat is there because the emulator wants a descriptor that can only be written to; a terminal's can be read.
 exec 3> >(exec cat)
 output=$!
-timeout --kill-after=5 $((limit + grace)) "${emulator[@]}" >"$run/emulator.log" 2>&1 </dev/null 9>&- &
+"${emulator[@]}" >"$run/emulator.log" 2>&1 </dev/null 9>&- &
 pid=$!
-emulator_status=0
+timeout $((limit + grace)) tail --pid="$pid" -f /dev/null 3>&- 9>&- &
+emulator_status=0 hung=
+wait $! || hung=1
+if [ -n "$hung" ]; then
+	examine
+	kill "$pid" 2>/dev/null || true
+	timeout 5 tail --pid="$pid" -f /dev/null || kill -KILL "$pid" 2>/dev/null || true
+fi
 wait "$pid" || emulator_status=$?
 exec 3>&-
 wait "$output" || true
@@ -91,16 +100,23 @@ trap - INT TERM HUP
 status=$(sed -n 's/^status //p' "$run/verdict" 2>/dev/null || true)
 if [ -z "$status" ]; then
 	cat "$run/emulator.log" >&2
-	tail -n 25 "$run/console.log" >&2 2>/dev/null || true
+	tail -n "${hung:+1}25" "$run/console.log" >&2 2>/dev/null || true
+	if [ -n "$hung" ]; then
+		if grep -qs begun "$run/verdict"; then
+			say "the machine hung and was stopped after $((limit + grace)) s; its console is ${run#"$TOP"/}/console.log"
+			exit $machine_died
+		fi
+		say "the machine hung before its job began, and was stopped after $((limit + grace)) s; its console is ${run#"$TOP"/}/console.log"
+		exit $never_began
+	fi
 	case $emulator_status in
-	124) say "the machine hung and was stopped after $((limit + grace)) s; its console is ${run#"$TOP"/}/console.log" ;;
 	"$normal_end") say "the machine died before it gave a verdict; its console is ${run#"$TOP"/}/console.log" ;;
 	137) say "the emulator was killed; run this again" ;;
 	*) say "the emulator ended with status $emulator_status; its words are in ${run#"$TOP"/}/emulator.log" ;;
 	esac
 	exit $machine_died
 fi
-grep -v '^status ' "$run/verdict" >&2 || true
+grep -vE '^(status |begun$)' "$run/verdict" >&2 || true
 case $status in
 70) say "the job itself ended well, but the kernel complained (above); the console is ${run#"$TOP"/}/console.log" ;;
 124) tail -n 25 "$run/console.log" >&2; say "the job took longer than $limit s; pass SECONDS_MAX= for more; the console is ${run#"$TOP"/}/console.log" ;;

@@ -412,11 +412,17 @@ mm() {
 		"$(program x86/dax_failure_test)"
 }
 
-# The test of the levels in a machine within this one. It gets three quarters of the time, so that this one can still end in order.
+# The test of the levels in a machine within this one. It gets a third of the time, so that this one can still end in order after
+# two of them: of a few hundred, one has hung as it booted (README, Limits). That is said, and it is started once more.
 nested() {
-	local start=$SECONDS status=0
-	NESTED=1 ACCEL=kvm SECONDS_MAX=$((LAB_SECONDS * 3 / 4)) "$(dirname "$0")/../machine.sh" run \
-		env LABEL=nested PARTS=levels "$0" npt=1 "$selftests" kvm "$only" || status=$?
+	local start=$SECONDS status try
+	for try in 1 2; do
+		status=0
+		NESTED=1 ACCEL=kvm SECONDS_MAX=$((LAB_SECONDS / 3)) "$(dirname "$0")/../machine.sh" run \
+			env LABEL=nested PARTS=levels "$0" npt=1 "$selftests" kvm "$only" || status=$?
+		[ "$status" -eq 126 ] || break
+		echo "# $mode: inner machine $try has hung as it booted"
+	done
 	[ "$status" -eq 0 ] || echo "not ok $mode inner machine status=$status seconds=$((SECONDS - start))"
 }
 
