@@ -2,8 +2,9 @@
 # Builds and boots the kernel of BASE after each patch of the series, with its DAX devices, and prints one TAP line per patch.
 # Takes PATCHES=<extended regular expression on their names>; skips patches that change only tools/ or Documentation/.
 # MODES=<list> runs the selftests as well, those of the whole series, on the stock kernel and after each patch: a test that
-# passed after the patch before and does not now is a failure. RECORD=1 keeps in results/ which test passes from which patch on.
-# What an interrupted run has seen of a patch is not run again, unless the patches, the tests, MODES or TESTS have changed.
+# passed after the patch before and does not now is a failure. RECORD=1 keeps in results/ which test passes from which patch on,
+# as far as that is known. What was seen of a patch, recorded or in an interrupted run, is not run again, unless it, a patch
+# before it, the tests, MODES or TESTS have changed.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -11,6 +12,7 @@ set -euo pipefail
 export STOCK='' MUTANT='' UPTO=0
 out=$BUILD/$BASE/upto
 steps=$BUILD/$BASE/steps	# of each patch, the tests that pass
+record=$TOP/results/$BASE-steps.tsv
 known=$(base_field warnings)
 passed=0 failed=0 skipped=0
 trap 'exit 130' INT TERM
@@ -24,14 +26,41 @@ builds() {
 	! grep -n 'warning:' "$out/kernel.log" | grep -vE "${known:-^$}" || return 1
 }
 
-# step: what the result of a step depends on: what is in its tree, the tests and which of them are run.
-step() { echo "$(git -C "$out/tree" rev-parse 'HEAD^{tree}') $(series_hash tests) $MODES ${TARGETS:-} ${TESTS:-}"; }
+# step: what the result of a step depends on: the kernel, the patches, the tests and which of them are run.
+step() { echo "$version $(series_hash kernel "$UPTO") $tests $MODES${TARGETS:+ TARGETS=$TARGETS}${TESTS:+ TESTS=$TESTS}"; }
 
 # has_run NAME: whether an earlier run has the tests that pass in this step.
-has_run() {
-	[ -n "${MODES:-}" ] || return 1
-	"$LAB/tree.sh" >&2 || return 1
-	[ "$(cat "$steps/$1.of" 2>/dev/null)" = "$(step)" ]
+has_run() { [ -n "${MODES:-}" ] && [ "$(cat "$steps/$1.of" 2>/dev/null)" = "$(step)" ]; }
+
+# recall: what is recorded becomes what earlier runs have, but for steps that these have.
+recall() {
+	[ ! -e "$record" ] || awk -F '\t' -v steps="$steps" '
+		# Those of the patches before pass, too.
+		function finish() {
+			if (!name || (getline was <(steps "/" name ".of")) > 0) return
+			for (i = 1; i <= n; i++) print tests[i] | ("sort >" steps "/" name)
+			close("sort >" steps "/" name)
+			print is >(steps "/" name ".of")
+		}
+		/^#/ { next }
+		$1 != "" { finish(); name = $1; is = $2; next }
+		{ tests[++n] = $2 }
+		END { finish() }' "$record"
+}
+
+# keep: records the steps up to here, each with the tests that pass from there on.
+keep() {
+	local before=/dev/null name
+	{
+		depends_on "after each patch" kernel
+		echo "# after each patch: what the result depends on, and then the tests that pass from there on"
+		for name in "${seen[@]}"; do
+			printf '%s\t%s\n' "$name" "$(cat "$steps/$name.of")"
+			comm -13 "$before" "$steps/$name" | sed 's/^/\t/'
+			before=$steps/$name
+		done
+	} >"$record.part"
+	mv "$record.part" "$record"
 }
 
 # tests NAME: runs the selftests; which of them pass goes to a file of that name, without what they have measured.
@@ -48,12 +77,16 @@ tests() {
 }
 
 before=
+seen=()
 if [ -n "${MODES:-}" ]; then
 	mkdir -p "$steps"
-	: >"$steps/gained"
+	"$LAB/tree.sh" >&2
+	version=$(make -s -C "$out/tree" kernelversion) tests=$(series_hash tests)
+	recall
 	before=0000-stock
 	has_run "$before" || tests "$before" || die 1 "the selftests have not run on the stock kernel; the reason is above"
 	echo "# $before tests=$(wc -l <"$steps/$before")"
+	seen+=("$before")
 fi
 for patch in $(series_patches); do
 	UPTO=$((UPTO + 1))
@@ -75,9 +108,10 @@ for patch in $(series_patches); do
 			comm -13 "$steps/$before" "$steps/$name" >"$steps/more"
 			sed 's/^/# no longer passes: /' "$steps/lost"
 			[ ! -s "$steps/lost" ] || verdict='not '
-			sed "s/^/$name	/" "$steps/more" >>"$steps/gained"
 			said=" tests=$(wc -l <"$steps/$name") more=$(wc -l <"$steps/more")${again:+ as before}"
 			before=$name
+			seen+=("$name")
+			[ -z "${RECORD:-}" ] || [ "$failed" -gt 0 ] || [ -n "$verdict${PATCHES:-}${TARGETS:-}${TESTS:-}" ] || keep
 		else
 			verdict='not '
 		fi
@@ -86,11 +120,4 @@ for patch in $(series_patches); do
 	[ -n "$verdict" ] && failed=$((failed + 1)) || passed=$((passed + 1))
 done
 echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ] || exit 1
-if [ -n "${MODES:-}" ] && [ -n "${RECORD:-}" ] && [ -z "${PATCHES:-}${TESTS:-}" ]; then
-	{
-		depends_on "after each patch" kernel
-		echo "# $(wc -l <"$steps/0000-stock") tests pass on the stock kernel, and after each patch; those that pass from a patch on:"
-		cat "$steps/gained"
-	} >"$TOP/results/$BASE-steps.tsv"
-fi
+[ "$failed" -eq 0 ]

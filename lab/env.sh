@@ -138,8 +138,8 @@ touched_by() {
 	sed -nE 's,^(---|\+\+\+) [^/	]+/([^	]*).*,\2,p; s,^rename (from|to) ,,p' "$@" | sort -u
 }
 
-# series_hash kernel|tests: names what the series changes in the kernel, or in the selftests as far as the machine of CPU runs them,
-# whatever its changelogs and its documentation say.
+# series_hash kernel|tests [COUNT]: names what the series, or its first COUNT patches, change in the kernel, or in the selftests as
+# far as the machine of CPU runs them, whatever its changelogs and its documentation say.
 series_hash() {
 	local patch elsewhere='^$'
 	# It has no device to assign, and is too slow for races.
@@ -151,7 +151,7 @@ series_hash() {
 				out = is != part || $3 ~ elsewhere
 			}
 			!out' "$patch" | git patch-id --stable | cut -d' ' -f1
-	done < <(series_patches) | sha256sum | cut -c1-16
+	done < <(series_patches | head -n "${2:--0}") | sha256sum | cut -c1-16
 }
 
 # of_series PART...: the lines in the head of a result that say of which series it is.
