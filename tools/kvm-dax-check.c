@@ -42,6 +42,7 @@ struct memory {
 	uint64_t align;		/* of mappings, and of their size */
 	uint64_t in_2m;		/* bytes that the host can map by 2M and 1G */
 	uint64_t in_1g;
+	bool file;
 };
 
 static void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
@@ -137,13 +138,21 @@ static bool device_start(dev_t dev, uint64_t *start)
 	return true;
 }
 
-/* Adds up which parts of the file the host can map by 2M: as much of the file, in one extent, at a multiple of 2M. */
+/* The bytes of an extent that lie at multiples of @size both in the file and in memory. */
+static uint64_t aligned_part(uint64_t offset, uint64_t physical, uint64_t length, uint64_t size)
+{
+	uint64_t at = (offset + size - 1) & ~(size - 1), end = (offset + length) & ~(size - 1);
+
+	return end > at && (physical + (at - offset)) % size == 0 ? end - at : 0;
+}
+
+/* Adds up which parts of the file lie so that they could be mapped by 2M or 1G. File systems map by 2M at most. */
 static void check_extents(struct memory *memory, int fd, uint64_t start)
 {
 	char buffer[sizeof(struct fiemap) + 128 * sizeof(struct fiemap_extent)] __attribute__((aligned(8)));
 	struct fiemap *map = (struct fiemap *)buffer;
 	/* the extent that is being put together: adjoining ones are one */
-	uint64_t offset = 0, physical = 0, length = 0, allocated = 0, at, end, next = 0;
+	uint64_t offset = 0, physical = 0, length = 0, allocated = 0, next = 0, aligned_1g = 0;
 	bool last = false;
 	unsigned int i;
 
@@ -172,10 +181,8 @@ static void check_extents(struct memory *memory, int fd, uint64_t start)
 			} else if (!last) {
 				break;
 			}
-			at = (offset + SZ_2M - 1) & ~(SZ_2M - 1);
-			end = (offset + length) & ~(SZ_2M - 1);
-			if (end > at && (start + physical + (at - offset)) % SZ_2M == 0)
-				memory->in_2m += end - at;
+			memory->in_2m += aligned_part(offset, start + physical, length, SZ_2M);
+			aligned_1g += aligned_part(offset, start + physical, length, SZ_1G);
 			if (i == map->fm_mapped_extents)
 				break;
 			offset = extent->fe_logical;
@@ -186,7 +193,8 @@ static void check_extents(struct memory *memory, int fd, uint64_t start)
 	if (allocated < memory->size)
 		printf("holes: %" PRIu64 "K of the file have no blocks yet, and get them where there is room when the guest writes; fallocate -l %" PRIu64 " '%s' allocates them now\n",
 		       (memory->size - allocated) >> 10, memory->size, memory->path);
-	printf("2M-aligned extents: %" PRIu64 "M of %" PRIu64 "M\n", memory->in_2m >> 20, memory->size >> 20);
+	printf("2M-aligned extents: %" PRIu64 "M of %" PRIu64 "M; 1G-aligned: %" PRIu64 "M, which file systems map by 2M, too\n",
+	       memory->in_2m >> 20, memory->size >> 20, aligned_1g >> 20);
 	if (memory->in_2m < (allocated & ~(SZ_2M - 1)))
 		printf("for more: mkfs.ext4 -O bigalloc -C 2M, or mkfs.xfs -d su=2m,sw=1 with allocation groups larger than the file\n");
 }
@@ -237,7 +245,7 @@ static void print_level(const struct memory *memory)
 		printf("expected: 2M entries for %" PRIu64 "M, 4K for the rest\n", memory->in_2m >> 20);
 	else
 		printf("expected: 4K entries\n");
-	if (major * 100 + minor < 506 && memory->in_2m)
+	if (major * 100 + minor < 506 && memory->file && memory->in_2m)
 		printf("but this is Linux %s: KVM before v5.6 maps files by 4K without the series for v5.4\n", name.release);
 }
 
@@ -260,20 +268,19 @@ static int check_path(const char *path)
 {
 	struct memory memory = { .path = path };
 	struct stat st;
-	bool file;
 
 	if (stat(path, &st))
 		fail("%s: %s", path, strerror(errno));
-	file = S_ISREG(st.st_mode);
+	memory.file = S_ISREG(st.st_mode);
 	if (S_ISCHR(st.st_mode))
 		check_device(&memory, &st);
-	else if (file)
+	else if (memory.file)
 		check_file(&memory, &st);
 	else
 		fail("%s is neither a device-dax node nor a file; a directory or a block device cannot be a guest's memory", path);
 
 	print_level(&memory);
-	if (file)
+	if (memory.file)
 		printf("assigned devices: not with a file on a DAX file system; VFIO refuses it with EOPNOTSUPP\n");
 	else
 		print_memlock(memory.size);
@@ -312,7 +319,7 @@ static void print_mappings(const char *pid)
 
 static int check_process(const char *pid)
 {
-	uint64_t pages[3], faults;
+	uint64_t pages[3], large, faults;
 	struct dirent *entry;
 	char prefix[32];
 	int vms = 0;
@@ -332,7 +339,11 @@ static int check_process(const char *pid)
 		if (!read_number(&pages[0], KVM_DEBUGFS "/%s/pages_4k", vm) ||
 		    !read_number(&pages[1], KVM_DEBUGFS "/%s/pages_2m", vm) ||
 		    !read_number(&pages[2], KVM_DEBUGFS "/%s/pages_1g", vm)) {
-			printf("vm %s: this kernel does not count entries by size\n", vm);
+			/* an older kernel */
+			if (read_number(&large, KVM_DEBUGFS "/%s/largepages", vm))
+				printf("vm %s, all its memory: %" PRIu64 " entries of 2M or 1G; this kernel does not count them by size\n", vm, large);
+			else
+				printf("vm %s: this kernel does not count entries\n", vm);
 			continue;
 		}
 		printf("vm %s, all its memory: %" PRIu64 " entries of 4K, %" PRIu64 " of 2M, %" PRIu64 " of 1G",
