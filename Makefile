@@ -22,8 +22,8 @@ rebase: ## move the series to another source of its line, KSRC=<tree or tarball>
 	@lab/rebase.sh
 mbox: ## make one mailbox of the patches, for git am
 	@lab/mbox.sh
-applies: ## try the series on every source of its line within reach, by git am, quilt and debian/patches
-	@lab/applies.sh
+applies: ## try each series, or that of BASE=, on every source of its line within reach, by git am, quilt and debian/patches
+	@BASES='$(or $(BASES),$(if $(filter-out file,$(origin BASE))$(KSRC),$(BASE),$(notdir $(wildcard series/v*))))' lab/applies.sh
 rangediff: ## show how the same patch differs between the bases A= and B=
 	@lab/rangediff.sh
 demo: ## show real guests on each DAX backing, on the stock kernel and with the series (RECORD=1 keeps the rows)

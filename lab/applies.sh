@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Tries the series of BASE, without fuzz, on the newest source of its line in each Debian suite, and on tarballs in CACHE:
-# by git am, quilt and debian/patches. Takes KSRC=<tree or tarball> to try that instead; prints a table.
+# Tries the series of BASE, or of each of BASES, without fuzz, on the newest source of its line in each Debian suite, and on
+# tarballs in CACHE: by git am, quilt and debian/patches. Takes KSRC=<tree or tarball> to try that instead; prints a table each.
 #
 # Only the files that the patches touch are unpacked. debian/patches is tried in the source package, by dpkg-source, which
 # applies Debian's own patches first. "-": not Debian's source; "no source": the mirror lacks that version's source package.
@@ -8,6 +8,14 @@ set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
+if [ -n "${BASES:-}" ]; then
+	status=0
+	for base in $BASES; do
+		# 2: there is no source of that line; it has said so.
+		BASES='' BASE=$base "$LAB/applies.sh" || [ $? -eq 2 ] || status=1
+	done
+	exit $status
+fi
 "$LAB/deps.sh" applies
 work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-applies.XXXXXX")
 trap 'rm -rf "$work"' EXIT
