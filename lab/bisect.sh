@@ -69,8 +69,9 @@ tests() {
 	RECORD='' "$LAB/kselftest.sh" >"$steps/$1.tap" || true
 	grep -qE '^[0-9]+ passed, ' "$steps/$1.tap" || return 1
 	awk '/^ok / && !/# SKIP/ {
+		# Up to the first figure, but that of the cycles, which are part of the name.
 		name = $3
-		for (i = 4; i <= NF; i++) if ($i !~ /=/ || $i ~ /^cycles=/) name = name " " $i
+		for (i = 4; i <= NF && ($i !~ /=/ || $i ~ /^cycles=/); i++) name = name " " $i
 		print name
 	}' "$steps/$1.tap" | sort >"$steps/$1"
 	step >"$steps/$1.of"
