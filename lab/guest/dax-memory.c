@@ -5,7 +5,8 @@
  * it can still be used; with "numa" prints how many pages of it numa_maps counts
  * as memory of a node, and how many of 2M of shared anonymous memory; with "vfio"
  * and a PCI device maps it for that, says how many kB that has charged, waits for
- * a line, unmaps it, and says how many kB are left.
+ * a line, unmaps it, and says how many kB are left; with "cold" says that it is
+ * cold, and expects that it can be written to again without a page fault.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -107,6 +109,29 @@ static int numa(const volatile char *dax)
 	return 0;
 }
 
+static long minor_faults(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_minflt;
+}
+
+static int cold(volatile char *memory, size_t size, const char *path)
+{
+	long faults;
+	size_t i;
+
+	if (madvise((void *)memory, size, MADV_COLD))
+		return fail("madvise", path);
+	faults = minor_faults();
+	for (i = 0; i < size; i += PAGE)
+		memory[i] = 2;
+	faults = minor_faults() - faults;
+	printf("faults=%ld\n", faults);
+	return faults != 0;
+}
+
 static long charged(void)
 {
 	FILE *status = fopen("/proc/self/status", "r");
@@ -182,6 +207,8 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[2], "numa"))
 		return numa(memory);
+	if (!strcmp(argv[2], "cold"))
+		return cold(memory, size, argv[1]);
 	if (!strcmp(argv[2], "vfio") && argc > 3)
 		return vfio(fd, memory, size, argv[3]);
 

@@ -54,7 +54,8 @@ static int set_slot(void *memory, uint64_t size, uint32_t flags)
 	return ioctl(vm, KVM_SET_USER_MEMORY_REGION, &arg);
 }
 
-static void open_guest(void)
+/* Returns the page that the guest's code is in, as the host has it. */
+static void *open_guest(void)
 {
 	/* edi: the first word, which becomes its address; esi: the end; edx: the step */
 	static const uint8_t code[] = {
@@ -93,10 +94,11 @@ static void open_guest(void)
 	sregs.cs.type = 11;
 	sregs.cs.selector = 8;
 	DO_IOCTL(vcpu, KVM_SET_SREGS, &sregs);
+	return page;
 }
 
 /* Has the guest write to all of its memory, a word in each @step bytes; returns -1 if it cannot, with errno. */
-static int run_guest(uint64_t size, uint64_t step)
+static inline int run_guest(uint64_t size, uint64_t step)
 {
 	struct kvm_regs regs = {
 		.rip = CODE, .rdi = MEMORY, .rsi = MEMORY + size, .rdx = step, .rflags = 2,
