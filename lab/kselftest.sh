@@ -45,7 +45,7 @@ done
 results=$OUT/kselftest.tap
 mkdir -p "$OUT"
 run_modes() {
-	local mode status start log ran='' limit
+	local mode status start log ran=''
 	log=$(mktemp)
 	for mode in $modes; do
 		[ "$(git -C "$TREE" rev-parse pristine)" = "$source" ] || die 1 "another run has given ${TREE#"$TOP"/} another source meanwhile; run this again"
@@ -53,9 +53,7 @@ run_modes() {
 		echo "# $BASE $VARIANT $mode: starting the machine"
 		(
 			# A quarter of it is enough, but a test whose guest does not stop takes its own limit.
-			limit=2400
-			[ "$mode" != nested ] || limit=1200
-			export SECONDS_MAX=${SECONDS_MAX:-$limit}
+			export SECONDS_MAX=${SECONDS_MAX:-2400}
 			CARRY="${files[*]}" "$LAB/machine.sh" run env REPEAT="${REPEAT:-1}" RACE_SECONDS="${RACE_SECONDS:-5}" "$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1
 		) | tee "$log" || status=$?
 		# Interrupted: no other machine is started.
