@@ -34,7 +34,7 @@ step() {
 	grep -qE "$only" <<<"$prefix $name" || return 0
 	log=$(mktemp)
 	# In the background, as set -e is off in a function whose status is asked for.
-	"$2" >"$log" 2>&1 &
+	"${@:2}" >"$log" 2>&1 &
 	pid=$!
 	wait "$pid" || status=$?
 	verdict "$prefix $name" "$status" $((SECONDS - start)) "$log"
@@ -102,27 +102,24 @@ untouched() {
 	echo "$with"
 }
 
-# numa_maps counts no DAX memory as memory of a node, mapped by PTEs or by PMDs; other memory it does count.
-numa_maps() {
+# each_path COMMAND: with a path of memory that is mapped by 4K, with one by 2M, and with each file.
+each_path() {
 	local path count=0
 	shopt -s nullglob
 	for path in /dax/devdax-4k "/dev/$(ndctl list -N -r "$region" | field chardev)" /dax/fsdax-*/memory; do
-		expect "pages of a node in $path" "$("$dax_memory" "$path" numa)" "dax=0 anon=512"
+		"$1" "$path"
 		count=$((count + 1))
 	done
 	echo "mappings=$count"
 }
 
+# numa_maps counts no DAX memory as memory of a node, mapped by PTEs or by PMDs; other memory it does count.
+numa_maps() { expect "pages of a node in $1" "$("$dax_memory" "$1" numa)" "dax=0 anon=512"; }
+
 # There is nothing to do for DAX memory that is said to be cold, and it stays mapped. Pages of 1G do not: they are split, i.e. unmapped.
 cold() {
-	local path count=0
-	shopt -s nullglob
-	for path in /dax/devdax-4k "/dev/$(ndctl list -N -r "$region" | field chardev)" /dax/fsdax-*/memory; do
-		echo "$path"
-		"$dax_memory" "$path" cold
-		count=$((count + 1))
-	done
-	echo "mappings=$count"
+	echo "$1"
+	"$dax_memory" "$1" cold
 }
 
 # The memmap on the device itself: its pages are reserved, and those of the data are not.
@@ -314,9 +311,9 @@ offset_1g() {
 
 step "untouched" untouched
 # The kernel of v5.4 has no NUMA.
-[ ! -e /proc/self/numa_maps ] || step "numa-maps" numa_maps
+[ ! -e /proc/self/numa_maps ] || step "numa-maps" each_path numa_maps
 # The later bases have that from upstream.
-[ "${BASE:-}" != v5.4 ] || step "cold" cold
+[ "${BASE:-}" != v5.4 ] || step "cold" each_path cold
 step "reserved-altmap" altmap
 step "reserved-system-ram" system_ram
 # v5.4's VFIO holds the memory, so that its driver cannot go.
