@@ -312,8 +312,7 @@ offset_1g() {
 step "untouched" untouched
 # The kernel of v5.4 has no NUMA.
 [ ! -e /proc/self/numa_maps ] || step "numa-maps" each_path numa_maps
-# The later bases have that from upstream.
-[ "${BASE:-}" != v5.4 ] || step "cold" each_path cold
+step "cold" each_path cold
 step "reserved-altmap" altmap
 step "reserved-system-ram" system_ram
 # v5.4's VFIO holds the memory, so that its driver cannot go.

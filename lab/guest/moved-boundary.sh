@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Shows whether madvise() moves the boundary of two VMAs of device-dax into a page of 1G, from the left and from the right.
-# Takes nothing: make run BASE=v5.4 JOB=lab/guest/moved-boundary.sh
+# Takes nothing: make run JOB=lab/guest/moved-boundary.sh
 set -euo pipefail
 # shellcheck source=lab/help.sh
 . "$(dirname "$0")/../help.sh"
