@@ -138,20 +138,25 @@ touched_by() {
 	sed -nE 's,^(---|\+\+\+) [^/	]+/([^	]*).*,\2,p; s,^rename (from|to) ,,p' "$@" | sort -u
 }
 
-# series_hash kernel|tests [COUNT]: names what the series, or its first COUNT patches, change in the kernel, or in the selftests as
-# far as the machine of CPU runs them, whatever its changelogs and its documentation say.
+# series_hash kernel|tests [COUNT]: names what the series, or its first COUNT patches, make of the files that they change in the
+# kernel, or in the selftests as far as the machine of CPU runs them: the blobs, whatever the order of the patches, their
+# changelogs and their documentation.
 series_hash() {
 	local patch elsewhere='^$'
 	# It has no device to assign, and is too slow for races.
 	[ "$CPU" = amd ] || elsewhere='/selftests/(vfio|dax)/|/dax_(race|failure)_test'
-	while read -r patch; do
-		awk -v part="$1" -v elsewhere="$elsewhere" '
-			/^diff --git /{
-				is = $3 ~ "^a/tools/" ? "tests" : $3 ~ "^a/(Documentation/|MAINTAINERS$)" ? "text" : "kernel"
-				out = is != part || $3 ~ elsewhere
-			}
-			!out' "$patch" | git patch-id --stable | cut -d' ' -f1
-	done < <(series_patches | head -n "${2:--0}") | sha256sum | cut -c1-16
+	series_patches | head -n "${2:--0}" | while read -r patch; do cat "$patch"; done | awk -v part="$1" -v elsewhere="$elsewhere" '
+		/^diff --git /{
+			file = $3
+			is = file ~ "^a/tools/" ? "tests" : file ~ "^a/(Documentation/|MAINTAINERS$)" ? "text" : "kernel"
+			wanted = is == part && file !~ elsewhere
+		}
+		/^index [0-9a-f]+[.][.]/ && wanted {
+			sub(/.*[.][.]/, "", $2)
+			blob[file] = $2
+			wanted = 0
+		}
+		END { for (file in blob) print file, blob[file] }' | sort | sha256sum | cut -c1-16
 }
 
 # of_series PART...: the lines in the head of a result that say of which series it is.
@@ -177,6 +182,7 @@ machine_version() {
 # parts of the series it is, kernel and tests.
 depends_on() {
 	echo "# kernel: Linux $(make -s -C "$TREE" kernelversion), $1"
+	echo "# source: $(git -C "$TREE" log -1 --format=%b pristine)"
 	of_series "${@:2}"
 	echo "# machine: $(machine_version)"
 	echo "# compiler: $(gcc --version | head -n 1)"

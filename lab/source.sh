@@ -155,13 +155,16 @@ find_source() {
 	newest_cached
 }
 
+# The name of a tarball, which for a package has its version, or of a tree.
+name_of() { basename "$1" | sed -E 's/\.tar\.(xz|gz|bz2)$//'; }
+
 # A name for the source that changes when its content does.
 identify() {
 	local source=$1
 	if [ -d "$source" ]; then
 		(cd "$source" && find . -path ./.git -prune -o -type f -printf '%p %s %T@\n') | sort | sha256sum | cut -c1-16
 	elif [ "${source%/*}" = "$CACHE" ]; then
-		basename "$source" | sed -E 's/\.tar\.(xz|gz|bz2)$//'
+		name_of "$source"
 	else
 		stat -c '%n %s %Y' "$source" | sha256sum | cut -c1-16
 	fi
@@ -214,7 +217,7 @@ if [ ! -d "$repository" ]; then
 	git -C "$work" -c init.defaultBranch=linux init -q
 	# Debian's .gitignore hides the whole tree.
 	git -C "$work" -c core.compression=1 add -A -f
-	git -C "$work" -c gc.auto=0 commit -q -m "Linux $version"
+	git -C "$work" -c gc.auto=0 commit -q -m "Linux $version" -m "$(name_of "$source")"
 	mv "$work/.git" "$repository.part$$"
 	git -C "$repository.part$$" config core.bare true
 	mv -T "$repository.part$$" "$repository"
