@@ -44,13 +44,13 @@ unlisted() {
 	[ -z "$missing$stale$unknown" ]
 }
 
-# unpack FOLDER: the files of the source that the series touches, as they are without it.
+# unpack FOLDER: the files of the source that the series touches, as they are without it, and those that tell a source.
 unpack() {
 	local folder=$1 tree=$BUILD/$BASE/series/tree path
 	local -a patches
 	mkdir -p "$folder"
 	mapfile -t patches < <(series_patches)
-	touched_by "${patches[@]}" | while read -r path; do
+	{ printf '%s\n' Makefile Kconfig; touched_by "${patches[@]}"; } | sort -u | while read -r path; do
 		# a file that the series makes is not in the source
 		! git -C "$tree" cat-file -e "pristine:$path" 2>/dev/null || echo "$path"
 	done | xargs git -C "$tree" archive pristine -- | tar -C "$folder" -xf -
@@ -86,6 +86,8 @@ run() {
 	command=${command//…/"$folder/repository"}
 	command=${command//<linux-6.12.n>/"$folder/package"}
 	command=${command//<tree>/"$BUILD/$BASE/series/tree"}
+	command=${command//<your tree or tarball>/"$folder/tree"}
+	command=${command//<file>/"results/$BASE-amd.tsv"}
 	command=${command//<base>/"$BASE"}
 	command=${command//<first>/"$first"}
 	command=${command//<last>/"$last"}
