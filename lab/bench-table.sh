@@ -29,6 +29,8 @@ awk -F'\t' '
 		line = $4 SUBSEP $5 SUBSEP $6 SUBSEP $7
 		k = $3 SUBSEP line
 		pages[k] = $8; faults[k] = $9; cost[k] = $10
+		if (!($7 in widest)) figures[++f] = $7
+		if (!($7 in widest) || $12 > spread[$7]) { spread[$7] = $12 + 0; widest[$7] = $3 " " $4 ", " $5 " MiB" }
 		if ($12 > 0.5) unsteady = unsteady sprintf("unsteady: %s %s %s: its repetitions differ by %.2f %%\n", $3, $4, $7, $12)
 		if (!(line in seen)) { order[++n] = line; seen[line] }
 		if (!($4 in size_of)) { size_of[$4] = $5; backing[++m] = $4 }
@@ -42,6 +44,9 @@ awk -F'\t' '
 				each(a), each(b), (each(a) ? sprintf("%.4f", each(b) / each(a)) : "-")
 		}
 		print "Instructions of a fault, where there are faults, else of the whole."
+		print ""
+		print "By how much the repetitions of a figure differ at most, and where; level is a difference, which may be nothing:"
+		for (i = 1; i <= f; i++) printf "%-13s %8.2f %%  %s\n", figures[i], spread[figures[i]], widest[figures[i]]
 		print ""
 		for (i = 1; i <= m; i++) {
 			of = backing[i]; same = page(of) == 4096 ? "anon" : page(of) == 2097152 ? "hugetlbfs-2m" : "hugetlbfs-1g"
