@@ -185,6 +185,30 @@ bench() {
 		}' "${results[@]}")
 }
 
+# machines BASE BACKING: each figure of that kind of memory on both machines, with the series, and what it is of that on the stock kernel.
+machines() {
+	awk -F'\t' -v backing="$2" '
+		BEGIN {
+			print "| figure | faults, amd | intel | instructions, amd | of the stock kernel | intel | of the stock kernel |"
+			print "|---|---|---|---|---|---|---|"
+		}
+		$4 != backing || $6 != 1 { next }
+		!size { size = $5 }
+		$5 != size { next }
+		{ faults[$2, $3, $7] = $9; cost[$2, $3, $7] = $10 }
+		!seen[$7]++ { order[++n] = $7 }
+		function both(cpu, figure) {
+			return sprintf(" %d | %.4f |", cost[cpu, "series", figure], cost[cpu, "series", figure] / cost[cpu, "stock", figure])
+		}
+		END {
+			for (i = 1; i <= n; i++) {
+				f = order[i]
+				if ((("amd", "series", f) in cost) && (("intel", "series", f) in cost) && f != "level")
+					print "| " f " | " faults["amd", "series", f] " | " faults["intel", "series", f] " |" both("amd", f) both("intel", f)
+			}
+		}' "$TOP/results/$1-amd.tsv" "$TOP/results/$1-intel.tsv"
+}
+
 # The targets that are missed, by result.
 missed() {
 	local result name base cpu
@@ -214,6 +238,11 @@ print() {
 		'<!-- make table: mutants -->') skip=1; mutants ;;
 		'<!-- make table: tests -->') skip=tests old='' ;;
 		'<!-- make table: missed -->') skip=1; missed ;;
+		'<!-- make table: machines '*)
+			skip=1
+			read -r _ _ _ _ base backings _ <<<"$line"
+			machines "$base" "$backings"
+			;;
 		'<!-- make table: bench '*)
 			skip=1
 			read -r _ _ _ _ base _ <<<"$line"
