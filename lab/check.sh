@@ -110,7 +110,7 @@ round_trips() {
 
 mailbox_holds_the_series() {
 	local mbox
-	mbox=$("$LAB/mbox.sh") || return 1
+	mbox=$(BASE=$BASE "$LAB/mbox.sh") || return 1
 	mapfile -t patches < <(series_patches)
 	diff <(cat "${patches[@]}" | git patch-id --stable) <(git patch-id --stable <"$mbox")
 }
