@@ -50,6 +50,12 @@ table: ## write what the README shows of the results, series/ and lab/topics
 	@lab/table.sh
 bisect: ## build and boot the kernel after each patch of the series (PATCHES= for some; MODES= runs the selftests, too)
 	@lab/bisect.sh
+objects: ## compile what the series touches, after each patch, with W=1 and sparse, in several configurations and for arm64, powerpc, s390
+	@lab/objects.sh
+configs: ## build the whole kernel in several configurations (CONFIG= for one)
+	@lab/configs.sh
+kabi: ## compare the exported symbols and their types, stock against series
+	@lab/kabi.sh
 kvm-dax-check: ## build build/kvm-dax-check, which says how a guest on a given path would be mapped
 	@mkdir -p build && $(CC) -O2 -Wall -Wextra -Werror -o build/$@ tools/$@.c
 check: ## check patches, scripts and C without booting (BASES= for some)

@@ -13,17 +13,16 @@ export STOCK='' MUTANT='' UPTO=0
 out=$BUILD/$BASE/upto
 steps=$BUILD/$BASE/steps	# of each patch, the tests that pass
 record=$TOP/results/$BASE-steps.tsv
-known=$(base_field warnings)
 passed=0 failed=0 skipped=0
 trap 'exit 130' INT TERM
 
 # changes_kernel PATCH: whether it touches a file that the kernel is made of.
 changes_kernel() { git apply --numstat "$1" | cut -f3 | grep -qvE '^(tools|Documentation)/|^MAINTAINERS$'; }
 
-# builds: the first UPTO patches; a compiler's warning is a failure, but for those of the pristine source that the base knows.
+# builds: the first UPTO patches; a new warning of the compiler is a failure.
 builds() {
 	"$LAB/kernel.sh" || return 1
-	! grep -n 'warning:' "$out/kernel.log" | grep -vE "${known:-^$}" || return 1
+	! new_warnings "$out/kernel.log" || return 1
 }
 
 # step: what the result of a step depends on: the kernel, the patches, the tests and which of them are run.

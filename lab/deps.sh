@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sees that the Debian packages for a job of the lab are there, and installs them when root.
-# Takes the jobs: build, machine, intel, check, applies, plot, regress.
+# Takes the jobs: build, machine, intel, check, applies, plot, regress, objects.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -11,6 +11,7 @@ intel="gcc libc6-dev cpio bochs bochsbios vgabios grub-common grub-pc-bin xorris
 check="shellcheck quilt git perl gcc libc6-dev"
 applies="quilt git dpkg-dev xz-utils"
 plot="gnuplot-nox"
+objects="sparse gcc-aarch64-linux-gnu gcc-powerpc64le-linux-gnu gcc-s390x-linux-gnu"
 regress="libcap-dev libcap-ng-dev libnuma-dev liburing-dev"
 
 wanted=()
@@ -22,8 +23,9 @@ for job in "$@"; do
 	check) read -ra more <<<"$check" ;;
 	applies) read -ra more <<<"$applies" ;;
 	plot) read -ra more <<<"$plot" ;;
+	objects) read -ra more <<<"$objects" ;;
 	regress) read -ra more <<<"$regress" ;;
-	*) die 2 "no such job: $job (build, machine, intel, check, applies, plot, regress)" ;;
+	*) die 2 "no such job: $job (build, machine, intel, check, applies, plot, regress, objects)" ;;
 	esac
 	wanted+=("${more[@]}")
 done

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034
 # Settings and helpers that every script of the lab shares; sourced, prints nothing.
-# Takes BASE, CPU, STOCK, MUTANT, UPTO, SPARSE, CONFIG, CACHE and BUILD from the environment and gives TOP, VARIANT, OUT, TREE and the rest.
+# Takes BASE, CPU, STOCK, MUTANT, UPTO, SPARSE, OBJECTS, CONFIG, CACHE and BUILD from the environment and gives TOP, VARIANT, OUT, TREE and the rest.
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 LAB=$TOP/lab
@@ -39,6 +39,13 @@ failed() {
 }
 trap 'failed $? $LINENO "$BASH_COMMAND"' ERR
 
+# configs: the names that CONFIG can have for BASE.
+configs() {
+	(cd "$LAB/config" && for folder in */; do
+		[ -d "$TOP/series/$folder" ] || [ -z "$(ls -d "$folder"*.config "$folder$BASE"/*.config 2>/dev/null)" ] || echo "${folder%/}"
+	done)
+}
+
 [ -d "$SERIES" ] || die 2 "there is no series/$BASE; BASE can be: $(cd "$TOP/series" && echo ./*/ | sed 's|\./||g; s|/||g')"
 [ -f "$LAB/machine-$CPU.sh" ] || die 2 "CPU=$CPU: the lab has machines of amd and intel"
 case ${ACCEL:-} in
@@ -62,18 +69,28 @@ elif [ -n "${UPTO:-}" ]; then
 	VARIANT=upto
 elif [ -n "${SPARSE:-}" ]; then
 	VARIANT=sparse
+elif [ -n "${OBJECTS:-}" ]; then
+	VARIANT=objects
 else
 	VARIANT=series
 fi
 
-case ${CONFIG:-} in
-'' | debug | dump | bench) ;;
-*) die 2 "CONFIG=$CONFIG: the lab knows CONFIG=debug, CONFIG=dump and CONFIG=bench, or none" ;;
-esac
+if [ -n "${CONFIG:-}" ]; then
+	configs | grep -xF -e "$CONFIG" >/dev/null ||
+		die 2 "CONFIG=$CONFIG: for BASE=$BASE the lab knows $(configs | paste -sd ' '), or none"
+	# Those of another architecture are named like it, and are compiled here, not run.
+	case $CONFIG in
+	pae) export ARCH=i386 ;;
+	arm64) export ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- ;;
+	powerpc) export ARCH=powerpc CROSS_COMPILE=powerpc64le-linux-gnu- ;;
+	s390) export ARCH=s390 CROSS_COMPILE=s390x-linux-gnu- ;;
+	esac
+fi
 
 # One mutant at a time is built, in a tree that all of them share; a kernel of another CONFIG has a tree of its own.
 OUT=$BUILD/$BASE/${VARIANT%%-*}${CONFIG:+-$CONFIG}
 TREE=$OUT/tree
+[ "$VARIANT" != objects ] || TREE=$BUILD/$BASE/objects/tree	# of all configurations, as nothing is built in it
 MODULES=$OUT/modules
 BZIMAGE=$TREE/arch/x86/boot/bzImage
 SELFTESTS=$BUILD/$BASE/series/tree/tools/testing/selftests
@@ -120,6 +137,13 @@ quietly() {
 	grep -nE 'error:|Error |\*\*\*|No space left|undefined reference|fatal' "$log" | head -n 15 >&2 || tail -n 15 "$log" >&2
 	die_if_full "$(grep -m 1 'No space left' "$log")"
 	die 1 "$what failed (status $status); the whole log is ${log#"$TOP"/}"
+}
+
+# new_warnings LOG: a compiler's warnings, but for those of the pristine source that the base knows; fails if there are none.
+new_warnings() {
+	local known
+	known=$(base_field warnings)
+	grep -n 'warning:' "$1" | grep -vE "${known:-^$}"
 }
 
 # series_patches: the paths of the base's patches, in order.

@@ -5,6 +5,9 @@ set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
+case ${CROSS_COMPILE:-} in
+?*) die 2 "CONFIG=$CONFIG is for make objects, which compiles a part; no machine of the lab runs it" ;;
+esac
 # All that is missing is named at once.
 case $CPU in
 amd) "$LAB/deps.sh" build machine ;;

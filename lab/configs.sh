@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Builds the kernel of BASE with the series in other configurations of x86 than the machine's, and prints one TAP line each.
+# Takes CONFIG=<one of them>, all if not given; a compiler's warning is a failure, but for those that the base knows.
+set -euo pipefail
+export STOCK='' MUTANT='' UPTO=''
+# shellcheck source=lab/env.sh
+. "$(dirname "$0")/env.sh"
+
+passed=0 failed=0
+trap 'exit 130' INT TERM
+for config in ${CONFIG:-$(configs)}; do
+	case $config in
+	debug | dump | bench | kabi | arm64 | powerpc | s390) continue ;;	# run by machines, and not for x86
+	esac
+	verdict=''
+	CONFIG=$config "$LAB/kernel.sh" >&2 && ! new_warnings "$BUILD/$BASE/series-$config/kernel.log" || verdict='not '
+	echo "${verdict}ok $config"
+	[ -n "$verdict" ] && failed=$((failed + 1)) || passed=$((passed + 1))
+done
+echo "$passed passed, $failed failed, 0 skipped"
+[ "$failed" -eq 0 ]

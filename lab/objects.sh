@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Compiles what the series touches after each of its patches, with W=1 and sparse, in several configurations of x86 and for
+# arm64, powerpc and s390, and prints one TAP line per patch and configuration: a warning that the source did not have is a failure.
+# Takes CONFIG=<one of them>, all if not given, and PATCHES=<extended regular expression on the patches' names>.
+set -euo pipefail
+export OBJECTS=1 STOCK='' MUTANT='' UPTO=''
+# shellcheck source=lab/env.sh
+. "$(dirname "$0")/env.sh"
+
+if [ -z "${CONFIG:-}" ]; then
+	"$LAB/deps.sh" build objects
+	OBJECTS='' "$LAB/tree.sh"
+	passed=0 failed=0 skipped=0
+	log=$BUILD/$BASE/objects/all.log
+	mkdir -p "${log%/*}"
+	for config in $(configs); do
+		case $config in
+		debug | dump | bench | kabi) continue ;;	# the same code; machines run these
+		esac
+		CONFIG=$config "$LAB/objects.sh" | tee "$log" | grep -vE '^[0-9]+ passed, ' || true
+		read -r p _ f _ s _ < <(grep -E '^[0-9]+ passed, ' "$log") || { p=0 f=1 s=0; echo "not ok $config has not ended; the reason is above"; }
+		passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	done
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ "$failed" -eq 0 ]
+	exit
+fi
+
+lock "$BASE-objects"
+# A second work tree of the series' repository, in which nothing is built and each commit can be looked at.
+series=$BUILD/$BASE/series/tree
+"$LAB/deps.sh" build objects
+OBJECTS='' CONFIG='' "$LAB/tree.sh"
+if ! git -C "$TREE" rev-parse -q --verify HEAD >/dev/null 2>&1; then
+	rm -rf "$TREE"
+	git -C "$series" worktree prune
+	git -C "$series" worktree add -q --detach "$TREE" pristine
+fi
+mapfile -t commits < <(git -C "$series" rev-list --reverse pristine..HEAD)
+git -C "$TREE" checkout -q -f --detach pristine
+"$LAB/config.sh"
+folder=$OUT/objects log=$OUT/objects.log
+export CCACHE_DIR=$CACHE/ccache CCACHE_MAXSIZE=3G
+trap 'exit 130' INT TERM
+
+compile() { make -C "$TREE" O="$folder" -j"$(nproc)" LOCALVERSION= CC="ccache ${CROSS_COMPILE:-}gcc" W=1 C=1 "$@"; }
+
+# said LOG: each warning without its line, after how often it is there.
+said() { { grep -E '(warning|error):' "$1" || true; } | sed -E "s,^($TREE|\\.\\.?)/,,; s/:[0-9]+(:[0-9]+)?:/:/; s/line [0-9]+/line/g" | sort | uniq -c; }
+
+# What the series touches: an object each, but KVM's folder as a whole, the Makefile of which takes virt/kvm.
+kvm=arch/${ARCH:-x86}/kvm/
+kvm=${kvm/i386/x86}
+mapfile -t wanted < <(git -C "$series" diff --name-only pristine HEAD -- '*.c' ':!tools' |
+	sed -nE "s,^(virt|arch/x86)/kvm/.*,$kvm,; \\,^arch/,{\\,^$kvm\$,!d}; s/[.]c\$/.o/; p" | sort -u)
+quietly "$log" "$BASE $CONFIG: preparing" compile prepare
+# Those that this configuration has: make would build them now.
+(cd "$folder" && for object in "${wanted[@]}" virt; do [ ! -e "$object" ] || find "$object" -name '*.o' -delete; done)
+mapfile -t folders < <(printf '%s\n' "${wanted[@]}" | sed 's,[^/]*$,,' | sort -u)
+mapfile -t objects < <(compile -n "${folders[@]}" 2>/dev/null | sed -nE 's/.* -o ([^ ]+[.]o) .*/\1/p' |
+	sed "s,^$kvm.*,$kvm," | sort -u | grep -xFf <(printf '%s\n' "${wanted[@]}"))
+printf '%s\n' "${wanted[@]}" | grep -vxFf <(printf '%s\n' "${objects[@]}") | sed "s/^/# $CONFIG: not built there: /" || true
+quietly "$log" "$BASE $CONFIG: without the series" compile "${objects[@]}"
+said "$log" >"$OUT/known"
+echo "# $CONFIG: ${#objects[@]} of ${#wanted[@]} compiled, $(awk '{ n += $1 } END { print n + 0 }' "$OUT/known") warnings without the series"
+
+passed=0 failed=0 skipped=0
+for commit in "${commits[@]}"; do
+	name=$(git -C "$series" log -1 --format=%f "$commit")
+	grep -qE "${PATCHES:-.}" <<<"$name" || continue
+	git -C "$TREE" checkout -q --detach "$commit"
+	if ! git -C "$series" diff --name-only "$commit~" "$commit" | grep -qvE '^(tools|Documentation)/|^MAINTAINERS$'; then
+		skipped=$((skipped + 1))
+		continue
+	fi
+	if ! (quietly "$log" "$BASE $CONFIG: $name" compile "${objects[@]}"); then
+		echo "not ok $CONFIG $name does not compile"
+		failed=$((failed + 1))
+		continue
+	fi
+	# A warning that is there more often than in the whole source is one more.
+	new=$(said "$log" | awk 'NR == FNR { n = $1; $1 = ""; known[$0] = n; next } { n = $1; $1 = ""; if (n > known[$0]) print "#" $0 }' "$OUT/known" -)
+	if [ -n "$new" ]; then
+		echo "$new"
+		echo "not ok $CONFIG $name has new warnings"
+		failed=$((failed + 1))
+	else
+		echo "ok $CONFIG $name compiled=$(grep -cE '^ +CC ' "$log" || true)"
+		passed=$((passed + 1))
+	fi
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
