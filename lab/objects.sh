@@ -53,7 +53,9 @@ kvm=arch/${ARCH:-x86}/kvm/
 kvm=${kvm/i386/x86}
 mapfile -t wanted < <(git -C "$series" diff --name-only pristine HEAD -- '*.c' ':!tools' |
 	sed -nE "s,^(virt|arch/x86)/kvm/.*,$kvm,; \\,^arch/,{\\,^$kvm\$,!d}; s/[.]c\$/.o/; p" | sort -u)
+# What this builds is built again when a header changes; a second run builds nothing here, and what the first has said stays known.
 quietly "$log" "$BASE $CONFIG: preparing" compile prepare
+cat "$log" >>"$OUT/prepared.log"
 # Those that this configuration has: make would build them now.
 (cd "$folder" && for object in "${wanted[@]}" virt; do [ ! -e "$object" ] || find "$object" -name '*.o' -delete; done)
 mapfile -t folders < <(printf '%s\n' "${wanted[@]}" | sed 's,[^/]*$,,' | sort -u)
@@ -61,6 +63,7 @@ mapfile -t objects < <(compile -n "${folders[@]}" 2>/dev/null | sed -nE 's/.* -o
 	sed "s,^$kvm.*,$kvm," | sort -u | grep -xFf <(printf '%s\n' "${wanted[@]}"))
 printf '%s\n' "${wanted[@]}" | grep -vxFf <(printf '%s\n' "${objects[@]}") | sed "s/^/# $CONFIG: not built there: /" || true
 quietly "$log" "$BASE $CONFIG: without the series" compile "${objects[@]}"
+cat "$OUT/prepared.log" >>"$log"
 said "$log" >"$OUT/known"
 echo "# $CONFIG: ${#objects[@]} of ${#wanted[@]} compiled, $(awk '{ n += $1 } END { print n + 0 }' "$OUT/known") warnings without the series"
 
