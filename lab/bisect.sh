@@ -17,7 +17,7 @@ passed=0 failed=0 skipped=0
 trap 'exit 130' INT TERM
 
 # changes_kernel PATCH: whether it touches a file that the kernel is made of.
-changes_kernel() { git apply --numstat "$1" | cut -f3 | grep -qvE '^(tools|Documentation)/|^MAINTAINERS$'; }
+changes_kernel() { git apply --numstat "$1" | cut -f3 | of_kernel; }
 
 # builds: the first UPTO patches; a new warning of the compiler is a failure.
 builds() {

@@ -104,13 +104,13 @@ groups_apply_alone() {
 round_trips() {
 	rm -rf "$work/before"
 	cp -r "$SERIES" "$work/before"
-	BASE=$BASE "$LAB/refresh.sh" || return 1
+	"$LAB/refresh.sh" || return 1
 	diff -r "$work/before" "$SERIES"
 }
 
 mailbox_holds_the_series() {
 	local mbox
-	mbox=$(BASE=$BASE "$LAB/mbox.sh") || return 1
+	mbox=$("$LAB/mbox.sh") || return 1
 	mapfile -t patches < <(series_patches)
 	diff <(cat "${patches[@]}" | git patch-id --stable) <(git patch-id --stable <"$mbox")
 }
@@ -176,6 +176,7 @@ picture_is_of() {
 }
 
 made=	# the bases that have a tree
+export BASE
 for BASE in ${BASES:-$(cd "$TOP/series" && printf '%s\n' */ | tr -d /)}; do
 	SERIES=$TOP/series/$BASE
 	[ -d "$SERIES" ] || die 2 "BASES: there is no series/$BASE"
@@ -183,7 +184,7 @@ for BASE in ${BASES:-$(cd "$TOP/series" && printf '%s\n' */ | tr -d /)}; do
 	check "$BASE recorded results are current" results_are_current
 	tree=$BUILD/$BASE/series/tree
 	status=0
-	BASE=$BASE STOCK='' MUTANT='' CONFIG='' "$LAB/tree.sh" >"$work/log" 2>&1 || status=$?
+	STOCK='' MUTANT='' CONFIG='' "$LAB/tree.sh" >"$work/log" 2>&1 || status=$?
 	if [ "$status" -eq 2 ]; then
 		echo "ok $BASE # SKIP $(tail -n 1 "$work/log")"
 		skipped=$((skipped + 1))

@@ -39,12 +39,24 @@ failed() {
 }
 trap 'failed $? $LINENO "$BASH_COMMAND"' ERR
 
+# cross_compiler CONFIG: the prefix of the compiler for another architecture, which has that name, or nothing.
+cross_compiler() {
+	case $1 in
+	arm64) echo aarch64-linux-gnu- ;;
+	powerpc) echo powerpc64le-linux-gnu- ;;
+	s390) echo s390x-linux-gnu- ;;
+	esac
+}
+
 # configs: the names that CONFIG can have for BASE.
 configs() {
 	(cd "$LAB/config" && for folder in */; do
 		[ -d "$TOP/series/$folder" ] || [ -z "$(ls -d "$folder"*.config "$folder$BASE"/*.config 2>/dev/null)" ] || echo "${folder%/}"
 	done)
 }
+
+# compiled_configs: those of them that are only compiled; the others have the code of the default one, and machines run them.
+compiled_configs() { configs | grep -vxE 'debug|dump|bench|kabi'; }
 
 [ -d "$SERIES" ] || die 2 "there is no series/$BASE; BASE can be: $(cd "$TOP/series" && echo ./*/ | sed 's|\./||g; s|/||g')"
 [ -f "$LAB/machine-$CPU.sh" ] || die 2 "CPU=$CPU: the lab has machines of amd and intel"
@@ -75,15 +87,14 @@ else
 	VARIANT=series
 fi
 
+unset ARCH CROSS_COMPILE
 if [ -n "${CONFIG:-}" ]; then
 	configs | grep -xF -e "$CONFIG" >/dev/null ||
 		die 2 "CONFIG=$CONFIG: for BASE=$BASE the lab knows $(configs | paste -sd ' '), or none"
-	# Those of another architecture are named like it, and are compiled here, not run.
-	case $CONFIG in
-	pae) export ARCH=i386 ;;
-	arm64) export ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- ;;
-	powerpc) export ARCH=powerpc CROSS_COMPILE=powerpc64le-linux-gnu- ;;
-	s390) export ARCH=s390 CROSS_COMPILE=s390x-linux-gnu- ;;
+	CROSS_COMPILE=$(cross_compiler "$CONFIG")
+	case $CONFIG:$CROSS_COMPILE in
+	pae:) export ARCH=i386 ;;
+	*:?*) export ARCH=$CONFIG CROSS_COMPILE ;;
 	esac
 fi
 
@@ -145,6 +156,9 @@ new_warnings() {
 	known=$(base_field warnings)
 	grep -n 'warning:' "$1" | grep -vE "${known:-^$}"
 }
+
+# of_kernel: whether one of the paths on stdin is that of a file that the kernel is made of.
+of_kernel() { grep -qvE '^(tools|Documentation)/|^MAINTAINERS$'; }
 
 # series_patches: the paths of the base's patches, in order.
 series_patches() { sed "s|^|$SERIES/|" "$SERIES/series"; }

@@ -5,9 +5,7 @@ set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
-case ${CROSS_COMPILE:-} in
-?*) die 2 "CONFIG=$CONFIG is for make objects, which compiles a part; no machine of the lab runs it" ;;
-esac
+[ -z "${CROSS_COMPILE:-}" ] || die 2 "CONFIG=$CONFIG is for make objects, which compiles a part; no machine of the lab runs it"
 # All that is missing is named at once.
 case $CPU in
 amd) "$LAB/deps.sh" build machine ;;

@@ -8,15 +8,10 @@ export OBJECTS=1 STOCK='' MUTANT='' UPTO=''
 . "$(dirname "$0")/env.sh"
 
 if [ -z "${CONFIG:-}" ]; then
-	"$LAB/deps.sh" build objects
-	OBJECTS='' "$LAB/tree.sh"
 	passed=0 failed=0 skipped=0
 	log=$BUILD/$BASE/objects/all.log
 	mkdir -p "${log%/*}"
-	for config in $(configs); do
-		case $config in
-		debug | dump | bench | kabi) continue ;;	# the same code; machines run these
-		esac
+	for config in $(compiled_configs); do
 		CONFIG=$config "$LAB/objects.sh" | tee "$log" | grep -vE '^[0-9]+ passed, ' || true
 		read -r p _ f _ s _ < <(grep -E '^[0-9]+ passed, ' "$log") || { p=0 f=1 s=0; echo "not ok $config has not ended; the reason is above"; }
 		passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
@@ -72,7 +67,7 @@ for commit in "${commits[@]}"; do
 	name=$(git -C "$series" log -1 --format=%f "$commit")
 	grep -qE "${PATCHES:-.}" <<<"$name" || continue
 	git -C "$TREE" checkout -q --detach "$commit"
-	if ! git -C "$series" diff --name-only "$commit~" "$commit" | grep -qvE '^(tools|Documentation)/|^MAINTAINERS$'; then
+	if ! git -C "$series" diff --name-only "$commit~" "$commit" | of_kernel; then
 		skipped=$((skipped + 1))
 		continue
 	fi
