@@ -56,6 +56,8 @@ configs: ## build the whole kernel in several configurations (CONFIG= for one)
 	@lab/configs.sh
 kabi: ## compare the exported symbols and their types, stock against series
 	@lab/kabi.sh
+htmldocs: ## build the documentation that the series touches
+	@lab/htmldocs.sh
 kvm-dax-check: ## build build/kvm-dax-check, which says how a guest on a given path would be mapped
 	@mkdir -p build && $(CC) -O2 -Wall -Wextra -Werror -o build/$@ tools/$@.c
 check: ## check patches, scripts and C without booting (BASES= for some)

@@ -6,7 +6,7 @@ set -euo pipefail
 . "$(dirname "$0")/env.sh"
 
 # The last three for the commands in the documents.
-"$LAB/deps.sh" build check machine applies plot
+"$LAB/deps.sh" build check machine applies plot htmldocs
 work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-check.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 passed=0 failed=0 skipped=0
@@ -199,6 +199,7 @@ for BASE in ${BASES:-$(cd "$TOP/series" && printf '%s\n' */ | tr -d /)}; do
 	! grep -qE "^The patches come in groups.*\b$BASE\b" "$TOP/docs/maintainers.md" || check "$BASE groups of patches apply alone" groups_apply_alone
 	check "$BASE mbox" mailbox_holds_the_series
 	check "$BASE refresh round trip" round_trips
+	check "$BASE documentation builds" "$LAB/htmldocs.sh"
 	# A base is audited once the document has rows for it.
 	if grep -qE "^\| \`[^|]*\| [^|]*\b$BASE\b" "$TOP/docs/page-reserved-audit.md"; then
 		check "$BASE readers of PG_reserved have their rows" "$LAB/reserved-audit.sh" "$tree" "$BASE"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sees that the Debian packages for a job of the lab are there, and installs them when root.
-# Takes the jobs: build, machine, intel, check, applies, plot, regress, objects.
+# Takes the jobs: build, machine, intel, check, applies, plot, regress, objects, htmldocs.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -12,6 +12,7 @@ check="shellcheck quilt git perl gcc libc6-dev"
 applies="quilt git dpkg-dev xz-utils"
 plot="gnuplot-nox"
 objects="sparse gcc-aarch64-linux-gnu gcc-powerpc64le-linux-gnu gcc-s390x-linux-gnu"
+htmldocs="python3-sphinx python3-sphinx-rtd-theme python3-yaml"
 regress="libcap-dev libcap-ng-dev libnuma-dev liburing-dev"
 
 wanted=()
@@ -24,8 +25,9 @@ for job in "$@"; do
 	applies) read -ra more <<<"$applies" ;;
 	plot) read -ra more <<<"$plot" ;;
 	objects) read -ra more <<<"$objects" ;;
+	htmldocs) read -ra more <<<"$htmldocs" ;;
 	regress) read -ra more <<<"$regress" ;;
-	*) die 2 "no such job: $job (build, machine, intel, check, applies, plot, regress, objects)" ;;
+	*) die 2 "no such job: $job (build, machine, intel, check, applies, plot, regress, objects, htmldocs)" ;;
 	esac
 	wanted+=("${more[@]}")
 done
