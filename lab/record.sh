@@ -7,7 +7,7 @@ set -euo pipefail
 
 # old_results: the files that are not of the series as it is now, of its kernel and its tests, as far as they have run either, each with its command.
 old_results() {
-	local file parts CPU command
+	local file parts CPU command config
 	for file in $(cd "$TOP/results" && printf '%s\n' "$BASE"-*); do
 		[ -e "$TOP/results/$file" ] || continue
 		case $file in
@@ -24,6 +24,10 @@ old_results() {
 		*-selftests.tsv) command="make regress" ;;
 		*-steps.tsv) command="make bisect MODES=npt=1" ;;
 		*.tsv) command="make bench" ;;
+		*-soak*.tap)
+			config=${file#*-soak} config=${config%.tap}
+			command="make soak MINUTES=15${config:+ CONFIG=${config#-}}"
+			;;
 		*-stock.tap) command="make kselftest STOCK=1" ;;
 		*) command="make kselftest" ;;
 		esac
@@ -45,12 +49,12 @@ while IFS=$'\t' read -r file what; do
 	read -ra command <<<"$what"
 	# What was said for this run is not for those; a test that fails is in the result.
 	env -u MAKEFLAGS -u MFLAGS -u CPU -u STOCK -u MUTANT -u CONFIG -u MODES -u TESTS -u TARGETS -u REPEAT -u SIZE -u GROWTH -u BACKINGS \
-		-u KERNEL_WORDS -u PATCHES -u SECONDS_MAX -u RACE_SECONDS "${command[0]}" -C "$TOP" "${command[@]:1}" </dev/null || true
+		-u KERNEL_WORDS -u PATCHES -u SECONDS_MAX -u RACE_SECONDS -u MINUTES "${command[0]}" -C "$TOP" "${command[@]:1}" </dev/null || true
 	if old_results | grep "^$file	" >/dev/null; then die 1 "$what has recorded nothing; the reason is above"; fi
 done <<<"$old"
 cd "$TOP"
 "$LAB/table.sh"
 "$LAB/plot.sh"
-for file in results/"$BASE"-{amd,intel}.tap; do
+for file in results/"$BASE"-{amd,intel,soak*}.tap; do
 	if [ -e "$file" ] && grep -H '^not ok' "$file"; then die 1 "tests that fail are recorded (above); mend them, or what fails them"; fi
 done

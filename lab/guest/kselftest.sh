@@ -241,7 +241,8 @@ race() {
 
 # Each operation right after each, which takes minutes.
 race_pairs() {
-	race_test race-pairs "$1" "$PAIRS_LIMIT" -p -t $((PAIRS_LIMIT * 3 / 4))
+	local limit=$((1200 * slower))
+	race_test race-pairs "$1" "$limit" -p -t $((limit * 3 / 4))
 }
 
 # Memory that fails or goes away.
