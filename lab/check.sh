@@ -167,6 +167,34 @@ readme_shows_the_results() {
 	return $bad
 }
 
+# What a cover letter says below a command is what it has printed when its results were recorded: the counts of make kselftest,
+# and each number of four digits or more of make demo and make bench.
+letter_shows_the_results() {
+	local command said file shown bad=0
+	shown=$(cat "$TOP/results/$BASE"-*.tsv && for file in "$TOP/results/$BASE"-{amd,intel}.tsv; do [ ! -e "$file" ] || "$LAB/bench-table.sh" "$file"; done) || return 1
+	while IFS=$'\t' read -r command said; do
+		case $command in
+		*kselftest*)
+			file=results/$BASE-amd
+			[[ $command != *CPU=intel* ]] || file=results/$BASE-intel
+			[[ $command != STOCK=1* ]] || file+=-stock
+			said=$(grep -oE '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped' <<<"$said") || continue
+			grep -qxF "$said" "$TOP/$file.tap" || { echo "$command: $file.tap doesn't have: $said"; bad=1; }
+			;;
+		*)
+			while read -r said; do
+				grep -qw "$said" <<<"$shown" || { echo "$command: no table of results/$BASE-*.tsv has $said"; bad=1; }
+			done < <(grep -oE '\b[0-9]{4,}\b' <<<"$said")
+			;;
+		esac
+	done < <(awk '
+		/^  [^ ]/ && command { print command "\t" said; command = "" }
+		/^  (STOCK=1 )?make (kselftest|demo|bench)( (BASE|CPU)=[a-z0-9.]+)*$/ { command = substr($0, 3); said = ""; next }
+		/^    / { said = said " " $0; sub(/^ +/, "", said); next }
+		command { print command "\t" said; command = "" }' "$SERIES/cover-letter.txt")
+	return $bad
+}
+
 # picture_is_of PICTURE RESULT...
 picture_is_of() {
 	local picture=$1 hash
@@ -182,6 +210,7 @@ for BASE in ${BASES:-$(cd "$TOP/series" && printf '%s\n' */ | tr -d /)}; do
 	[ -d "$SERIES" ] || die 2 "BASES: there is no series/$BASE"
 	[ "$BASE" = v6.12 ] || check "$BASE has the patches that it shares with v6.12 in their order" in_the_order_of v6.12 3>&1
 	check "$BASE recorded results are current" results_are_current
+	check "$BASE cover letter: what it shows of the results" letter_shows_the_results
 	tree=$BUILD/$BASE/series/tree
 	status=0
 	STOCK='' MUTANT='' CONFIG='' "$LAB/tree.sh" >"$work/log" 2>&1 || status=$?
