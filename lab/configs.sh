@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the kernel of BASE with the series in other configurations of x86 than the machine's, and prints one TAP line each.
-# Takes CONFIG=<one of them>, all if not given; a compiler's warning is a failure, but for those that the base knows.
+# Takes CONFIG=<one of them> or <file>, all of them if not given; a compiler's warning is a failure, but for those that the base knows.
 set -euo pipefail
 export STOCK='' MUTANT='' UPTO=''
 # shellcheck source=lab/env.sh

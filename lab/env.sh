@@ -88,9 +88,17 @@ else
 fi
 
 unset ARCH CROSS_COMPILE
+# A file is the configuration of a kernel of the reader's own.
+case ${CONFIG:-} in
+*/*)
+	[ -f "$CONFIG" ] || die 2 "CONFIG=$CONFIG: there is no such file"
+	OWN_CONFIG=$(realpath "$CONFIG") CONFIG=own
+	export OWN_CONFIG CONFIG
+	;;
+esac
 if [ -n "${CONFIG:-}" ]; then
-	configs | grep -xF -e "$CONFIG" >/dev/null ||
-		die 2 "CONFIG=$CONFIG: for BASE=$BASE the lab knows $(configs | paste -sd ' '), or none"
+	{ configs; [ -z "${OWN_CONFIG:-}" ] || echo own; } | grep -xF -e "$CONFIG" >/dev/null ||
+		die 2 "CONFIG=$CONFIG: for BASE=$BASE the lab knows $(configs | paste -sd ' '), or none; a file of yours has a / in its name"
 	CROSS_COMPILE=$(cross_compiler "$CONFIG")
 	case $CONFIG:$CROSS_COMPILE in
 	pae:) export ARCH=i386 ;;

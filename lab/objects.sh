@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compiles what the series touches after each of its patches, with W=1 and sparse, in several configurations of x86 and for
 # arm64, powerpc and s390, and prints one TAP line per patch and configuration: a warning that the source did not have is a failure.
-# Takes CONFIG=<one of them>, all if not given, and PATCHES=<extended regular expression on the patches' names>.
+# Takes CONFIG=<one of them> or <file>, all of them if not given, and PATCHES=<extended regular expression on the patches' names>.
 set -euo pipefail
 export OBJECTS=1 STOCK='' MUTANT='' UPTO=''
 # shellcheck source=lab/env.sh
