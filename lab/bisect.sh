@@ -15,6 +15,7 @@ steps=$BUILD/$BASE/steps	# of each patch, the tests that pass
 record=$TOP/results/$BASE-steps.tsv
 passed=0 failed=0 skipped=0
 trap 'exit 130' INT TERM
+patches=$(chosen_patches) || exit
 
 # changes_kernel PATCH: whether it touches a file that the kernel is made of.
 changes_kernel() { git apply --numstat "$1" | cut -f3 | of_kernel; }
@@ -88,10 +89,9 @@ if [ -n "${MODES:-}" ]; then
 	echo "# $before tests=$(wc -l <"$steps/$before")"
 	seen+=("$before")
 fi
-for patch in $(series_patches); do
-	UPTO=$((UPTO + 1))
+for patch in $patches; do
 	name=$(basename "$patch" .patch)
-	grep -qE "${PATCHES:-.}" <<<"$name" || continue
+	UPTO=$((10#${name%%-*}))
 	start=$SECONDS said='' again=''
 	if ! changes_kernel "$patch"; then
 		echo "ok $name # SKIP changes no file of the kernel"

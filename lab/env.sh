@@ -171,6 +171,18 @@ of_kernel() { grep -qvE '^(tools|Documentation)/|^MAINTAINERS$'; }
 # series_patches: the paths of the base's patches, in order.
 series_patches() { sed "s|^|$SERIES/|" "$SERIES/series"; }
 
+# chosen_patches: those whose names PATCHES matches.
+chosen_patches() {
+	local patch name chosen=
+	while read -r patch; do
+		name=${patch##*/} name=${name%.patch}
+		[[ $name =~ ${PATCHES:-.} ]] || continue
+		chosen=1
+		echo "$patch"
+	done < <(series_patches)
+	[ -n "$chosen" ] || die 2 "PATCHES=$PATCHES: no patch of series/$BASE has such a name"
+}
+
 # titles_of BASE: the titles of its patches, in order.
 titles_of() {
 	local patch

@@ -21,6 +21,7 @@ if [ -z "${CONFIG:-}" ]; then
 	exit
 fi
 
+patches=$(chosen_patches) || exit
 lock "$BASE-objects"
 # A second work tree of the series' repository, in which nothing is built and each commit can be looked at.
 series=$BUILD/$BASE/series/tree
@@ -63,9 +64,9 @@ said "$log" >"$OUT/known"
 echo "# $CONFIG: ${#objects[@]} of ${#wanted[@]} compiled, $(awk '{ n += $1 } END { print n + 0 }' "$OUT/known") warnings without the series"
 
 passed=0 failed=0 skipped=0
-for commit in "${commits[@]}"; do
-	name=$(git -C "$series" log -1 --format=%f "$commit")
-	grep -qE "${PATCHES:-.}" <<<"$name" || continue
+for patch in $patches; do
+	name=$(basename "$patch" .patch)
+	commit=${commits[10#${name%%-*} - 1]}
 	git -C "$TREE" checkout -q --detach "$commit"
 	if ! git -C "$series" diff --name-only "$commit~" "$commit" | of_kernel; then
 		skipped=$((skipped + 1))
