@@ -256,7 +256,7 @@ while IFS= read -r command; do
 		echo "ok command: $command # SKIP there is no tree of ${missing//$'\n'/, } here"
 		skipped=$((skipped + 1))
 	fi
-done < <("$LAB/commands.sh" to-run)
+done < <("$LAB/commands.sh" of '(check|tree)')
 check "README: what it shows of the results" readme_shows_the_results
 demos=("$TOP"/results/*-demo.tsv)
 check "docs/levels.svg is of the results" picture_is_of docs/levels.svg "${demos[@]##*/}"

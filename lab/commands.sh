@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Finds the commands in the documents, and runs those that lab/commands gives to make check.
 # Takes: list, and prints each with its place; unlisted, and fails, naming them, when lab/commands lacks one or has one too
-# many; to-run, and prints those for make check; run FOLDER COMMAND, and runs one, with what it leaves for the next in FOLDER.
+# many; of WHO, and prints those that lab/commands gives to one; run FOLDER COMMAND, and runs one of those for make check, with
+# what it leaves for the next in FOLDER.
 set -euo pipefail
 BASE=v6.12	# that of the documents' commands
 # shellcheck source=lab/env.sh
@@ -37,7 +38,6 @@ unlisted() {
 	missing=$(awk -F'\t' 'NR == FNR { known[$0]; next } !($2 in known) { print $1 ": " $2 }' <(rows) - <<<"$found")
 	stale=$(rows | grep -vxFf <(cut -f2 <<<"$found") || true)
 	unknown=$(grep -vE '^(#|(check|tree|ci|machine|hand|hardware) )' "$LAB/commands" || true)
-	unknown+=$(rows ci | while read -r make target _; do grep -qF "$make $target" "$TOP/.ci/run" || echo "ci $make $target: .ci/run does not run it"; done)
 	sed -n '/./s/^/not in lab\/commands: /p' <<<"$missing"
 	sed -n '/./s/^/in lab\/commands, but in no document: /p' <<<"$stale"
 	sed -n '/./s/^/not a row of lab\/commands: /p' <<<"$unknown"
@@ -108,7 +108,7 @@ run() {
 case ${1:-} in
 list) list ;;
 unlisted) unlisted ;;
-to-run) rows '(check|tree)' ;;
+of) rows "$2" ;;
 run) run "$2" "$3" ;;
-*) die 2 "usage: commands.sh list | unlisted | to-run | run FOLDER COMMAND" ;;
+*) die 2 "usage: commands.sh list | unlisted | of WHO | run FOLDER COMMAND" ;;
 esac
