@@ -7,6 +7,7 @@ export OBJECTS=1 STOCK='' MUTANT='' UPTO=''
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
+patches=$(chosen_patches) || exit
 if [ -z "${CONFIG:-}" ]; then
 	passed=0 failed=0 skipped=0
 	log=$BUILD/$BASE/objects/all.log
@@ -21,7 +22,6 @@ if [ -z "${CONFIG:-}" ]; then
 	exit
 fi
 
-patches=$(chosen_patches) || exit
 lock "$BASE-objects"
 # A second work tree of the series' repository, in which nothing is built and each commit can be looked at.
 series=$BUILD/$BASE/series/tree
