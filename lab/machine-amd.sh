@@ -59,6 +59,8 @@ compose() {
 	words+=" LAB_MODULES=$MODULES LAB_BACKINGS=$backings${guests_on:+ LAB_CPUS=$guests_on}"
 	# Memory for the kernel that writes the dump of one that has crashed.
 	[ "${CONFIG:-}" != dump ] || words+=" crashkernel=512M"
+	# A report of a page that is used after it was freed says by whom it was allocated and freed.
+	[ "${CONFIG:-}" != debug ] || words+=" page_owner=on"
 	if [ -z "${NESTED:-}" ]; then
 		# A device to assign, behind an IOMMU without interrupt remapping, which VFIO has to be told to accept.
 		emulator+=(-device "intel-iommu,intremap=off,caching-mode=on" -device edu)

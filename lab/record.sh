@@ -1,27 +1,40 @@
 #!/usr/bin/env bash
-# Runs again each result in results/ that was recorded with another state of series/BASE, and then make table and make plot.
+# Runs again each result in results/ that is not there or was recorded with another state of series/BASE, and then make table and make plot.
 # Takes BASE and KSRC; or: list, and prints the name of each such file and the command that makes it anew, and runs none.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
+# What a base has that is not a draft; what else is in results/ has been recorded by choice.
+wanted="amd.tap amd-stock.tap intel.tap intel-stock.tap demo.tsv"
+
+# complete FILE: whether all is in it that is recorded one by one.
+complete() {
+	case $1 in
+	*-mutants.tsv) [ -z "$("$LAB/mutants.sh" left)" ] ;;
+	esac
+}
+
 # old_results: the files that are not of the series as it is now, of its kernel and its tests, as far as they have run either, each with its command.
 old_results() {
 	local file parts CPU command config
-	for file in $(cd "$TOP/results" && printf '%s\n' "$BASE"-*); do
-		[ -e "$TOP/results/$file" ] || continue
+	[ -z "$(base_field draft)" ] || wanted=
+	# shellcheck disable=SC2086
+	for file in $({ [ -z "$wanted" ] || printf "$BASE-%s\n" $wanted; cd "$TOP/results" && printf '%s\n' "$BASE"-*; } | sort -u); do
+		[ "$file" != "$BASE-*" ] || continue
 		case $file in
 		*-stock.tap) parts=tests ;;
-		*.tap | *-selftests.tsv) parts="kernel tests" ;;
+		*.tap | *-selftests.tsv | *-mutants.tsv) parts="kernel tests" ;;
 		*) parts=kernel ;;
 		esac
 		CPU=amd
 		[[ $file != *-intel* ]] || CPU=intel
 		# shellcheck disable=SC2086
-		[ "$(grep '^# series' "$TOP/results/$file")" != "$(of_series $parts)" ] || continue
+		[ "$(grep -s '^# series' "$TOP/results/$file")" != "$(of_series $parts)" ] || ! complete "$file" || continue
 		case $file in
 		*-demo*.tsv) command="make demo" ;;
 		*-selftests.tsv) command="make regress" ;;
+		*-mutants.tsv) command="make mutants" ;;
 		*-steps.tsv) command="make bisect MODES=npt=1" ;;
 		*.tsv) command="make bench" ;;
 		*-soak*.tap)

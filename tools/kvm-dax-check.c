@@ -42,6 +42,7 @@ struct memory {
 	uint64_t align;		/* of mappings, and of their size */
 	uint64_t in_2m;		/* bytes that the host can map by 2M and 1G */
 	uint64_t in_1g;
+	bool known;		/* whether in_2m and in_1g are */
 	bool file;
 };
 
@@ -101,12 +102,20 @@ static bool read_number(uint64_t *number, const char *format, ...)
 	return end != text;
 }
 
+/* Older kernels say it of the region that the device is in, which is above it, or beside it with the class of v5.0 and before. */
+static bool device_alignment(uint64_t *align, unsigned int major, unsigned int minor)
+{
+	return read_number(align, "/sys/dev/char/%u:%u/align", major, minor) ||
+	       read_number(align, "/sys/dev/char/%u:%u/../dax_region/align", major, minor) ||
+	       read_number(align, "/sys/dev/char/%u:%u/device/dax_region/align", major, minor);
+}
+
 static void check_device(struct memory *memory, const struct stat *st)
 {
 	unsigned int major = major(st->st_rdev), minor = minor(st->st_rdev);
 	uint64_t resource;
 
-	if (!read_number(&memory->align, "/sys/dev/char/%u:%u/align", major, minor) ||
+	if (!device_alignment(&memory->align, major, minor) ||
 	    !read_number(&memory->size, "/sys/dev/char/%u:%u/size", major, minor))
 		fail("%s is a character device, but not of device-dax: /sys/dev/char/%u:%u has no align; ndctl create-namespace --mode=devdax makes one",
 		     memory->path, major, minor);
@@ -115,6 +124,7 @@ static void check_device(struct memory *memory, const struct stat *st)
 	memory->size -= memory->size % memory->align;
 	memory->in_2m = memory->align >= SZ_2M ? memory->size : 0;
 	memory->in_1g = memory->align >= SZ_1G ? memory->size : 0;
+	memory->known = true;
 
 	printf("%s: device-dax, alignment %s, %s\n", memory->path, size_string(memory->align),
 	       size_string(memory->size));
@@ -190,6 +200,7 @@ static void check_extents(struct memory *memory, int fd, uint64_t start)
 			length = extent->fe_length;
 		}
 	}
+	memory->known = true;
 	if (allocated < memory->size)
 		printf("holes: %" PRIu64 "K of the file have no blocks yet, and get them where there is room when the guest writes; fallocate -l %" PRIu64 " '%s' allocates them now\n",
 		       (memory->size - allocated) >> 10, memory->size, memory->path);
@@ -237,7 +248,9 @@ static void print_level(const struct memory *memory)
 
 	uname(&name);
 	sscanf(name.release, "%d.%d", &major, &minor);
-	if (memory->in_1g)
+	if (!memory->known)
+		printf("expected: not known without the extents\n");
+	else if (memory->in_1g)
 		printf("expected: 1G entries, where guest physical and host address agree modulo 1G\n");
 	else if (memory->in_2m == memory->size)
 		printf("expected: 2M entries\n");
@@ -362,6 +375,7 @@ static void usage(FILE *to)
 {
 	fputs("usage: kvm-dax-check PATH     what a guest gets whose memory is PATH, a device-dax node or a DAX file\n"
 	      "       kvm-dax-check -p PID   what a running guest has, given the pid of its VMM; needs root\n"
+	      "                              a KVM that does not count its entries by size says how many are larger than 4K\n"
 	      "Ends with 0, with 1 and the reason when PATH cannot be DAX memory of a guest, and with 2 on wrong usage.\n",
 	      to);
 }
