@@ -11,7 +11,7 @@ endif
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
-	@echo "Variables: BASE=$(BASE), CPU=intel, STOCK=1, MUTANT=<name>, KSRC=<tree or tarball>, CACHE=<folder>; README.md says what they do."
+	@echo; sed -nE '/^\| variable/,/^$$/s/^\| `([^|]*)` \| ([^;|]*[^;| ]).*/  \1\t\2/p' README.md | tr -d '`' | expand -t 32
 kernel: ## build base + series (STOCK=1: the base alone; MUTANT=name: one protection removed)
 	@lab/kernel.sh
 tree: ## make the git work tree: pristine source, one commit per patch

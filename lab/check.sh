@@ -47,8 +47,11 @@ says_what_it_does() {
 	said=$("$1" -h) && [ "$(wc -l <<<"$said")" -ge 2 ]
 }
 
-help_lists_every_target() {
-	diff <(sed -nE 's/^([a-z-]+):.*/\1/p' "$TOP/Makefile" | sort) <(make -s -C "$TOP" help | sed -nE 's/^  make ([a-z-]+) +[^ ].*/\1/p' | sort)
+help_lists_every_target_and_variable() {
+	diff <(sed -nE 's/^([a-z-]+):.*/\1/p' "$TOP/Makefile" | sort) <(make -s -C "$TOP" help | sed -nE 's/^  make ([a-z-]+) +[^ ].*/\1/p' | sort) || return 1
+	diff <(sed -n 's/^export //p' "$TOP/Makefile" | tr ' ' '\n' | sort) \
+		<(make -s -C "$TOP" help | sed -nE '/^  [A-Z]/{s/  +[^ A-Z].*//; s/(, )?([A-Z_]+)=1?/\2\n/g; p}' | tr -d ' ' | sort) | sed -n 's/^< //p' >"$work/left"
+	[ ! -s "$work/left" ] || { echo "the README's table of variables, which make help shows, lacks: $(paste -sd ' ' "$work/left")"; return 1; }
 }
 
 series_lists_every_patch() {
@@ -244,7 +247,7 @@ for script in "${scripts[@]}"; do
 	check "shellcheck $script" shellcheck -x -P "$TOP" "$TOP/$script"
 	[ ! -x "$TOP/$script" ] || check "-h of $script" says_what_it_does "$TOP/$script"
 done
-check "make help lists every target" help_lists_every_target
+check "make help lists every target and variable" help_lists_every_target_and_variable
 check "documents: each command is run by somebody, or marked" "$LAB/commands.sh" unlisted
 check "documents: make's targets and variables" commands_of_make_are_right
 # They are run on the bases that they name; one that names none is for v6.12, as is the folder that some need.

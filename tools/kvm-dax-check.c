@@ -307,6 +307,7 @@ static void print_mappings(const char *pid)
 {
 	char path[PATH_MAX], line[PATH_MAX + 128], *file;
 	unsigned long from, to;
+	uint64_t align;
 	char flags[8];
 	struct stat st;
 	FILE *maps;
@@ -323,9 +324,11 @@ static void print_mappings(const char *pid)
 		file = line + at;
 		if (file[0] != '/' || flags[3] != 's' || to - from < SZ_2M || stat(file, &st))
 			continue;
-		if (S_ISREG(st.st_mode) || !strncmp(file, "/dev/dax", 8))
+		align = SZ_2M;
+		if (S_ISREG(st.st_mode) ||
+		    (S_ISCHR(st.st_mode) && device_alignment(&align, major(st.st_rdev), minor(st.st_rdev))))
 			printf("mapping: 0x%lx, %s, %s%s\n", from, size_string(to - from), file,
-			       from % SZ_2M ? ": not aligned to 2M, so never larger than 4K; pass align=2M" : "");
+			       align >= SZ_2M && from % SZ_2M ? ": not aligned to 2M, so never larger than 4K; pass align=2M" : "");
 	}
 	fclose(maps);
 }

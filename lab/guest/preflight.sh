@@ -53,13 +53,17 @@ refused() {
 
 # running NAME PATH: of a guest with the options that it has printed, until its BIOS has used memory.
 running() {
-	local name=$1 path=$2 deadline=$((SECONDS + limit)) large='[1-9][0-9]*' reason=''
-	[ "$name" != devdax-4k ] || large=0
+	local name=$1 path=$2 deadline=$((SECONDS + limit)) by_size large='[1-9][0-9]*' reason=''
+	case $name in
+	devdax-4k) large=0 by_size='0 of 2M, 0 of 1G' ;;
+	devdax-1g) by_size="[0-9]+ of 2M, $large of 1G" ;;
+	*) by_size="$large of 2M, 0 of 1G" ;;
+	esac
 	# shellcheck disable=SC2086
 	qemu-system-x86_64 -accel kvm -nodefaults -display none $options >"$work/qemu" 2>&1 </dev/null &
 	guest=$!
 	until "$work/kvm-dax-check" -p "$guest" >"$work/said" 2>&1 &&
-		says "vm .*: ([1-9][0-9]* entries of 4K, $large of 2M, 0 of 1G, [0-9]+ faults|$large entries of 2M or 1G; .*)"; do
+		says "vm .*: ([1-9][0-9]* entries of 4K, $by_size, [0-9]+ faults|$large entries of 2M or 1G; .*)"; do
 		if ! kill -0 "$guest" 2>/dev/null; then
 			cat "$work/qemu" >"$work/said"
 			reason="QEMU does not take: $options"
@@ -69,7 +73,7 @@ running() {
 		[ -z "$reason" ] || break
 		sleep 0.1
 	done
-	[ -n "$reason" ] || says "mapping: 0x[0-9a-f]+, [0-9]+[KMG], $path" || reason="it does not name the mapping of $path"
+	[ -n "$reason" ] || says "mapping: 0x[0-9a-f]+, [0-9]+[KMG], $path" || reason="it does not name the mapping of $path alone"
 	kill -9 "$guest" 2>/dev/null || true
 	wait "$guest" 2>/dev/null || true
 	guest=''
