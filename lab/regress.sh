@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every selftest of the kernel's own in kvm, vfio, dax and mm, on the stock kernel and with the series, and compares the verdicts.
+# Runs every selftest of the kernel's own in kvm, vfio, dax and mm (vm on v5.4), on the stock kernel and with the series, and compares the verdicts.
 # Takes TESTS=<extended regular expression on the names>; ends with an error when a test passed stock and does not pass with the series.
 # Leaves build/<base>/selftests.tsv; what TESTS= leaves out stays there as it was, so that the whole can be run in portions.
 # RECORD=1 keeps it as results/<base>-selftests.tsv, with what it depends on, when all tests have run.
@@ -26,7 +26,7 @@ export SECONDS_MAX=${SECONDS_MAX:-3400}
 lock "$BASE-regress"
 "$LAB/deps.sh" build regress
 export REGRESS_TESTS=$BUILD/$BASE/series/installed
-TARGETS="kvm vfio dax mm" INSTALL=$REGRESS_TESTS "$LAB/selftests.sh"
+TARGETS="kvm vfio dax mm vm" INSTALL=$REGRESS_TESTS "$LAB/selftests.sh"
 
 # Rows are kept as long as they are of the same kernels.
 rows=$BUILD/$BASE/selftests
@@ -61,7 +61,7 @@ if [ -n "${RECORD:-}" ]; then
 	# All that were installed, and the groups of mm.
 	left=$({
 		sed 's/:/ /; /^mm run_vmtests.sh$/d' "$REGRESS_TESTS/kselftest-list.txt"
-		"$REGRESS_TESTS/mm/run_vmtests.sh" -h | sed -n 's/^- /mm /p'
+		[ ! -d "$REGRESS_TESTS/mm" ] || "$REGRESS_TESTS/mm/run_vmtests.sh" -h | sed -n 's/^- /mm /p'
 	} | grep -vxFf <(awk -F'\t' '$2 != "not run" && $3 != "not run" { print $1 }' "$rows.tsv") | paste -sd ,) || true
 	[ -z "$left" ] || die 1 "nothing is recorded, as some tests have not been run with these kernels yet: $left"
 	cat "$rows.head" "$rows.tsv" >"$TOP/results/$BASE-selftests.tsv"

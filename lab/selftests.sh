@@ -14,9 +14,9 @@ for target in ${TARGETS:-kvm vfio dax}; do
 done
 build() {
 	make -s -C "$SELFTESTS/../../.." headers
-	make -C "$SELFTESTS" TARGETS="${targets/ mm/}" FORCE_TARGETS=1 -j"$(nproc)" all
+	make -C "$SELFTESTS" TARGETS="${targets// [mv]m/}" FORCE_TARGETS=1 -j"$(nproc)" all
 	[ -n "${INSTALL:-}" ] || return 0
-	# Not every base's tests of mm all build; what does is installed.
+	# Not every base's tests of mm, or of vm as it was called, all build; what does is installed.
 	make -k -C "$SELFTESTS" TARGETS="$targets" INSTALL_PATH="$INSTALL" -j"$(nproc)" install || [ -f "$INSTALL/kselftest-list.txt" ]
 }
 [ -f "$SELFTESTS/../../../.config" ] || STOCK='' MUTANT='' UPTO='' CONFIG='' "$LAB/config.sh"

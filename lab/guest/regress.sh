@@ -39,10 +39,21 @@ groups_of_mm() {
 	done < <("./$1" -h | sed -n 's/^- //p')
 }
 
+# That of vm, as mm was called, names each before it runs it, and says of most how they ended.
+groups_of_vm() {
+	run 600 "./$1"
+	awk -v OFS='\t' '
+		/^running / { name = substr($0, 9) }
+		/^\[(PASS|FAIL|SKIP)\]$/ && name { print "row", "vm " name, tolower(substr($0, 2, 4)); name = "" }' "$log"
+	row "vm $1" "$status"
+}
+
 while IFS=: read -r target test; do
 	cd "$installed/$target"
 	if [ "$target $test" = "mm run_vmtests.sh" ]; then
 		groups_of_mm "$test"
+	elif [ "$target $test" = "vm run_vmtests" ]; then
+		! grep -qE "$only" <<<"vm $test" || groups_of_vm "$test"
 	elif grep -qE "$only" <<<"$target $test"; then
 		run 120 "./$test"
 		row "$target $test" "$status"
