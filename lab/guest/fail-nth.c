@@ -15,9 +15,11 @@
  */
 #define _GNU_SOURCE
 #include <libgen.h>
+#include <limits.h>
 #include <linux/vfio.h>
 #include <stdbool.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "small-guest.h"
@@ -27,7 +29,8 @@
 #define MADV_POPULATE_WRITE_ 23	/* the C library may not have it */
 
 static size_t size;
-static int dax, fail_nth, container = -1;
+static int dax, fail_nth, container = -1, binding = -1, unbinding = -1;
+static char device[32];		/* of device-dax */
 static char *memory, *place;	/* where it is mapped, and where mremap() moves it */
 static uint64_t iova;		/* where the device has it */
 
@@ -203,6 +206,55 @@ static void map_for_running(void)
 		fail("KVM_RUN");
 }
 
+/* Two VMAs from one, and one again; where a page of 1G is all there is, they cannot be had. */
+static int split(void)
+{
+	return madvise(memory, size / 2, MADV_DONTFORK);
+}
+
+static int merge(void)
+{
+	return madvise(memory, size, MADV_DOFORK);
+}
+
+static void map_split(void)
+{
+	map_touched();
+	if (split())
+		fail("MADV_DONTFORK");
+}
+
+static void open_memory(void)
+{
+	dax = open(path, O_RDWR);
+	if (dax < 0)
+		fail("open");
+}
+
+/* Its struct pages are made anew: memremap_pages(). */
+static int bind_device(void)
+{
+	return write(binding, device, strlen(device)) < 0 ? -1 : 0;
+}
+
+static void unbind_device(void)
+{
+	map_touched();
+	if (munmap(memory, size))
+		fail("munmap");
+	close(dax);
+	dax = -1;
+	if (write(unbinding, device, strlen(device)) < 0)
+		fail("unbind");
+}
+
+static int map_again(void)
+{
+	open_memory();
+	map();
+	return 0;
+}
+
 static const struct call {
 	const char *name;
 	void (*before)(void);
@@ -216,9 +268,12 @@ static const struct call {
 	{ "mprotect", map_touched, protect, nothing, false },
 	{ "touch", map, touch, nothing, false },
 	{ "populate", map, populate, nothing, false },
+	{ "split", map_touched, split, merge, false },
+	{ "merge", map_split, merge, merge, false },
 	{ "slot", map_touched, make_slot, delete_slot, false },
 	{ "run", map_for_guest, run_guest_pages, check_guest, false },
 	{ "log", map_for_running, log_slot, delete_slot, false },
+	{ "bind", unbind_device, bind_device, map_again, false },
 };
 
 static void expect(const struct call *call, long nth, bool ok, const char *what)
@@ -232,6 +287,9 @@ static void expect(const struct call *call, long nth, bool ok, const char *what)
 /* What map_touched() wrote, but for what the guest writes over. */
 static bool keeps_content(const struct call *call)
 {
+	/* Its device is not bound. */
+	if (dax < 0)
+		return true;
 	return memory[size - 1] == 'x' && (memory[0] == 'x' || call->before == map_for_guest || call->before == map_for_running);
 }
 
@@ -321,6 +379,21 @@ static void open_vfio(const char *device)
 	DO_IOCTL(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU);
 }
 
+/* The name and the driver of a device that can be unbound and bound. */
+static void find_driver(const struct stat *st)
+{
+	char file[64], link[PATH_MAX] = "";
+
+	snprintf(file, sizeof(file), "/sys/dev/char/%u:%u", major(st->st_rdev), minor(st->st_rdev));
+	if (readlink(file, link, sizeof(link) - 1) < 0)
+		fail(file);
+	snprintf(device, sizeof(device), "%s", basename(link));
+	binding = open("/sys/bus/dax/drivers/device_dax/bind", O_WRONLY);
+	unbinding = open("/sys/bus/dax/drivers/device_dax/unbind", O_WRONLY);
+	if (binding < 0 || unbinding < 0)
+		fail("/sys/bus/dax/drivers/device_dax");
+}
+
 int main(int argc, char **argv)
 {
 	struct stat st;
@@ -332,9 +405,11 @@ int main(int argc, char **argv)
 	}
 	path = argv[1];
 	size = strtoul(argv[2], NULL, 0) << 20;
-	dax = open(path, O_RDWR);
-	if (dax < 0 || fstat(dax, &st))
-		fail("open");
+	open_memory();
+	if (fstat(dax, &st))
+		fail("fstat");
+	if (S_ISCHR(st.st_mode))
+		find_driver(&st);
 	inject();
 	open_guest();
 	if (argc > 3)
@@ -356,6 +431,10 @@ int main(int argc, char **argv)
 			continue;
 		/* An allocation for each 2M of 1G, and seconds for each of them. */
 		if (calls[i].call == log_slot && size == GIB)
+			continue;
+		if (calls[i].call == bind_device && binding < 0)
+			continue;
+		if ((calls[i].call == split || calls[i].call == merge) && size == GIB)
 			continue;
 		map();
 		/* Not before v5.14. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Has the allocations fail that VFIO, KVM, mremap(), mprotect() and page faults make for DAX memory, one after the other, and sees
-# that nothing is left behind; prints of each call how often it failed, and of how many failures.
+# Has the allocations fail that VFIO, KVM, mremap(), mprotect(), madvise(), page faults and the driver as it is bound make for DAX
+# memory, one after the other, and sees that nothing is left behind; prints of each call how often it failed, and of how many failures.
 # Takes the backings, all if none is given; needs a kernel with fault injection: make run CONFIG=debug JOB=lab/guest/fail-nth.sh
 set -euo pipefail
 # shellcheck source=lab/help.sh
@@ -17,6 +17,7 @@ backings=("$@")
 for backing in "${backings[@]}"; do
 	case $backing in
 	devdax-1g) "$program" "/dax/$backing" 1024 ${device:+"$device"} ;;
+	devdax-2m) "$program" "/dax/$backing" 4 ${device:+"$device"} ;;	# two pages, of which one can be split off
 	devdax-*) "$program" "/dax/$backing" 2 ${device:+"$device"} ;;
 	*)
 		# Written, so that a page fault maps a block and does no more.
