@@ -39,7 +39,7 @@ old_results() {
 		*.tsv) command="make bench" ;;
 		*-soak*.tap)
 			config=${file#*-soak} config=${config%.tap}
-			command="make soak MINUTES=15${config:+ CONFIG=${config#-}}"
+			command="make soak MINUTES=20${config:+ CONFIG=${config#-}}"
 			;;
 		*-stock.tap) command="make kselftest STOCK=1" ;;
 		*) command="make kselftest" ;;

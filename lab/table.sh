@@ -58,16 +58,38 @@ row() {
 	echo
 }
 
-# recorded TITLE FILE: a row with the counts of results/<base>-FILE.tap.
+# recorded TITLE FILE [COMMAND...]: a row of what the command, or the last line of make kselftest, says of results/<base>-FILE.
 recorded() {
-	local base counts
-	printf '| %s |' "$1"
+	local base said file title=$1 name=$2
+	shift 2
+	[ $# -gt 0 ] || set -- grep -E '^[0-9]+ passed'
+	printf '| %s |' "$title"
 	for base in "${bases[@]}"; do
-		counts=$(grep -E '^[0-9]+ passed' "$TOP/results/$base-$2.tap" 2>/dev/null || true)
-		printf ' %s |' "${counts:-not recorded}"
+		file=$TOP/results/$base-$name said='not recorded'
+		[ ! -e "$file" ] || said=$("$@" "$file")
+		printf ' %s |' "$said"
 	done
 	echo
 }
+
+# soaked FILE: what the races of make soak have checked in all.
+soaked() {
+	awk '
+		/^not ok / { bad++ }
+		/ race / { runs++ }
+		/ race-pairs / { pairs++ }
+		{ for (i = 1; i <= NF; i++) { if (sub(/^pages_checked=/, "", $i)) pages += $i; else if (sub(/^mismatches=/, "", $i)) mismatches += $i } }
+		END {
+			printf "%d runs at random, all pairs on %d backings; %d pages checked, %d mismatches", runs, pairs, pages, mismatches
+			print bad ? ", " bad " of them failed" : ""
+		}' "$1"
+}
+
+# regressed FILE: how the kernel's own selftests fare with the series.
+regressed() { awk -F'\t' '/^#/ || $1 == "test" { next } { n++ } $2 == "pass" { passed++; if ($3 != "pass") worse++ } END { printf "%d, of which %d pass on the stock kernel; %d worse with the series\n", n, passed, worse }' "$1"; }
+
+# caught FILE: the kernels with one protection removed.
+caught() { awk -F'\t' '/^#/ || $1 == "mutant" { next } { n++ } END { print n " caught" }' "$1"; }
 
 bases() {
 	local base line topic='' title regex
@@ -94,10 +116,13 @@ bases() {
 		notes=()
 	done <"$LAB/topics"
 	row
-	recorded "All recorded tests, on AMD's nested paging" amd
-	recorded "The same on the stock kernel" amd-stock
-	recorded "All recorded tests, on the emulated Intel machine" intel
-	recorded "The same there on the stock kernel" intel-stock
+	recorded "All recorded tests, on AMD's nested paging" amd.tap
+	recorded "The same on the stock kernel" amd-stock.tap
+	recorded "All recorded tests, on the emulated Intel machine" intel.tap
+	recorded "The same there on the stock kernel" intel-stock.tap
+	recorded "Races on a kernel that checks itself, by \`make soak CONFIG=debug\`" soak-debug.tap soaked
+	recorded "The kernel's own selftests, by \`make regress\`" selftests.tsv regressed
+	recorded "Kernels with one protection removed, by \`make mutants\`" mutants.tsv caught
 }
 
 # Lines of make kselftest on standard input, with the numbers that v6.12's recorded results have now.
