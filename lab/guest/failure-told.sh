@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Shows which of the processes that map DAX memory are told when a page of it fails, on each backing.
+# Takes nothing: make run JOB=lab/guest/failure-told.sh
+set -euo pipefail
+# shellcheck source=lab/help.sh
+. "$(dirname "$0")/../help.sh"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+gcc -O2 -Wall -Wextra -Werror -o "$work/failure-told" "$(dirname "$0")/failure-told.c"
+IFS=, read -ra backings <<<"$LAB_BACKINGS"
+status=0
+for backing in "${backings[@]}"; do
+	case $backing in
+	devdax-1g) "$work/failure-told" "/dax/$backing" $((1 << 30)) || status=1 ;;
+	devdax-*) "$work/failure-told" "/dax/$backing" $((2 << 20)) || status=1 ;;
+	*)
+		fallocate -l 2M "/dax/$backing/memory"
+		"$work/failure-told" "/dax/$backing/memory" $((2 << 20)) || status=1
+		rm "/dax/$backing/memory"
+		;;
+	esac
+done
+exit $status
