@@ -4,11 +4,13 @@
  * that has asked to be told early of a memory failure, as QEMU does, one that
  * has not, and one whose madvise() has a page of it fail.  The last one gets
  * SIGBUS with BUS_MCEERR_AR, the first one with BUS_MCEERR_AO, both with the
- * address that the page has there; the other one gets none; and each of them
- * reads what was written before, as the page can be had again.
+ * address that the page has there; the other one gets none, or on older kernels
+ * the same; and each of them reads what was written before, as the page can be
+ * had again.
  *
- * Takes the path of the memory and how many bytes of it to map; prints who was
- * told of what.  Ends with 1 if it was not so.
+ * Takes the path of the memory, how many bytes of it to map, and early if only
+ * the one that has asked is told, or all; prints who was told of what.  Ends
+ * with 1 if it was not so.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -29,6 +31,7 @@
 
 static const char *path;
 static size_t size;
+static int all_are_told;
 
 static void fail(const char *what)
 {
@@ -67,6 +70,7 @@ static int mapper(int early, int ready, int over)
 {
 	const struct timespec none = { 0, 0 }, long_time = { TIMEOUT, 0 };
 	const char *name = early ? "early" : "late", *why;
+	const int told = early || all_are_told;
 	siginfo_t got = { 0 };
 	sigset_t bus;
 	char *memory, c;
@@ -84,13 +88,13 @@ static int mapper(int early, int ready, int over)
 	if (read(over, &c, 1) != 1)
 		fail("waiting");
 
-	if (sigtimedwait(&bus, &got, early ? &long_time : &none) < 0)
-		why = early ? "it is not told" : NULL;
+	if (sigtimedwait(&bus, &got, told ? &long_time : &none) < 0)
+		why = told ? "it is not told" : NULL;
 	else
-		why = early ? differs(&got, BUS_MCEERR_AO, memory + FAILS) : "it is told";
+		why = told ? differs(&got, BUS_MCEERR_AO, memory + FAILS) : "it is told";
 	if (!why && memory[FAILS] != 'x')
 		why = "the memory has changed";
-	printf("%s %s: %s\n", path, name, why ? why : early ? "BUS_MCEERR_AO" : "not told");
+	printf("%s %s: %s\n", path, name, why ? why : told ? "BUS_MCEERR_AO" : "not told");
 	fflush(stdout);
 	return why != NULL;
 }
@@ -111,12 +115,13 @@ int main(int argc, char **argv)
 	const char *why;
 	char *memory, c;
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: failure-told PATH BYTES\n");
+	if (argc != 4 || (strcmp(argv[3], "early") && strcmp(argv[3], "all"))) {
+		fprintf(stderr, "usage: failure-told PATH BYTES early|all\n");
 		return 2;
 	}
 	path = argv[1];
 	size = strtoul(argv[2], NULL, 0);
+	all_are_told = !strcmp(argv[3], "all");
 	memory = map();
 	memory[FAILS] = 'x';
 	if (pipe(ready) || pipe(over))
