@@ -7,7 +7,8 @@
  * them returns, the memory keeps its content, the call can be made again, and
  * succeeds; and when it is undone no pin and no charge is left.
  * MADV_HWPOISON is none of them: what fails may be the copy of the registers when
- * the signal for it returns.
+ * the signal for it returns; nor is a driver that is bound, as x86 warns when
+ * struct pages cannot be had, the stock kernel like the other.
  *
  * Takes the path of the memory, how many MiB of it, and a PCI device that VFIO
  * has, if the memory is to be mapped for one.  Prints of each call, after its
@@ -15,11 +16,9 @@
  */
 #define _GNU_SOURCE
 #include <libgen.h>
-#include <limits.h>
 #include <linux/vfio.h>
 #include <stdbool.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "small-guest.h"
@@ -29,8 +28,7 @@
 #define MADV_POPULATE_WRITE_ 23	/* the C library may not have it */
 
 static size_t size;
-static int dax, fail_nth, container = -1, binding = -1, unbinding = -1;
-static char device[32];		/* of device-dax */
+static int dax, fail_nth, container = -1;
 static char *memory, *place;	/* where it is mapped, and where mremap() moves it */
 static uint64_t iova;		/* where the device has it */
 
@@ -224,37 +222,6 @@ static void map_split(void)
 		fail("MADV_DONTFORK");
 }
 
-static void open_memory(void)
-{
-	dax = open(path, O_RDWR);
-	if (dax < 0)
-		fail("open");
-}
-
-/* Its struct pages are made anew: memremap_pages(). */
-static int bind_device(void)
-{
-	return write(binding, device, strlen(device)) < 0 ? -1 : 0;
-}
-
-static void unbind_device(void)
-{
-	map_touched();
-	if (munmap(memory, size))
-		fail("munmap");
-	close(dax);
-	dax = -1;
-	if (write(unbinding, device, strlen(device)) < 0)
-		fail("unbind");
-}
-
-static int map_again(void)
-{
-	open_memory();
-	map();
-	return 0;
-}
-
 static const struct call {
 	const char *name;
 	void (*before)(void);
@@ -273,7 +240,6 @@ static const struct call {
 	{ "slot", map_touched, make_slot, delete_slot, false },
 	{ "run", map_for_guest, run_guest_pages, check_guest, false },
 	{ "log", map_for_running, log_slot, delete_slot, false },
-	{ "bind", unbind_device, bind_device, map_again, false },
 };
 
 static void expect(const struct call *call, long nth, bool ok, const char *what)
@@ -287,9 +253,6 @@ static void expect(const struct call *call, long nth, bool ok, const char *what)
 /* What map_touched() wrote, but for what the guest writes over. */
 static bool keeps_content(const struct call *call)
 {
-	/* Its device is not bound. */
-	if (dax < 0)
-		return true;
 	return memory[size - 1] == 'x' && (memory[0] == 'x' || call->before == map_for_guest || call->before == map_for_running);
 }
 
@@ -379,21 +342,6 @@ static void open_vfio(const char *device)
 	DO_IOCTL(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU);
 }
 
-/* The name and the driver of a device that can be unbound and bound. */
-static void find_driver(const struct stat *st)
-{
-	char file[64], link[PATH_MAX] = "";
-
-	snprintf(file, sizeof(file), "/sys/dev/char/%u:%u", major(st->st_rdev), minor(st->st_rdev));
-	if (readlink(file, link, sizeof(link) - 1) < 0)
-		fail(file);
-	snprintf(device, sizeof(device), "%s", basename(link));
-	binding = open("/sys/bus/dax/drivers/device_dax/bind", O_WRONLY);
-	unbinding = open("/sys/bus/dax/drivers/device_dax/unbind", O_WRONLY);
-	if (binding < 0 || unbinding < 0)
-		fail("/sys/bus/dax/drivers/device_dax");
-}
-
 int main(int argc, char **argv)
 {
 	struct stat st;
@@ -405,11 +353,9 @@ int main(int argc, char **argv)
 	}
 	path = argv[1];
 	size = strtoul(argv[2], NULL, 0) << 20;
-	open_memory();
-	if (fstat(dax, &st))
-		fail("fstat");
-	if (S_ISCHR(st.st_mode))
-		find_driver(&st);
+	dax = open(path, O_RDWR);
+	if (dax < 0 || fstat(dax, &st))
+		fail("open");
 	inject();
 	open_guest();
 	if (argc > 3)
@@ -431,8 +377,6 @@ int main(int argc, char **argv)
 			continue;
 		/* An allocation for each 2M of 1G, and seconds for each of them. */
 		if (calls[i].call == log_slot && size == GIB)
-			continue;
-		if (calls[i].call == bind_device && binding < 0)
 			continue;
 		if ((calls[i].call == split || calls[i].call == merge) && size == GIB)
 			continue;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Has the allocations fail that VFIO, KVM, mremap(), mprotect(), madvise(), page faults and the driver as it is bound make for DAX
-# memory, one after the other, and sees that nothing is left behind; prints of each call how often it failed, and of how many failures.
+# Has the allocations fail that VFIO, KVM, mremap(), mprotect(), madvise() and page faults make for DAX memory, one after the other, and
+# sees that nothing is left behind; prints of each call how often it failed, and of how many failures.
 # Takes the backings, all if none is given; needs a kernel with fault injection: make run CONFIG=debug JOB=lab/guest/fail-nth.sh
 set -euo pipefail
 # shellcheck source=lab/help.sh
