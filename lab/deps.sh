@@ -44,5 +44,14 @@ lock packages
 say "installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 log=$BUILD/packages.log
-quietly "$log" "apt-get update" apt-get update
-quietly "$log" "apt-get install" apt-get install -y --no-install-recommends "${missing[@]}"
+# apt-get update cannot be told to wait for another apt, of another checkout or the system's own.
+update() {
+	local said
+	until said=$(apt-get update 2>&1); do
+		echo "$said"
+		[[ $said == *"Could not get lock"* ]] || return 1
+		sleep 5
+	done
+}
+quietly "$log" "apt-get update" update
+quietly "$log" "apt-get install" apt-get install -o DPkg::Lock::Timeout=600 -y --no-install-recommends "${missing[@]}"
