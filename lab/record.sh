@@ -12,6 +12,7 @@ wanted="amd.tap amd-stock.tap intel.tap intel-stock.tap demo.tsv"
 complete() {
 	case $1 in
 	*-mutants.tsv) [ -z "$("$LAB/mutants.sh" left)" ] ;;
+	*-selftests.tsv) awk -F'\t' '$1 !~ /:/ && ($2 == "not run" || $3 == "not run") { exit 1 }' "$TOP/results/$1" ;;
 	esac
 }
 

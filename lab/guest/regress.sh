@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # Runs each of the kernel's own selftests as it was installed, in the machine; prints "row", its name and pass, skip, fail or timeout.
-# Takes the folder where they are installed, and an extended regular expression on the names.
+# Takes the folder where they are installed, and a file with the names of those to run, as "<target> <test>" or "mm <group>".
 set -euo pipefail
 # shellcheck source=lab/help.sh
 . "$(dirname "$0")/../help.sh"
 
-installed=$1 only=$2
+installed=$1 names=$2
 log=$(mktemp)
 modprobe vfio-pci
+
+# wanted NAME: whether to run it.
+wanted() { grep -qxF "$1" "$names"; }
 
 # row NAME STATUS: the verdict that the kernel's runner would give.
 row() {
@@ -32,7 +35,7 @@ run() {
 groups_of_mm() {
 	local group
 	while read -r group; do
-		grep -qE "$only" <<<"mm $group" || continue
+		wanted "mm $group" || continue
 		run 600 "./$1" -t "$group"
 		sed -nE "s|^not ok [0-9]+ (.*) # exit=.*|row\tmm $group: \1\tfail|p; s|^ok [0-9]+ (.*) # SKIP.*|row\tmm $group: \1\tskip|p; s|^ok [0-9]+ ([^#]*)$|row\tmm $group: \1\tpass|p" "$log"
 		row "mm $group" "$status"
@@ -53,8 +56,8 @@ while IFS=: read -r target test; do
 	if [ "$target $test" = "mm run_vmtests.sh" ]; then
 		groups_of_mm "$test"
 	elif [ "$target $test" = "vm run_vmtests" ]; then
-		! grep -qE "$only" <<<"vm $test" || groups_of_vm "$test"
-	elif grep -qE "$only" <<<"$target $test"; then
+		! wanted "vm $test" || groups_of_vm "$test"
+	elif wanted "$target $test"; then
 		run 120 "./$test"
 		row "$target $test" "$status"
 	fi
