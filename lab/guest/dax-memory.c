@@ -181,6 +181,12 @@ static int vfio(int fd, volatile char *memory, size_t size, const char *device)
 	return 0;
 }
 
+static int usage(void)
+{
+	fprintf(stderr, "usage: dax-memory PATH [poison | numa | cold | vfio PCI-DEVICE]\n");
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO };
@@ -189,7 +195,7 @@ int main(int argc, char **argv)
 	int fd;
 
 	if (argc < 2)
-		return 2;
+		return usage();
 	fd = open(argv[1], O_RDWR);
 	if (fd < 0)
 		return fail("open", argv[1]);
@@ -211,6 +217,8 @@ int main(int argc, char **argv)
 		return cold(memory, size, argv[1]);
 	if (!strcmp(argv[2], "vfio") && argc > 3)
 		return vfio(fd, memory, size, argv[3]);
+	if (strcmp(argv[2], "poison"))
+		return usage();
 
 	sigaction(SIGBUS, &action, NULL);
 	if (madvise((void *)(memory + BROKEN), PAGE, MADV_HWPOISON))

@@ -37,6 +37,12 @@ static int fail(const char *what, const char *path)
 	return 1;
 }
 
+static int usage(void)
+{
+	fprintf(stderr, "usage: memory-image hibernate PATH DISK | crash PATH KERNEL INITRAMFS WORDS | look FILE MARKS\n");
+	return 2;
+}
+
 static void set(char *memory, const struct mark *mark)
 {
 	size_t page;
@@ -130,12 +136,12 @@ int main(int argc, char **argv)
 	if (argc == 4 && !strcmp(argv[1], "look")) {
 		for (i = 0; i < sizeof(marks); i++) {
 			if (sscanf(argv[3] + 2 * i, "%2hhx", (unsigned char *)marks + i) != 1)
-				return 2;
+				return usage();
 		}
 		return look(argv[2], 0, marks);
 	}
 	if (argc < 4)
-		return 2;
+		return usage();
 	if (getrandom(marks, sizeof(marks), 0) != sizeof(marks))
 		return fail("getrandom", argv[2]);
 	fd = open(argv[2], O_RDWR);
@@ -153,5 +159,5 @@ int main(int argc, char **argv)
 		return hibernate(dax, anon, argv[3], marks);
 	if (!strcmp(argv[1], "crash") && argc == 6)
 		return crash(argv[3], argv[4], argv[5], marks);
-	return 2;
+	return usage();
 }
