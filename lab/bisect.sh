@@ -2,12 +2,14 @@
 # Builds and boots the kernel of BASE after each patch of the series, with its DAX devices, and prints one TAP line per patch.
 # Takes PATCHES=<extended regular expression on their names>; skips patches that change only tools/ or Documentation/.
 # MODES=<list> runs the selftests as well, those of the whole series, on the stock kernel and after each patch: a test that
-# passed after the patch before and does not now is a failure. RECORD=1 keeps in results/ which test passes from which patch on,
-# as far as that is known. What was seen of a patch, recorded or in an interrupted run, is not run again, unless it, a patch
-# before it, the tests, MODES or TESTS have changed.
+# passed after the patch before and does not now is a failure. RECORD=1 keeps in results/ which patches boot, and with MODES
+# which test passes from which patch on, as far as that is known. What was seen of a patch, recorded or, with MODES, in an
+# interrupted run, is not run again, unless it, a patch before it, the tests, MODES or TESTS have changed.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
+# shellcheck source=lab/verdicts.sh
+. "$LAB/verdicts.sh"
 
 export STOCK='' MUTANT='' UPTO=0
 out=$BUILD/$BASE/upto
@@ -16,9 +18,6 @@ record=$TOP/results/$BASE-steps.tsv
 passed=0 failed=0 skipped=0
 trap 'exit 130' INT TERM
 patches=$(chosen_patches) || exit
-
-# changes_kernel PATCH: whether it touches a file that the kernel is made of.
-changes_kernel() { git apply --numstat "$1" | cut -f3 | of_kernel; }
 
 # builds: the first UPTO patches; a new warning of the compiler is a failure.
 builds() {
@@ -98,6 +97,11 @@ for patch in $patches; do
 		skipped=$((skipped + 1))
 		continue
 	fi
+	if [ -n "${RECORD:-}" ] && [ -z "${MODES:-}" ] && seen "$name" boot; then
+		echo "ok $name as before"
+		passed=$((passed + 1))
+		continue
+	fi
 	verdict=
 	has_run "$name" && again=1 || builds >&2 || verdict='not '
 	if [ -z "$verdict" ] && [ -z "${MODES:-}" ]; then
@@ -116,6 +120,7 @@ for patch in $patches; do
 			verdict='not '
 		fi
 	fi
+	[ -n "$verdict" ] || [ -z "${RECORD:-}" ] || keep_seen "$name" boot
 	echo "${verdict}ok $name$said seconds=$((SECONDS - start))"
 	[ -n "$verdict" ] && failed=$((failed + 1)) || passed=$((passed + 1))
 done

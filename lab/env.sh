@@ -168,6 +168,9 @@ new_warnings() {
 # of_kernel: whether one of the paths on stdin is that of a file that the kernel is made of.
 of_kernel() { grep -qvE '^(tools|Documentation)/|^MAINTAINERS$'; }
 
+# changes_kernel PATCH: whether it touches such a file.
+changes_kernel() { git apply --numstat "$1" | cut -f3 | of_kernel; }
+
 # series_patches: the paths of the base's patches, in order.
 series_patches() { sed "s|^|$SERIES/|" "$SERIES/series"; }
 

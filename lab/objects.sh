@@ -2,10 +2,13 @@
 # Compiles what the series touches after each of its patches, with W=1 and sparse, in several configurations of x86 and for
 # arm64, powerpc and s390, and prints one TAP line per patch and configuration: a warning that the source did not have is a failure.
 # Takes CONFIG=<one of them> or <file>, all of them if not given, and PATCHES=<extended regular expression on the patches' names>.
+# RECORD=1 keeps in results/ what compiles; what is there of the patch and those before it is not compiled again.
 set -euo pipefail
 export OBJECTS=1 STOCK='' MUTANT='' UPTO=''
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
+# shellcheck source=lab/verdicts.sh
+. "$LAB/verdicts.sh"
 
 patches=$(chosen_patches) || exit
 if [ -z "${CONFIG:-}" ]; then
@@ -22,10 +25,29 @@ if [ -z "${CONFIG:-}" ]; then
 	exit
 fi
 
+[ -z "${RECORD:-}" ] || compiled_configs | grep -xF -- "$CONFIG" >/dev/null || die 2 "RECORD=1 takes CONFIG=$(compiled_configs | paste -sd ' ' | sed 's/ /, /g')"
 lock "$BASE-objects"
+
+passed=0 failed=0 skipped=0 left=()
+for patch in $patches; do
+	name=$(basename "$patch" .patch)
+	if ! changes_kernel "$patch"; then
+		skipped=$((skipped + 1))
+	elif [ -n "${RECORD:-}" ] && seen "$name" "$CONFIG"; then
+		echo "ok $CONFIG $name as before"
+		passed=$((passed + 1))
+	else
+		left+=("$name")
+	fi
+done
+if [ ${#left[@]} -eq 0 ]; then
+	echo "$passed passed, $failed failed, $skipped skipped"
+	exit
+fi
+
 # A second work tree of the series' repository, in which nothing is built and each commit can be looked at.
 series=$BUILD/$BASE/series/tree
-"$LAB/deps.sh" build objects
+"$LAB/deps.sh" build objects ${RECORD:+machine}
 OBJECTS='' CONFIG='' "$LAB/tree.sh"
 if ! git -C "$TREE" rev-parse -q --verify HEAD >/dev/null 2>&1; then
 	rm -rf "$TREE"
@@ -63,15 +85,8 @@ cat "$OUT/prepared.log" >>"$log"
 said "$log" >"$OUT/known"
 echo "# $CONFIG: ${#objects[@]} of ${#wanted[@]} compiled, $(awk '{ n += $1 } END { print n + 0 }' "$OUT/known") warnings without the series"
 
-passed=0 failed=0 skipped=0
-for patch in $patches; do
-	name=$(basename "$patch" .patch)
-	commit=${commits[10#${name%%-*} - 1]}
-	git -C "$TREE" checkout -q --detach "$commit"
-	if ! git -C "$series" diff --name-only "$commit~" "$commit" | of_kernel; then
-		skipped=$((skipped + 1))
-		continue
-	fi
+for name in "${left[@]}"; do
+	git -C "$TREE" checkout -q --detach "${commits[10#${name%%-*} - 1]}"
 	if ! (quietly "$log" "$BASE $CONFIG: $name" compile "${objects[@]}"); then
 		echo "not ok $CONFIG $name does not compile"
 		failed=$((failed + 1))
@@ -86,9 +101,11 @@ for patch in $patches; do
 	elif ! compiled=$(grep -cE '^ +CC ' "$log"); then
 		echo "ok $CONFIG $name # SKIP nothing of it is compiled there"
 		skipped=$((skipped + 1))
+		[ -z "${RECORD:-}" ] || keep_seen "$name" "$CONFIG"
 	else
 		echo "ok $CONFIG $name compiled=$compiled"
 		passed=$((passed + 1))
+		[ -z "${RECORD:-}" ] || keep_seen "$name" "$CONFIG"
 	fi
 done
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -12,6 +12,7 @@ wanted="amd.tap amd-stock.tap intel.tap intel-stock.tap demo.tsv"
 complete() {
 	case $1 in
 	*-mutants.tsv) [ -z "$("$LAB/mutants.sh" left)" ] ;;
+	*-patches.tsv) [ -z "$("$LAB/verdicts.sh" left)" ] ;;
 	*-selftests.tsv) awk -F'\t' '$1 !~ /:/ && ($2 == "not run" || $3 == "not run") { exit 1 }' "$TOP/results/$1" ;;
 	esac
 }
@@ -37,6 +38,7 @@ old_results() {
 		*-selftests.tsv) command="make regress" ;;
 		*-mutants.tsv) command="make mutants" ;;
 		*-steps.tsv) command="make bisect MODES=npt=1" ;;
+		*-patches.tsv) command="make objects bisect" ;;
 		*.tsv) command="make bench" ;;
 		*-soak*.tap)
 			config=${file#*-soak} config=${config%.tap}

@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# What was seen of each patch that changes the kernel, as results/<base>-patches.tsv has it: in which configurations what it touches
+# compiles without a new warning, if it is compiled there at all, and that the kernel with it and those before it boots.
+# Takes: left, and prints what was not seen of the series as it is, as "<patch> <configuration, or boot>"; or is sourced by what sees it.
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+	set -euo pipefail
+	# shellcheck source=lab/env.sh
+	. "$(dirname "$0")/env.sh"
+	[ "$*" = left ] || die 2 "usage: verdicts.sh left"
+fi
+
+verdicts=$TOP/results/$BASE-patches.tsv
+
+# rows: every verdict that there can be, as "<patch> <where> <of>"; it is of the patch and those before it, as far as they are of the kernel.
+rows() {
+	local patch name of where n=0
+	while read -r patch; do
+		n=$((n + 1))
+		changes_kernel "$patch" || continue
+		name=$(basename "$patch" .patch)
+		of=$(series_hash kernel "$n")
+		for where in $(compiled_configs) boot; do
+			printf '%s\t%s\t%s\n' "$name" "$where" "$of"
+		done
+	done < <(series_patches)
+}
+
+# seen NAME WHERE: whether it is recorded.
+seen() {
+	[ -n "${all_rows:-}" ] || all_rows=$(rows)
+	grep -s "^$1	$2	" "$verdicts" | grep -xFf <(echo "$all_rows") >/dev/null
+}
+
+# keep_seen NAME WHERE: records it, and forgets what was seen of another state of the series.
+keep_seen() {
+	[ -n "${all_rows:-}" ] || all_rows=$(rows)
+	{
+		depends_on "after each patch" kernel
+		printf 'patch\twhere\tof\n'
+		{
+			[ ! -e "$verdicts" ] || cat "$verdicts"
+			grep "^$1	$2	" <<<"$all_rows"
+		} | grep -xFf <(echo "$all_rows") | sort -u
+	} >"$verdicts.part"
+	mv "$verdicts.part" "$verdicts"
+}
+
+[ "${BASH_SOURCE[0]}" != "$0" ] || { rows | grep -vxFf <(cat "$verdicts" 2>/dev/null) | cut -f 1,2 | tr '\t' ' ' || true; }
