@@ -88,6 +88,15 @@ soaked() {
 # regressed FILE: how the kernel's own selftests fare with the series.
 regressed() { awk -F'\t' '/^#/ || $1 == "test" { next } { n++ } $2 == "pass" { passed++; if ($3 != "pass") worse++ } END { printf "%d, of which %d pass on the stock kernel; %d worse with the series\n", n, passed, worse }' "$1"; }
 
+# patched FILE: in how many configurations the series was compiled patch by patch, and how many patches were booted.
+patched() {
+	awk -F'\t' '
+		/^#/ || $1 == "patch" { next }
+		$2 == "boot" { boots++; next }
+		{ compiled++; if (!($2 in configs)) n += configs[$2] = 1 }
+		END { printf "%d times compiled, in %d configurations; %d booted\n", compiled, n, boots }' "$1"
+}
+
 # caught FILE: the kernels with one protection removed.
 caught() { awk -F'\t' '/^#/ || $1 == "mutant" { next } { n++ } END { print n " caught" }' "$1"; }
 
@@ -122,6 +131,7 @@ bases() {
 	recorded "The same there on the stock kernel" intel-stock.tap
 	recorded "Races on a kernel that checks itself, by \`make soak CONFIG=debug\`" soak-debug.tap soaked
 	recorded "The kernel's own selftests, by \`make regress\`" selftests.tsv regressed
+	recorded "What each patch touches, compiled by \`make objects\`, and its kernel, booted by \`make bisect\`" patches.tsv patched
 	recorded "Kernels with one protection removed, by \`make mutants\`" mutants.tsv caught
 }
 
