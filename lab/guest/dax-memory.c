@@ -6,7 +6,9 @@
  * as memory of a node, and how many of 2M of shared anonymous memory; with "vfio"
  * and a PCI device maps it for that, says how many kB that has charged, waits for
  * a line, unmaps it, and says how many kB are left; with "cold" says that it is
- * cold, and expects that it can be written to again without a page fault.
+ * cold, and expects that it can be written to again without a page fault; with
+ * "read" reads it as another process would, by GUP, and expects that each of its
+ * pages has as many references as before, by page_flags.ko.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,6 +25,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define PAGE 4096UL
@@ -132,6 +135,69 @@ static int cold(volatile char *memory, size_t size, const char *path)
 	return faults != 0;
 }
 
+/* The reference count of the page at @address, or -1 with errno set. */
+static long references(const volatile char *address)
+{
+	int pagemap = open("/proc/self/pagemap", O_RDONLY);
+	uint64_t entry = 0;
+	long count = -1;
+	char said[256];
+	FILE *flags;
+
+	pread(pagemap, &entry, sizeof(entry), (uintptr_t)address / PAGE * sizeof(entry));
+	close(pagemap);
+	flags = fopen("/sys/kernel/debug/page_flags", "r+");
+	if (!flags)
+		return -1;
+	/* Without the flags above it, which are not the page frame's number. */
+	fprintf(flags, "%llu\n", (unsigned long long)entry & ((1ULL << 55) - 1));
+	rewind(flags);
+	if (!fgets(said, sizeof(said), flags) || !strstr(said, "count=") ||
+	    sscanf(strstr(said, "count="), "count=%ld", &count) != 1)
+		errno = ENODATA;
+	fclose(flags);
+	return count;
+}
+
+/* From the middle of a huge page on, too, and to the middle of one. */
+static int read_by_gup(volatile char *memory, size_t size, const char *path)
+{
+	size_t pages = size / PAGE, first, i, differ = 0;
+	long *before = calloc(pages, sizeof(*before)), after;
+	char *copy = malloc(size);
+
+	if (!before || !copy)
+		return fail("malloc", path);
+	for (i = 0; i < pages; i++) {
+		*(volatile size_t *)(memory + i * PAGE) = i;
+		before[i] = references(memory + i * PAGE);
+		if (before[i] < 0)
+			return fail("page_flags", path);
+	}
+	for (first = 0; first < 16; first += 5) {
+		struct iovec to = { copy, size - 2 * first * PAGE };
+		struct iovec from = { (char *)memory + first * PAGE, to.iov_len };
+
+		if (process_vm_readv(getpid(), &to, 1, &from, 1, 0) != (ssize_t)to.iov_len)
+			return fail("process_vm_readv", path);
+		for (i = first; i < pages - first; i++) {
+			if (*(size_t *)(copy + (i - first) * PAGE) != i) {
+				fprintf(stderr, "dax-memory: %s: page %zu reads as page %zu\n", path, i,
+					*(size_t *)(copy + (i - first) * PAGE));
+				return 1;
+			}
+		}
+	}
+	for (i = 0; i < pages; i++) {
+		after = references(memory + i * PAGE);
+		if (after != before[i] && !differ++)
+			fprintf(stderr, "dax-memory: %s: page %zu has %ld references, and had %ld before it was read\n",
+				path, i, after, before[i]);
+	}
+	printf("pages=%zu differ=%zu\n", pages, differ);
+	return differ != 0;
+}
+
 static long charged(void)
 {
 	FILE *status = fopen("/proc/self/status", "r");
@@ -183,7 +249,7 @@ static int vfio(int fd, volatile char *memory, size_t size, const char *device)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: dax-memory PATH [poison | numa | cold | vfio PCI-DEVICE]\n");
+	fprintf(stderr, "usage: dax-memory PATH [poison | numa | cold | read | vfio PCI-DEVICE]\n");
 	return 2;
 }
 
@@ -215,6 +281,8 @@ int main(int argc, char **argv)
 		return numa(memory);
 	if (!strcmp(argv[2], "cold"))
 		return cold(memory, size, argv[1]);
+	if (!strcmp(argv[2], "read"))
+		return read_by_gup(memory, size, argv[1]);
 	if (!strcmp(argv[2], "vfio") && argc > 3)
 		return vfio(fd, memory, size, argv[3]);
 	if (strcmp(argv[2], "poison"))

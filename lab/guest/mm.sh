@@ -122,6 +122,13 @@ cold() {
 	"$dax_memory" "$1" cold
 }
 
+# GUP takes the pages of a huge page in steps, and gives them back one by one: in the end each has the references that it had.
+read_by_gup() {
+	echo "$1"
+	[ -e /sys/kernel/debug/page_flags ] || insmod "$module"
+	"$dax_memory" "$1" read
+}
+
 # The memmap on the device itself: its pages are reserved, and those of the data are not.
 altmap() {
 	local start first memmap data
@@ -313,6 +320,7 @@ step "untouched" untouched
 # The kernel of v5.4 has no NUMA.
 [ ! -e /proc/self/numa_maps ] || step "numa-maps" each_path numa_maps
 step "cold" each_path cold
+step "read-by-gup" each_path read_by_gup
 step "reserved-altmap" altmap
 step "reserved-system-ram" system_ram
 # v5.4's VFIO holds the memory, so that its driver cannot go.
