@@ -28,7 +28,7 @@ run() {
 	shift
 	status=0
 	timeout --kill-after=5 "$seconds" "$@" >"$log" 2>&1 </dev/null || status=$?
-	[ "$status" -eq 0 ] || sed 's/^/# /' "$log" | tail -n 5
+	[ "$status" -eq 0 ] || sed 's/^/# /' "$log" | tail -n 5 | cut -c 1-200
 }
 
 # The script that runs the tests of mm says of each how it ended; its groups are run one by one, each with a limit.
