@@ -131,10 +131,12 @@ in_the_order_of() {
 	diff "$work/shared-$1" "$work/shared-$BASE"
 }
 
-# The results in results/ are those of the series as it is now.
+# The results in results/ are those of the series as it is now; what takes hours can be there in part.
 results_are_current() {
 	local old
-	old=$(BASE=$BASE "$LAB/record.sh" list) || return 1
+	BASE=$BASE "$LAB/record.sh" list >"$work/old" || return 1
+	sed -nE 's/^([^\t]*)\t([^\t]*)\tleft$/# \1 is not complete; go on by: \2/p' "$work/old" >&3
+	old=$(grep -v $'\tleft$' "$work/old") || true
 	[ -z "$old" ] || { echo "not of series/$BASE as it is now; make record BASE=$BASE runs what follows:"; echo "$old"; return 1; }
 }
 
@@ -212,7 +214,7 @@ for BASE in ${BASES:-$(cd "$TOP/series" && printf '%s\n' */ | tr -d /)}; do
 	SERIES=$TOP/series/$BASE
 	[ -d "$SERIES" ] || die 2 "BASES: there is no series/$BASE"
 	[ "$BASE" = v6.12 ] || check "$BASE has the patches that it shares with v6.12 in their order" in_the_order_of v6.12 3>&1
-	check "$BASE recorded results are current" results_are_current
+	check "$BASE recorded results are current" results_are_current 3>&1
 	check "$BASE cover letter: what it shows of the results" letter_shows_the_results
 	tree=$BUILD/$BASE/series/tree
 	status=0

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs again each result in results/ that is not there or was recorded with another state of series/BASE, and then make table and make plot.
-# Takes BASE and KSRC; or: list, and prints the name of each such file and the command that makes it anew, and runs none.
+# Takes BASE and KSRC; or: list, and prints the name of each such file and the command that makes it anew, and runs none. A third
+# column, "left", says of what is recorded one by one that it is of that state, but not complete.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -19,7 +20,7 @@ complete() {
 
 # old_results: the files that are not of the series as it is now, of its kernel and its tests, as far as they have run either, each with its command.
 old_results() {
-	local file parts CPU command config
+	local file parts CPU command config left
 	[ -z "$(base_field draft)" ] || wanted=
 	# shellcheck disable=SC2086
 	for file in $({ [ -z "$wanted" ] || printf "$BASE-%s\n" $wanted; cd "$TOP/results" && printf '%s\n' "$BASE"-*; } | sort -u); do
@@ -31,8 +32,12 @@ old_results() {
 		esac
 		CPU=amd
 		[[ $file != *-intel* ]] || CPU=intel
+		left=
 		# shellcheck disable=SC2086
-		[ "$(grep -s '^# series' "$TOP/results/$file")" != "$(of_series $parts)" ] || ! complete "$file" || continue
+		if [ "$(grep -s '^# series' "$TOP/results/$file")" = "$(of_series $parts)" ]; then
+			! complete "$file" || continue
+			left=left
+		fi
 		case $file in
 		*-demo*.tsv) command="make demo" ;;
 		*-selftests.tsv) command="make regress" ;;
@@ -47,7 +52,7 @@ old_results() {
 		*-stock.tap) command="make kselftest STOCK=1" ;;
 		*) command="make kselftest" ;;
 		esac
-		printf '%s\t%s BASE=%s CPU=%s RECORD=1\n' "results/$file" "$command" "$BASE" "$CPU"
+		printf '%s\t%s BASE=%s CPU=%s RECORD=1%s\n' "results/$file" "$command" "$BASE" "$CPU" "${left:+	$left}"
 	done
 }
 
@@ -58,8 +63,8 @@ list) old_results; exit ;;
 esac
 
 trap 'exit 130' INT TERM
-old=$(old_results | sort -u -t $'\t' -k 2)
-while IFS=$'\t' read -r file what; do
+old=$(old_results | sort -u -t $'\t' -k 2,2)
+while IFS=$'\t' read -r file what _; do
 	[ -n "$file" ] || continue
 	say "$file: $what"
 	read -ra command <<<"$what"

@@ -67,6 +67,8 @@ recorded() {
 	for base in "${bases[@]}"; do
 		file=$TOP/results/$base-$name said='not recorded'
 		[ ! -e "$file" ] || said=$("$@" "$file")
+		[ -e "$work/left-$base" ] || BASE=$base "$LAB/record.sh" list | sed -n 's|^results/\(.*\)\t.*\tleft$|\1|p' >"$work/left-$base"
+		! grep -qxF "${file##*/}" "$work/left-$base" || said+="; not complete"
 		printf ' %s |' "$said"
 	done
 	echo

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Shows whether a hole can be punched into a DAX file while its memory is written to and read by GUP, on each file system; if not, what
+# the kernel waits for.
+# Takes how many holes to punch, 2000 if not given: make run BASE=v7.2 JOB=lab/guest/punch-waits.sh
+set -euo pipefail
+# shellcheck source=lab/help.sh
+. "$(dirname "$0")/../help.sh"
+
+program=$(mktemp)
+gcc -O2 -Wall -Wextra -Werror -pthread -static -o "$program" "$(dirname "$0")/punch-waits.c"
+status=0
+for folder in /dax/fsdax-*/; do
+	file=${folder}punched
+	fallocate -l 4M "$file"
+	echo "# $file"
+	"$program" "$file" "${1:-2000}" || status=1
+	rm "$file"
+done
+rm "$program"
+exit $status
