@@ -88,7 +88,7 @@ soaked() {
 }
 
 # regressed FILE: how the kernel's own selftests fare with the series.
-regressed() { awk -F'\t' '/^#/ || $1 == "test" { next } { n++ } $2 == "pass" { passed++; if ($3 != "pass") worse++ } END { printf "%d, of which %d pass on the stock kernel; %d worse with the series\n", n, passed, worse }' "$1"; }
+regressed() { awk -F'\t' '/^#/ || $1 == "test" { next } { n++ } $2 == "pass" { passed++; if ($3 != "pass" && $3 != "not run") worse++ } END { printf "%d, of which %d pass on the stock kernel; %d worse with the series\n", n, passed, worse }' "$1"; }
 
 # patched FILE: in how many configurations the series was compiled patch by patch, and how many patches were booted.
 patched() {
