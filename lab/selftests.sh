@@ -20,7 +20,7 @@ build() {
 	# Not every base's tests of mm, or of vm as it was called, all build. The kernel's makefiles install all or none of a folder:
 	# what stands in for such a program fails.
 	make -k -C "$SELFTESTS" TARGETS="$targets" -j"$(nproc)" all 2>&1 | tee "$INSTALL.log" || true
-	sed -nE 's/^make.*\*\*\* \[[^ ]*: (.*)\] Error .*/\1/p' "$INSTALL.log" | grep "^$SELFTESTS/.*/" | while read -r program; do
+	sed -nE "s,^make.*\*\*\* \[[^ ]*: ($SELFTESTS/.*/.*)\] Error .*,\1,p" "$INSTALL.log" | while read -r program; do
 		printf '#!/bin/sh\necho "%s has not been built"\nexit 1\n' "${program##*/}" >"$program"
 		chmod +x "$program"
 	done
