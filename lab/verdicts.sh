@@ -13,13 +13,14 @@ verdicts=$TOP/results/$BASE-patches.tsv
 
 # rows: every verdict that there can be, as "<patch> <where> <of>"; it is of the patch and those before it, as far as they are of the kernel.
 rows() {
-	local patch name of where n=0
+	local patch name of where places n=0
+	places="$(compiled_configs) boot"
 	while read -r patch; do
 		n=$((n + 1))
 		changes_kernel "$patch" || continue
 		name=$(basename "$patch" .patch)
 		of=$(series_hash kernel "$n")
-		for where in $(compiled_configs) boot; do
+		for where in $places; do
 			printf '%s\t%s\t%s\n' "$name" "$where" "$of"
 		done
 	done < <(series_patches)

@@ -55,10 +55,12 @@ create() {
 	disk=$(field blockdev <<<"$said")
 }
 
+load_module() { [ -e /sys/kernel/debug/page_flags ] || insmod "$module"; }
+
 # flags FIRST END: shows the flags of some pages of a range of page frames without END.
 flags() {
 	local i
-	[ -e /sys/kernel/debug/page_flags ] || insmod "$module"
+	load_module
 	for ((i = 0; i < samples; i++)); do
 		echo $(($1 + ($2 - $1 - 1) * i / (samples - 1))) >/sys/kernel/debug/page_flags
 		cat /sys/kernel/debug/page_flags
@@ -125,7 +127,7 @@ cold() {
 # GUP takes the pages of a huge page in steps, and gives them back one by one: in the end each has the references that it had.
 read_by_gup() {
 	echo "$1"
-	[ -e /sys/kernel/debug/page_flags ] || insmod "$module"
+	load_module
 	"$dax_memory" "$1" read
 }
 
