@@ -32,7 +32,10 @@ for job in "$@"; do
 	wanted+=("${more[@]}")
 done
 
-command -v dpkg-query >/dev/null || die 2 "this is not Debian; install what these Debian packages hold, by hand: ${wanted[*]}"
+if ! command -v dpkg-query >/dev/null; then
+	say "this is not Debian; what these Debian packages hold has to be there: ${wanted[*]}"
+	exit
+fi
 missing=()
 for package in $(printf '%s\n' "${wanted[@]}" | awk '!seen[$0]++'); do
 	[ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Writes into README.md what is derived: the tables of bases and features and of mutants, what make demo prints, and the
-# numbers of the lines that it shows of make kselftest; and into bench/README.md the figures and the targets that are missed.
+# numbers of the lines that it shows of make kselftest; into docs/maintainers.md the table of patches; and into bench/README.md
+# the figures and the targets that are missed.
 # Takes nothing; or: print FILE, and prints that file as it would be; demo FILE, and prints the rows that make demo has left there.
 set -euo pipefail
 # shellcheck source=lab/env.sh
@@ -90,13 +91,15 @@ soaked() {
 # regressed FILE: how the kernel's own selftests fare with the series.
 regressed() { awk -F'\t' '/^#/ || $1 == "test" { next } { n++ } $2 == "pass" { passed++; if ($3 != "pass" && $3 != "not run") worse++ } END { printf "%d, of which %d pass on the stock kernel; %d worse with the series\n", n, passed, worse }' "$1"; }
 
-# patched FILE: in how many configurations the series was compiled patch by patch, and how many patches were booted.
+# patched FILE: of how many patches it was seen that they compile, in each configuration, and boot, and how many of these are left.
 patched() {
-	awk -F'\t' '
+	local left
+	left=$(BASE=$base "$LAB/verdicts.sh" left | wc -l)
+	awk -F'\t' -v left="$left" '
 		/^#/ || $1 == "patch" { next }
 		$2 == "boot" { boots++; next }
-		{ compiled++; if (!($2 in configs)) n += configs[$2] = 1 }
-		END { printf "%d times compiled, in %d configurations; %d booted\n", compiled, n, boots }' "$1"
+		{ compiled++ }
+		END { printf "%d times compiled, %d booted%s\n", compiled, boots, left ? ", " left " left" : "" }' "$1"
 }
 
 # caught FILE: the kernels with one protection removed.
@@ -135,6 +138,39 @@ bases() {
 	recorded "The kernel's own selftests, by \`make regress\`" selftests.tsv regressed
 	recorded "What each patch touches, compiled by \`make objects\`, and its kernel, booted by \`make bisect\`" patches.tsv patched
 	recorded "Kernels with one protection removed, by \`make mutants\`" mutants.tsv caught
+}
+
+# patches: each patch that changes the kernel, its number in each series, whether it is for stable, and what happens without it.
+patches() {
+	local base path title harm number stable
+	local -a bases
+	mapfile -t bases < <(cd "$TOP/series" && printf '%s\n' */ | tr -d / | sort -V)
+	printf '| patch |'
+	printf ' %s |' "${bases[@]}"
+	printf ' for stable | without it |\n|---|'
+	for base in "${bases[@]}"; do
+		printf -- '---|'
+		paste -d '|' <(titles_of "$base") <(SERIES=$TOP/series/$base series_patches) |
+			while IFS='|' read -r title path; do
+				number=$((${number:-0} + 1))
+				! changes_kernel "$path" || echo "$title|$number|$(grep -c '^Cc: stable' "$path")"
+			done >"$work/numbers-$base"
+	done
+	printf -- '---|---|\n'
+	while IFS='|' read -r title harm; do
+		[[ $title != '#'* ]] || continue
+		stable=''
+		# shellcheck disable=SC2016
+		printf '| `%s` |' "$title"
+		for base in "${bases[@]}"; do
+			number=$(awk -F'|' -v title="$title" '$1 == title { print $2 }' "$work/numbers-$base")
+			printf ' %s |' "$number"
+			! grep -qxF "$title|$number|1" "$work/numbers-$base" || stable=yes
+		done
+		printf ' %s | %s |\n' "$stable" "$harm"
+	done <"$LAB/harms"
+	cut -d '|' -f 1 "$work"/numbers-* | sort -u | diff - <(sed -n '/^#/d; s/|.*//p' "$LAB/harms" | sort) >"$work/differ" ||
+		die 1 "lab/harms does not have the patches of series/ that change the kernel (\"<\"), or has others (\">\"): $(grep '^[<>]' "$work/differ")"
 }
 
 # Lines of make kselftest on standard input, with the numbers that v6.12's recorded results have now.
@@ -273,6 +309,7 @@ print() {
 		case $line in
 		'<!-- make table: bases -->') skip=1; bases ;;
 		'<!-- make table: mutants -->') skip=1; mutants ;;
+		'<!-- make table: patches -->') skip=1; patches ;;
 		'<!-- make table: tests -->') skip=tests old='' ;;
 		'<!-- make table: missed -->') skip=1; missed ;;
 		'<!-- make table: machines '*)
@@ -305,7 +342,7 @@ case ${1:-} in
 demo) demo "$2" ;;
 print) print "$2" ;;
 '')
-	for file in README.md bench/README.md; do
+	for file in README.md docs/maintainers.md bench/README.md; do
 		print "$TOP/$file" >"$work/new"
 		cat "$work/new" >"$TOP/$file"
 	done
