@@ -78,6 +78,6 @@ rm "$moving"
 cat <<-END
 	series/$BASE now is for Linux $(make -s -C "$TREE" kernelversion); above, each patch that is not the same ("=") has changed, "<" has gone.
 	Next: make check BASES=$BASE${KSRC:+ KSRC=$KSRC}
-	      make kselftest BASE=$BASE RECORD=1${KSRC:+ KSRC=$KSRC}
+	      make kselftest BASE=$BASE${KSRC:+ KSRC=$KSRC}
 	then write the version into "tested:" of series/$BASE/base, and commit.
 END
