@@ -28,3 +28,10 @@ build() {
 }
 [ -f "$SELFTESTS/../../../.config" ] || STOCK='' MUTANT='' UPTO='' CONFIG='' "$LAB/config.sh"
 quietly "$BUILD/$BASE/series/selftests.log" "building the selftests of $BASE" build
+
+# Each test that the series adds says how it is called.
+git -C "$SELFTESTS" diff --name-only --relative --diff-filter=A pristine -- '*_test.c' | while read -r program; do
+	program=$SELFTESTS/${program%.c}
+	[ -x "$program" ] || continue
+	if ! said=$("$program" -h) || ! grep -q '^usage: ' <<<"$said"; then die 1 "${program#"$TOP"/} -h does not say how it is called"; fi
+done
