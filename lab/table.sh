@@ -7,6 +7,8 @@ set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
+mapfile -t bases < <(cd "$TOP/series" && printf '%s\n' */ | tr -d / | sort -V)
+
 # demo FILE [REGEX]: a table of its rows, of the backings that match, the stock and the series row of a backing together.
 demo() {
 	awk -F'\t' -v backings="${2:-.}" '
@@ -107,8 +109,7 @@ caught() { awk -F'\t' '/^#/ || $1 == "mutant" { next } { n++ } END { print n " c
 
 bases() {
 	local base line topic='' title regex
-	local -a bases notes=()
-	mapfile -t bases < <(cd "$TOP/series" && printf '%s\n' */ | tr -d / | sort -V)
+	local -a notes=()
 	printf '| |'
 	printf ' %s |' "${bases[@]}"
 	printf '\n|---|'
@@ -143,8 +144,6 @@ bases() {
 # patches: each patch that changes the kernel, its number in each series, whether it is for stable, and what happens without it.
 patches() {
 	local base path title harm number stable
-	local -a bases
-	mapfile -t bases < <(cd "$TOP/series" && printf '%s\n' */ | tr -d / | sort -V)
 	printf '| patch |'
 	printf ' %s |' "${bases[@]}"
 	printf ' for stable | without it |\n|---|'
