@@ -93,15 +93,13 @@ soaked() {
 # regressed FILE: how the kernel's own selftests fare with the series.
 regressed() { awk -F'\t' '/^#/ || $1 == "test" { next } { n++ } $2 == "pass" { passed++; if ($3 != "pass" && $3 != "not run") worse++ } END { printf "%d, of which %d pass on the stock kernel; %d worse with the series\n", n, passed, worse }' "$1"; }
 
-# patched FILE: of how many patches it was seen that they compile, in each configuration, and boot, and how many of these are left.
+# patched FILE: how often it was seen that a patch compiles, in a configuration, and that it boots.
 patched() {
-	local left
-	left=$(BASE=$base "$LAB/verdicts.sh" left | wc -l)
-	awk -F'\t' -v left="$left" '
+	awk -F'\t' '
 		/^#/ || $1 == "patch" { next }
 		$2 == "boot" { boots++; next }
 		{ compiled++ }
-		END { printf "%d times compiled, %d booted%s\n", compiled, boots, left ? ", " left " left" : "" }' "$1"
+		END { printf "%d times compiled, %d booted\n", compiled, boots }' "$1"
 }
 
 # caught FILE: the kernels with one protection removed.
