@@ -3,7 +3,7 @@
 # mutants that results/ has no verdict of.
 # Takes MUTANTS=<names>, all of lab/mutants/<base>/ if not given; each patch lists its tests as "Caught-by: <backing> <case>",
 # those to run as "Tests: <extended regular expression>", dax_huge_page_test if not given, in "Modes: <list>", npt=1 if not given,
-# how long the race test runs on each backing as "Seconds: <n>", and what machine they need as "Machine: <variables>".
+# how long the race test runs on each backing as "Seconds: <n>", and what else they or their machine take as "Machine: <variables>".
 # RECORD=1 keeps in results/ which were caught; what was caught of the same series, tests and mutant is not run again then.
 set -euo pipefail
 # shellcheck source=lab/env.sh

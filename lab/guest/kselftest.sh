@@ -236,7 +236,7 @@ race_test() {
 # A few seconds see to it that each operation works, a soak runs longer.
 race() {
 	local seconds=${RACE_SECONDS:-5}
-	race_test race "$1" $(((300 + 5 * seconds) * slower)) -t "$seconds"
+	race_test race "$1" $(((300 + 5 * seconds) * slower)) -t "$seconds" ${RACE_OPERATION:+-o "$RACE_OPERATION"}
 }
 
 # Each operation right after each, which takes minutes.
