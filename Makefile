@@ -11,7 +11,7 @@ endif
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
-	@echo; sed -nE '/^\| variable/,/^$$/s/^\| `([^|]*)` \| ([^;|]*[^;| ]).*/  \1\t\2/p' README.md | tr -d '`' | expand -t 32
+	@echo; sed -nE '/^\| variable/,/^$$/s/^\| `([^|]*)` \| ([^;|]*[^;| ]).*/  \1\t\2/p' docs/lab.md | tr -d '`' | expand -t 32
 kernel: ## build base + series (STOCK=1: the base alone; MUTANT=name: one protection removed)
 	@lab/kernel.sh
 tree: ## make the git work tree: pristine source, one commit per patch
@@ -46,7 +46,7 @@ plot: ## draw docs/levels.svg, docs/demo.svg and docs/bench.svg from recorded re
 	@lab/plot.sh
 record: ## run again what results/ has of another series than the present one
 	@lab/record.sh
-table: ## write what the README shows of the results, series/ and lab/topics
+table: ## write what the documents show of the results, series/, lab/topics and lab/harms
 	@lab/table.sh
 bisect: ## build and boot the kernel after each patch of the series (PATCHES= for some; MODES= runs the selftests, too)
 	@lab/bisect.sh

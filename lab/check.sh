@@ -51,7 +51,7 @@ help_lists_every_target_and_variable() {
 	diff <(sed -nE 's/^([a-z-]+):.*/\1/p' "$TOP/Makefile" | sort) <(make -s -C "$TOP" help | sed -nE 's/^  make ([a-z-]+) +[^ ].*/\1/p' | sort) || return 1
 	diff <(sed -n 's/^export //p' "$TOP/Makefile" | tr ' ' '\n' | sort) \
 		<(make -s -C "$TOP" help | sed -nE '/^  [A-Z]/{s/  +[^ A-Z].*//; s/(, )?([A-Z_]+)=1?/\2\n/g; p}' | tr -d ' ' | sort) | sed -n 's/^< //p' >"$work/left"
-	[ ! -s "$work/left" ] || { echo "the README's table of variables, which make help shows, lacks: $(paste -sd ' ' "$work/left")"; return 1; }
+	[ ! -s "$work/left" ] || { echo "the table of variables in docs/lab.md, which make help shows, lacks: $(paste -sd ' ' "$work/left")"; return 1; }
 }
 
 series_lists_every_patch() {
@@ -160,15 +160,28 @@ commands_of_make_are_right() {
 		END { exit bad }' <<<"$found"
 }
 
-# What make table writes is there; a result that the README shows besides is a recorded one.
-readme_shows_the_results() {
+# Each link of a document to a file, and to a heading of one, as GitHub and others name headings.
+documents_link_to_what_is_there() {
+	local file link target bad=0
+	while IFS=: read -r file link; do
+		target=${link%%#*}
+		target=$(realpath -m "$TOP/${target:+$(dirname "$file")/}${target:-$file}")
+		[ -e "$target" ] || { echo "$file: there is no $link"; bad=1; continue; }
+		[[ $link != *'#'* ]] || sed -nE 's/^#+ //p' "$target" | tr 'A-Z ' 'a-z-' | sed 's/[^a-z0-9_-]//g' | grep -xF -- "${link#*#}" >/dev/null ||
+			{ echo "$file: there is no heading ${link#*#} in ${target#"$TOP/"}"; bad=1; }
+	done < <(cd "$TOP" && documents | xargs grep -HoE '\]\([^)]+\)' | sed -E 's/\]\(([^)]*)\)/\1/' | grep -vE ':[a-z]+://')
+	return $bad
+}
+
+# What make table writes is there; a result that a document shows besides is a recorded one.
+documents_show_the_results() {
 	local file line bad=0
-	for file in README.md docs/maintainers.md bench/README.md; do
+	for file in $(tabled_documents); do
 		BASE=v6.12 "$LAB/table.sh" print "$TOP/$file" | diff "$TOP/$file" - || { echo "$file's tables are not those of results/, series/, lab/topics and lab/harms; run: make table"; return 1; }
 	done
 	while IFS= read -r line; do
-		grep -qxF -- "$line" "$TOP"/results/*.tap || { echo "no file in results/ has this line of README.md: $line"; bad=1; }
-	done < <(sed -nE '/seconds=/!s/^    (ok .*|[0-9]+ passed, .*)/\1/p' "$TOP/README.md")
+		grep -qxF -- "$line" "$TOP"/results/*.tap || { echo "a document has a line that no file in results/ has: $line"; bad=1; }
+	done < <(documents | sed "s,^,$TOP/," | xargs sed -nE '/seconds=/!s/^    (ok .*|[0-9]+ passed, .*)/\1/p')
 	return $bad
 }
 
@@ -262,7 +275,8 @@ while IFS= read -r command; do
 		skipped=$((skipped + 1))
 	fi
 done < <("$LAB/commands.sh" of '(check|tree)')
-check "README: what it shows of the results" readme_shows_the_results
+check "documents: what they link to is there" documents_link_to_what_is_there
+check "documents: what they show of the results" documents_show_the_results
 demos=("$TOP"/results/*-demo.tsv)
 check "docs/levels.svg is of the results" picture_is_of docs/levels.svg "${demos[@]##*/}"
 mapfile -t benches < <(bench_results)

@@ -17,7 +17,7 @@ command="([A-Z_]+=[^ ]* )*($programs) .*|(lab|kvm|vfio|dax|[.]ci)/[a-z0-9_/.-]+"
 list() {
 	local documents
 	cd "$TOP"
-	mapfile -t documents < <(git ls-files --cached --others --exclude-standard '*.md')
+	mapfile -t documents < <(documents)
 	{
 		grep -noE "^    (\\$ )?($command)" "${documents[@]}" | sed -E 's/^([^:]*:[0-9]+):    (\$ )?/\1\t/'
 		# shellcheck disable=SC2016

@@ -228,6 +228,10 @@ of_series() {
 	done
 }
 
+# documents: their names, without those of the series. tabled_documents: of those into which make table writes.
+documents() { git -C "$TOP" ls-files --cached --others --exclude-standard '*.md'; }
+tabled_documents() { (cd "$TOP" && documents | xargs grep -l '^<!-- make table: '); }
+
 # bench_results: the names of the results of make bench that are recorded, by base and machine.
 bench_results() { (cd "$TOP/results" && printf '%s\n' *-amd.tsv *-intel.tsv | grep -v '\*' | sort -V); }
 

@@ -35,7 +35,7 @@ compose() {
 	# Without XSAVE in a machine within the machine: the emulator gives it a wrong size of the area, and its kernel is overwritten.
 	kvm) emulator+=(-accel kvm -cpu "host$without${NESTED:+,xsave=off}") ;;
 	# A CPU that loads x87 registers writes to the first one's flags of SVM, too, and undoes what that does to them at the same time
-	# (README, Limits). So there is one CPU more, and no guest runs on the first.
+	# (docs/lab.md). So there is one CPU more, and no guest runs on the first.
 	tcg) cpus=3 guests_on=1-2; emulator+=(-accel "tcg,thread=multi" -cpu "max$without") ;;
 	esac
 	[ -z "${PLUGIN:-}" ] || emulator+=(-plugin "$PLUGIN")

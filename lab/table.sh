@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Writes into README.md what is derived: the tables of bases and features and of mutants, what make demo prints, and the
-# numbers of the lines that it shows of make kselftest; into docs/maintainers.md the table of patches; and into bench/README.md
-# the figures and the targets that are missed.
+# Writes into the documents what is derived: the tables of bases and features, of patches and of mutants, what make demo prints,
+# the numbers of the lines that they show of make kselftest, and the figures of make bench with the targets that are missed.
 # Takes nothing; or: print FILE, and prints that file as it would be; demo FILE, and prints the rows that make demo has left there.
 set -euo pipefail
 # shellcheck source=lab/env.sh
@@ -339,7 +338,7 @@ case ${1:-} in
 demo) demo "$2" ;;
 print) print "$2" ;;
 '')
-	for file in README.md docs/maintainers.md bench/README.md; do
+	for file in $(tabled_documents); do
 		print "$TOP/$file" >"$work/new"
 		cat "$work/new" >"$TOP/$file"
 	done

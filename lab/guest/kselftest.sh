@@ -414,7 +414,7 @@ mm() {
 }
 
 # The test of the levels in a machine within this one. It gets a third of the time, so that this one can still end in order after
-# two of them: one has hung as it booted, once (README, Limits). That is said, and it is started once more.
+# two of them: one has hung as it booted, once (docs/lab.md). That is said, and it is started once more.
 nested() {
 	local start=$SECONDS status try
 	for try in 1 2; do
