@@ -9,6 +9,7 @@ set -euo pipefail
 # Job statuses of our own; any other comes from the job.
 machine_died=125
 never_began=126	# it hung as it booted
+emulator_killed=127
 
 limit=${SECONDS_MAX:-1200}
 mode=${1:-}
@@ -109,9 +110,14 @@ if [ -z "$status" ]; then
 		say "the machine hung before its job began, and was stopped after $((limit + grace)) s; its console is ${run#"$TOP"/}/console.log"
 		exit $never_began
 	fi
+	# QEMU ends with 0 when it is told to.
+	! grep -qs 'terminating on signal' "$run/emulator.log" || emulator_status=143
 	case $emulator_status in
 	"$normal_end") say "the machine died before it gave a verdict; its console is ${run#"$TOP"/}/console.log" ;;
-	137) say "the emulator was killed; run this again" ;;
+	137 | 143)
+		say "the emulator was killed; run this again"
+		exit $emulator_killed
+		;;
 	*) say "the emulator ended with status $emulator_status; its words are in ${run#"$TOP"/}/emulator.log" ;;
 	esac
 	exit $machine_died
