@@ -75,7 +75,7 @@ applies_by_quilt() {
 }
 
 # The groups of patches in docs/maintainers.md: each patch is in the one whose row names the most of its title's beginning,
-# and each group applies without the others. It comes after quilt's check, whose folder it uses.
+# and each group applies with no others but those that its row says it needs. It comes after quilt's check, whose folder it uses.
 groups_apply_alone() {
 	local group patches
 	(cd "$work/quilt" && QUILT_PATCHES=$SERIES quilt --quiltrc=- pop -q -a) || return 1
@@ -83,10 +83,11 @@ groups_apply_alone() {
 		NR == FNR {
 			if (/^\| `.*` \| /) {
 				rows++
-				sub(/^\| /, "")
-				sub(/ \| .*/, "")
-				n = split($0, part, "`")
+				split($0, column, / \| /)
+				n = split(column[1], part, "`")
 				for (i = 2; i <= n; i += 2) { sub(/ …$/, "", part[i]); of[part[i]] = rows }
+				n = split(column[3], part, "`")
+				for (i = 2; i <= n; i += 2) { sub(/ …$/, "", part[i]); needs[rows, part[i]] }
 			}
 			next
 		}
@@ -94,9 +95,14 @@ groups_apply_alone() {
 			best = ""
 			for (prefix in of) if (index($1, prefix) == 1 && length(prefix) > length(best)) best = prefix
 			if (best == "") { print "docs/maintainers.md has no group for: " $1 > "/dev/stderr"; exit 1 }
-			group[of[best]] = group[of[best]] " " $2
+			wanted[of[best]]
+			for (i = 1; i <= rows; i++) {
+				mine = i == of[best]
+				for (need in needs) { split(need, part, SUBSEP); if (part[1] == i && index($1, part[2]) == 1) mine = 1 }
+				if (mine) group[i] = group[i] " " $2
+			}
 		}
-		END { for (i in group) print group[i] }' <(sed -n '/^## All of it/,/^## What/p' "$TOP/docs/maintainers.md") - >"$work/groups" || return 1
+		END { for (i in wanted) print group[i] }' <(sed -n '/^<!-- groups: /,/^$/p' "$TOP/docs/maintainers.md") - >"$work/groups" || return 1
 	while IFS= read -r group; do
 		read -ra patches <<<"$group"
 		# as one, so that a patch sees what those before it do
@@ -243,7 +249,7 @@ for BASE in ${BASES:-$(cd "$TOP/series" && printf '%s\n' */ | tr -d /)}; do
 	[ "$status" -ne 0 ] || made+=" $BASE"
 	check "$BASE series lists every patch" series_lists_every_patch
 	check "$BASE quilt push --fuzz=0" applies_by_quilt
-	! grep -qE "^The patches come in groups.*\b$BASE\b" "$TOP/docs/maintainers.md" || check "$BASE groups of patches apply alone" groups_apply_alone
+	! grep -qE "^<!-- groups: .*\b$BASE\b" "$TOP/docs/maintainers.md" || check "$BASE groups of patches apply alone" groups_apply_alone
 	check "$BASE mbox" mailbox_holds_the_series
 	check "$BASE refresh round trip" round_trips
 	check "$BASE documentation builds" "$LAB/htmldocs.sh"
