@@ -192,10 +192,10 @@ documents_show_the_results() {
 }
 
 # What a cover letter says below a command is what it has printed when its results were recorded: the counts of make kselftest,
-# and each number of four digits or more of make demo and make bench.
+# and each number of four digits or more of make demo, make bench and make soak.
 letter_shows_the_results() {
 	local command said file shown bad=0
-	shown=$(cat "$TOP/results/$BASE"-*.tsv && for file in "$TOP/results/$BASE"-{amd,intel}.tsv; do [ ! -e "$file" ] || "$LAB/bench-table.sh" "$file"; done) || return 1
+	shown=$(cat "$TOP/results/$BASE"-*.tsv && "$LAB/table.sh" soaked "$TOP/results/$BASE-soak-debug.tap" && for file in "$TOP/results/$BASE"-{amd,intel}.tsv; do [ ! -e "$file" ] || "$LAB/bench-table.sh" "$file"; done) || return 1
 	while IFS=$'\t' read -r command said; do
 		case $command in
 		*kselftest*)
@@ -213,7 +213,7 @@ letter_shows_the_results() {
 		esac
 	done < <(awk '
 		/^  [^ ]/ && command { print command "\t" said; command = "" }
-		/^  (STOCK=1 )?make (kselftest|demo|bench)( (BASE|CPU)=[a-z0-9.]+)*$/ { command = substr($0, 3); said = ""; next }
+		/^  (STOCK=1 )?make (kselftest|demo|bench|soak)( (BASE|CPU|CONFIG|MINUTES)=[a-z0-9.]+)*$/ { command = substr($0, 3); said = ""; next }
 		/^    / { said = said " " $0; sub(/^ +/, "", said); next }
 		command { print command "\t" said; command = "" }' "$SERIES/cover-letter.txt")
 	return $bad

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Writes into the documents what is derived: the tables of bases and features, of patches and of mutants, what make demo prints,
 # the numbers of the lines that they show of make kselftest, and the figures of make bench with the targets that are missed.
-# Takes nothing; or: print FILE, and prints that file as it would be; demo FILE, and prints the rows that make demo has left there.
+# Takes nothing; or: print FILE, and prints that file as it would be; demo FILE, and prints the rows that make demo has left there;
+# soaked FILE, and prints what make soak has checked.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -336,6 +337,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-table.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 case ${1:-} in
 demo) demo "$2" ;;
+soaked) soaked "$2" ;;
 print) print "$2" ;;
 '')
 	for file in $(tabled_documents); do
@@ -343,5 +345,5 @@ print) print "$2" ;;
 		cat "$work/new" >"$TOP/$file"
 	done
 	;;
-*) die 2 "usage: table.sh [print FILE | demo FILE]" ;;
+*) die 2 "usage: table.sh [print FILE | demo FILE | soaked FILE]" ;;
 esac
