@@ -40,9 +40,16 @@ awk -F'\t' -v OFS='\t' -v stock="$rows-stock.log" -v series="$rows-series.log" '
 	$2 != "not run" && $2 != "missing" { print "row", $1, $2 >stock }
 	$3 != "not run" && $3 != "missing" { print "row", $1, $3 >series }' "$kept"
 
-# names: every test, as "<target> <test>", and instead of mm's script the groups that it runs.
+# names: every test, as "<target> <test>", and instead of mm's script, and of those that run a group of it (v7.2), its groups.
 names() {
-	sed 's/:/ /; /^mm run_vmtests.sh$/d' "$REGRESS_TESTS/kselftest-list.txt"
+	local target test
+	while IFS=: read -r target test; do
+		case "$target $test" in
+		'mm run_vmtests.sh') continue ;;
+		'mm '*) ! grep -qs '^\./run_vmtests\.sh -t ' "$REGRESS_TESTS/mm/$test" || continue ;;
+		esac
+		echo "$target $test"
+	done <"$REGRESS_TESTS/kselftest-list.txt"
 	[ ! -d "$REGRESS_TESTS/mm" ] || "$REGRESS_TESTS/mm/run_vmtests.sh" -h | sed -n 's/^- /mm /p'
 }
 

@@ -36,12 +36,12 @@ groups_of_mm() {
 	local group
 	while read -r group; do
 		wanted "mm $group" || continue
-		run 600 "./$1" -t "$group"
+		run 600 ./run_vmtests.sh -t "$group"
 		# Without what mktemp has made of a name.
 		sed -i -E 's,(/tmp/[a-z_]+_)[A-Za-z0-9]{6}\b,\1,' "$log"
 		sed -nE "s|^not ok [0-9]+ (.*) # exit=.*|row\tmm $group: \1\tfail|p; s|^ok [0-9]+ (.*) # SKIP.*|row\tmm $group: \1\tskip|p; s|^ok [0-9]+ ([^#]*)$|row\tmm $group: \1\tpass|p" "$log"
 		row "mm $group" "$status"
-	done < <("./$1" -h | sed -n 's/^- //p')
+	done < <(./run_vmtests.sh -h | sed -n 's/^- //p')
 }
 
 # That of vm, as mm was called, names each before it runs it, and says of most how they ended.
@@ -55,13 +55,12 @@ groups_of_vm() {
 
 while IFS=: read -r target test; do
 	cd "$installed/$target"
-	if [ "$target $test" = "mm run_vmtests.sh" ]; then
-		groups_of_mm "$test"
-	elif [ "$target $test" = "vm run_vmtests" ]; then
+	if [ "$target $test" = "vm run_vmtests" ]; then
 		! wanted "vm $test" || groups_of_vm "$test"
 	elif wanted "$target $test"; then
 		run 120 "./$test"
 		row "$target $test" "$status"
 	fi
 done <"$installed/kselftest-list.txt"
+[ ! -e "$installed/mm/run_vmtests.sh" ] || (cd "$installed/mm" && groups_of_mm)
 rm "$log"
