@@ -204,6 +204,7 @@ mutants() {
 		body == 1 && /^Caught-by: / {
 			failed[name, base]++
 			sub(/^Caught-by: ((devdax|fsdax|hugetlb)-[^ ]+ )?/, "")
+			gsub(/ or (devdax|fsdax|hugetlb)-[^ ]+ /, " or ")
 			if (!seen[name, $0]++) cases[name] = cases[name] "\n" $0
 		}
 		# the first paragraph
