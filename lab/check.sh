@@ -195,7 +195,14 @@ documents_show_the_results() {
 # and each number of four digits or more of make demo, make bench and make soak.
 letter_shows_the_results() {
 	local command said file shown bad=0
-	shown=$(cat "$TOP/results/$BASE"-*.tsv && "$LAB/table.sh" soaked "$TOP/results/$BASE-soak-debug.tap" && for file in "$TOP/results/$BASE"-{amd,intel}.tsv; do [ ! -e "$file" ] || "$LAB/bench-table.sh" "$file"; done) || return 1
+	shown=$(
+		cat "$TOP/results/$BASE"-*.tsv || exit
+		file=$TOP/results/$BASE-soak-debug.tap
+		[ ! -e "$file" ] || "$LAB/table.sh" soaked "$file" || exit
+		for file in "$TOP/results/$BASE"-{amd,intel}.tsv; do
+			[ ! -e "$file" ] || "$LAB/bench-table.sh" "$file" || exit
+		done
+	) || return 1
 	while IFS=$'\t' read -r command said; do
 		case $command in
 		*kselftest*)

@@ -9,7 +9,7 @@ set -euo pipefail
 # Job statuses of our own; any other comes from the job.
 machine_died=125
 never_began=126	# it hung as it booted
-emulator_killed=127
+emulator_killed=123	# not 127, which is also the status of a job that no shell finds
 
 limit=${SECONDS_MAX:-1200}
 mode=${1:-}

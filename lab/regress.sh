@@ -1,9 +1,15 @@
 #!/usr/bin/env bash
 # Runs every selftest of the kernel's own in kvm, vfio, dax and mm (vm on v5.4), on the stock kernel and with the series, and compares the verdicts.
-# Takes TESTS=<extended regular expression on the names>; ends with an error when a test passed stock and does not pass with the series.
+# Takes TESTS=<extended regular expression on the names>; ends with an error when a test passed stock and does not pass with the series;
+# or: worse FILE, and prints which those are in the verdicts that are kept there.
 # Leaves build/<base>/selftests.tsv, where what TESTS= leaves out stays as it was.
 # RECORD=1 keeps the verdicts in results/<base>-selftests.tsv instead, and runs only what has none there yet, as it takes hours.
 set -euo pipefail
+
+if [ "${1:-}" = worse ]; then
+	awk -F'\t' '$1 != "test" && $2 == "pass" && $3 != "pass" && $3 != "not run"' "$2"
+	exit
+fi
 
 # One kernel after the other, each in a process of its own: env.sh takes STOCK from the environment.
 lab=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -20,6 +26,7 @@ fi
 
 # shellcheck source=lab/env.sh
 . "$lab/env.sh"
+[ $# -eq 0 ] || die 2 "usage: regress.sh [worse FILE]"
 [ "$CPU" = amd ] || die 2 "make regress takes CPU=amd, as the machine of CPU=$CPU does not share our files"
 unset MUTANT
 export SECONDS_MAX=${SECONDS_MAX:-3400}
@@ -91,14 +98,15 @@ compare
 STOCK='' rows_of series
 compare
 
-awk -F'\t' -v only="${TESTS:-.}" '
-	/^#/ || $1 == "test" || $1 !~ only { next }
+"$lab/regress.sh" worse "$kept" | awk -F'\t' -v only="${TESTS:-.}" '
+	$1 !~ only || /^#/ { next }
+	worst { worse++; print "worse: " $1 ": passed on the stock kernel, " $3 " with the series"; next }
+	$1 == "test" { next }
 	{ n++; counts[$2 " stock, " $3 " with the series"]++ }
-	$2 == "not run" || $3 == "not run" { if ($1 !~ /:/) left = left ", " $1; next }
-	$2 == "pass" && $3 != "pass" { worse++; print "worse: " $1 ": passed on the stock kernel, " $3 " with the series" }
+	$2 == "not run" || $3 == "not run" { if ($1 !~ /:/) left = left ", " $1 }
 	END {
 		for (what in counts) print counts[what] " tests: " what
 		if (left) print "left, as the machine ended before or had no more time: " substr(left, 3)
 		print n " tests, " worse + 0 " are worse"
 		exit worse > 0 || left
-	}' "$kept" || exit 1
+	}' worst=1 - worst='' "$kept" || exit 1

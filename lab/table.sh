@@ -91,7 +91,12 @@ soaked() {
 }
 
 # regressed FILE: how the kernel's own selftests fare with the series.
-regressed() { awk -F'\t' '/^#/ || $1 == "test" { next } { n++ } $2 == "pass" { passed++; if ($3 != "pass" && $3 != "not run") worse++ } END { printf "%d, of which %d pass on the stock kernel; %d worse with the series\n", n, passed, worse }' "$1"; }
+regressed() {
+	awk -F'\t' -v worse="$("$LAB/regress.sh" worse "$1" | wc -l)" '
+		/^#/ || $1 == "test" { next }
+		{ n++; passed += $2 == "pass" }
+		END { printf "%d, of which %d pass on the stock kernel; %d worse with the series\n", n, passed, worse }' "$1"
+}
 
 # patched FILE: how often it was seen that a patch compiles, in a configuration, and that it boots.
 patched() {
