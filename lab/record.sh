@@ -9,11 +9,18 @@ set -euo pipefail
 # What a base has that is not a draft; what else is in results/ has been recorded by choice.
 wanted="amd.tap amd-stock.tap intel.tap intel-stock.tap demo.tsv"
 
+# last_step: the name of the last patch that make bisect builds.
+last_step() {
+	local patch
+	series_patches | while read -r patch; do ! changes_kernel "$patch" || basename "$patch" .patch; done | tail -n 1
+}
+
 # complete FILE: whether all is in it that is recorded one by one.
 complete() {
 	case $1 in
 	*-mutants.tsv) [ -z "$("$LAB/mutants.sh" left)" ] ;;
 	*-patches.tsv) [ -z "$("$LAB/verdicts.sh" left)" ] ;;
+	*-steps.tsv) grep "^$(last_step)	" "$TOP/results/$1" >/dev/null ;;
 	*-selftests.tsv) awk -F'\t' '$2 == "not run" || $3 == "not run" { exit 1 }' "$TOP/results/$1" ;;
 	esac
 }
