@@ -8,7 +8,7 @@ set -euo pipefail
 
 # mode | parameters of kvm | parameters of kvm_amd or kvm_intel | what runs | what it is
 modes="
-npt=1                |                     |          | levels others references race failure vfio reserved mm | nested paging, the default; VFIO; struct pages
+npt=1                |                     |          | levels others references splice race failure vfio reserved mm | nested paging, the default; VFIO; struct pages
 npt=0                |                     | paging=0 | levels        | shadow paging
 tdp_mmu=N            | tdp_mmu=N           |          | levels        | nested paging without the TDP MMU
 nx_huge_pages=force  | nx_huge_pages=force |          | levels        | executable pages are never huge
@@ -391,6 +391,16 @@ references() {
 	tap references '' '' "$test" ${device:+-d "$device"} "${arguments[@]}"
 }
 
+# Whose the page of a file is that only a pipe refers to. Before v7.2 no such page has one reference alone.
+splice() {
+	local backing arguments=() test=$selftests/dax/dax_splice_test
+	[ -e "$test" ] || return 0
+	for backing in "${backings[@]}"; do
+		[[ $backing != fsdax-* ]] || arguments+=(-s "dax:$(path "$backing")")
+	done
+	tap splice '' '' "$test" "${arguments[@]}"
+}
+
 # Which pages are PG_reserved.
 reserved() {
 	local arguments
@@ -435,12 +445,12 @@ done
 for part in $what; do
 	case $part in
 	vfio) target=vfio ;;
-	references | reserved | mm) target=dax ;;
+	references | splice | reserved | mm) target=dax ;;
 	*) target=kvm ;;
 	esac
 	[[ " $targets " == *" $target "* && -d $selftests/$target ]] || continue
 	case $part in
-	existing | hugetlb | elsewhere | hibernation | nested | references | soak | vfio | reserved | mm) $part ;;
+	existing | hugetlb | elsewhere | hibernation | nested | references | splice | soak | vfio | reserved | mm) $part ;;
 	others) fill_files ;;&
 	*)
 		for backing in "${backings[@]}"; do
