@@ -345,12 +345,12 @@ existing() {
 	done
 }
 
-# Sets arguments, of a test that takes all backings at once.
+# every_backing [PREFIX]: sets arguments, of a test that takes all backings at once, or those whose names begin so.
 every_backing() {
 	local backing
 	arguments=()
 	for backing in "${backings[@]}"; do
-		arguments+=(-s "dax:$(path "$backing")")
+		[[ $backing != "${1:-}"* ]] || arguments+=(-s "dax:$(path "$backing")")
 	done
 }
 
@@ -393,11 +393,9 @@ references() {
 
 # Whose the page of a file is that only a pipe refers to. Before v7.2 no such page has one reference alone.
 splice() {
-	local backing arguments=() test=$selftests/dax/dax_splice_test
+	local arguments test=$selftests/dax/dax_splice_test
 	[ -e "$test" ] || return 0
-	for backing in "${backings[@]}"; do
-		[[ $backing != fsdax-* ]] || arguments+=(-s "dax:$(path "$backing")")
-	done
+	every_backing fsdax-
 	tap splice '' '' "$test" "${arguments[@]}"
 }
 
