@@ -279,6 +279,7 @@ static int wait_for_job(pid_t job, long seconds)
 		if (seconds && now() >= deadline) {
 			say("the job is still running after %ld s", seconds);
 			sysrq('w');
+			sysrq('l');
 			kill(-1, SIGKILL);
 			return STATUS_TIMEOUT;
 		}

@@ -125,6 +125,6 @@ fi
 grep -vE '^(status |begun$)' "$run/verdict" >&2 || true
 case $status in
 70) say "the job itself ended well, but the kernel complained (above); the console is ${run#"$TOP"/}/console.log" ;;
-124) tail -n 25 "$run/console.log" >&2; say "the job took longer than $limit s; pass SECONDS_MAX= for more; the console is ${run#"$TOP"/}/console.log" ;;
+124) sed -n '/the job is still running/,$p' "$run/console.log" >&2; say "the job took longer than $limit s; pass SECONDS_MAX= for more; the console is ${run#"$TOP"/}/console.log" ;;
 esac
 exit "$status"

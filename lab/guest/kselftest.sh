@@ -99,10 +99,10 @@ load_kvm() {
 	modprobe "$vendor" ${vendor_parameters/paging/$paging}
 }
 
-# limited SECONDS COMMAND...: runs a command that may take so long. Of one that takes longer it shows what its threads do before
-# it stops it, and returns 124, as timeout does.
+# limited SECONDS COMMAND...: runs a command that may take so long. Of one that takes longer it shows where its threads are, before
+# it stops it, and returns 124, as timeout does. It does not wait for ever for one that the kernel does not let go.
 limited() {
-	local test clock status=0 task
+	local test clock status=0 task signal
 	sleep "$1" &
 	clock=$!
 	shift
@@ -115,11 +115,22 @@ limited() {
 	fi
 	echo "its threads:"
 	for task in /proc/"$test"/task/*; do
-		echo "$(sed -nE 's/^(Name|State|Cpus_allowed_list):\t(.*)/\2/p' "$task/status" | paste -sd ' ') $(cut -d ' ' -f 14,15,39 "$task/stat") $(<"$task/wchan")"
+		echo "$(sed -nE 's/^(Name|State|Cpus_allowed_list):\t(.*)/\2/p' "$task/status" | paste -sd ' ') $(cut -d ' ' -f 14,15,39 "$task/stat")"
+		cat "$task/stack"
 	done
-	kill "$test"
-	wait "$test" 2>/dev/null || true
+	for signal in TERM KILL; do
+		kill -s "$signal" "$test"
+		timeout 30 tail --pid="$test" -f /dev/null || continue
+		wait "$test" 2>/dev/null || true
+		return 124
+	done
+	echo "it cannot be killed"
 	return 124
+}
+
+# last_words STATUS LOG: the end of what a test said, or, with the threads, all that one said that took too long.
+last_words() {
+	tail -n "$([ "$1" -eq 124 ] && echo +1 || echo 20)" "$2" | sed 's/^/# /'
 }
 
 # result NAME STATUS SECONDS LOG: the TAP line of a test that has no lines of its own.
@@ -128,7 +139,7 @@ result() {
 	0) echo "ok $mode $1 seconds=$3" ;;
 	4) echo "ok $mode $1 # SKIP $(grep -iE 'skip|require' "$4" | tail -n 1 | sed 's/^.*SKIP *//')" ;;
 	*)
-		sed 's/^/# /' "$4" | tail -n 20
+		last_words "$2" "$4"
 		echo "not ok $mode $1 status=$2 seconds=$3"
 		;;
 	esac
@@ -179,8 +190,10 @@ tap() {
 	if [ "$status" -eq 4 ]; then
 		echo "ok $mode $name # SKIP $(tail -n 1 "$log")"
 	elif ! grep -q "^$([ "$status" -eq 0 ] || echo 'not ')ok" <<<"$lines"; then
-		sed 's/^/# /' "$log" | tail
+		last_words "$status" "$log"
 		echo "not ok $mode $name status=$status and no line says why"
+	elif [ "$status" -eq 124 ]; then
+		last_words "$status" "$log"
 	fi
 	rm "$log"
 }

@@ -29,7 +29,7 @@
 #define ROUNDS 1000
 
 static volatile char *memory;
-static atomic_ulong rounds, began;	/* 0 while no hole is punched */
+static atomic_ulong rounds = 1, began;	/* began is 0 while no hole is punched */
 static atomic_int reading = 1;
 
 static void *write_all(void *unused)
@@ -117,7 +117,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	while (punches < wanted) {
-		began = rounds + !rounds;
+		began = rounds;
 		if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, SIZE / 2, HOLE)) {
 			fprintf(stderr, "punch-waits: fallocate: %s\n", strerror(errno));
 			return 2;
