@@ -38,6 +38,8 @@ in_mail_form() {
 	head -n 1 "$patch" | grep -qx 'From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001' || { echo "the first line is not that of --zero-commit"; return 1; }
 	grep -q '^Signed-off-by: ' "$patch" || { echo "there is no Signed-off-by"; return 1; }
 	! grep -E '^Subject: \[PATCH [0-9]' "$patch" || { echo "the subject is numbered"; return 1; }
+	# What the kernel's lists refuse; a patch of that size has something in it that is generated.
+	(($(wc -c <"$patch") <= 100000)) || { echo "it has more than 100 kB"; return 1; }
 	! tail -n 2 "$patch" | grep -E '^[0-9]+\.[0-9]+\.[0-9]+$' || { echo "it ends with a git version"; return 1; }
 }
 

@@ -8,7 +8,7 @@ set -euo pipefail
 
 # mode | parameters of kvm | parameters of kvm_amd or kvm_intel | what runs | what it is
 modes="
-npt=1                |                     |          | levels others references splice race failure vfio reserved mm | nested paging, the default; VFIO; struct pages
+npt=1                |                     |          | levels others references splice race failure vfio reserved mm shared | nested paging, the default; VFIO; struct pages
 npt=0                |                     | paging=0 | levels        | shadow paging
 tdp_mmu=N            | tdp_mmu=N           |          | levels        | nested paging without the TDP MMU
 nx_huge_pages=force  | nx_huge_pages=force |          | levels        | executable pages are never huge
@@ -412,6 +412,14 @@ splice() {
 	tap splice '' '' "$test" "${arguments[@]}"
 }
 
+# Whether each page of a file is known whose blocks others share. The last one: what fails may keep the file system busy.
+shared() {
+	local arguments test=$selftests/dax/dax_shared_test
+	[ -e "$test" ] || return 0
+	every_backing fsdax-
+	tap shared '' '' "$test" "${arguments[@]}"
+}
+
 # Which pages are PG_reserved.
 reserved() {
 	local arguments
@@ -456,12 +464,12 @@ done
 for part in $what; do
 	case $part in
 	vfio) target=vfio ;;
-	references | splice | reserved | mm) target=dax ;;
+	references | splice | reserved | mm | shared) target=dax ;;
 	*) target=kvm ;;
 	esac
 	[[ " $targets " == *" $target "* && -d $selftests/$target ]] || continue
 	case $part in
-	existing | hugetlb | elsewhere | hibernation | nested | references | splice | soak | vfio | reserved | mm) $part ;;
+	existing | hugetlb | elsewhere | hibernation | nested | references | splice | soak | vfio | reserved | mm | shared) $part ;;
 	others) fill_files ;;&
 	*)
 		for backing in "${backings[@]}"; do
