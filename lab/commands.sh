@@ -87,7 +87,7 @@ run() {
 	command=${command//<linux-6.12.n>/"$folder/package"}
 	command=${command//<tree>/"$BUILD/$BASE/series/tree"}
 	command=${command//<your tree or tarball>/"$folder/tree"}
-	command=${command//<file>/"results/$BASE-amd.tsv"}
+	command=${command//<file>/"results/$(bench_results | tail -n 1)"}
 	command=${command//<base>/"$BASE"}
 	command=${command//<first>/"$first"}
 	command=${command//<last>/"$last"}
