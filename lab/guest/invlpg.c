@@ -69,21 +69,15 @@ static uint64_t now_ns(void)
 /* Has the guest run what is at @code of its own page, with @ebx; returns whether it has come to the end. */
 static bool run_code(uint64_t code, uint32_t ebx)
 {
-	struct kvm_regs regs = {
-		.rip = code, .rdi = MEMORY, .rsi = MEMORY + WINDOW, .rbp = TABLES + PAGE,
-		.rbx = ebx, .rflags = 2,
+	const struct kvm_regs regs = {
+		.rip = code, .rdi = MEMORY, .rsi = MEMORY + WINDOW, .rbp = TABLES + PAGE, .rbx = ebx,
 	};
 
-	DO_IOCTL(vcpu, KVM_SET_REGS, &regs);
-	do {
-		if (ioctl(vcpu, KVM_RUN, 0) && errno != EINTR)
-			fail("KVM_RUN");
-	} while (run->exit_reason == KVM_EXIT_INTR);
-	if (run->exit_reason != KVM_EXIT_HLT && run->exit_reason != KVM_EXIT_IO) {
-		fprintf(stderr, "invlpg: the guest has exited for reason %u\n", run->exit_reason);
-		exit(1);
-	}
-	return run->exit_reason == KVM_EXIT_HLT;
+	if (!run_from(regs))
+		return true;
+	if (errno != EIO || run->exit_reason != KVM_EXIT_IO)
+		fail("KVM_RUN");
+	return false;
 }
 
 static void *run_vcpu(void *unused)

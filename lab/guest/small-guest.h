@@ -97,13 +97,13 @@ static void *open_guest(void)
 	return page;
 }
 
-/* Has the guest write to all of its memory, a word in each @step bytes; returns -1 if it cannot, with errno. */
-static inline int run_guest(uint64_t size, uint64_t step)
+/*
+ * Has the guest run from where @regs says to its hlt; returns -1 if it does not
+ * come there, with errno, which is EIO where the guest has done something else.
+ */
+static inline int run_from(struct kvm_regs regs)
 {
-	struct kvm_regs regs = {
-		.rip = CODE, .rdi = MEMORY, .rsi = MEMORY + size, .rdx = step, .rflags = 2,
-	};
-
+	regs.rflags = 2;
 	if (ioctl(vcpu, KVM_SET_REGS, &regs))
 		return -1;
 	do {
@@ -112,7 +112,13 @@ static inline int run_guest(uint64_t size, uint64_t step)
 	} while (run->exit_reason == KVM_EXIT_INTR);
 	if (run->exit_reason == KVM_EXIT_HLT)
 		return 0;
-	/* What it needed could not be had, and KVM took it for something else. */
+	/* Perhaps what it needed could not be had, and KVM took it for something else. */
 	errno = EIO;
 	return -1;
+}
+
+/* Has the guest write to all of its memory, a word in each @step bytes; returns as run_from() does. */
+static inline int run_guest(uint64_t size, uint64_t step)
+{
+	return run_from((struct kvm_regs){ .rip = CODE, .rdi = MEMORY, .rsi = MEMORY + size, .rdx = step });
 }
