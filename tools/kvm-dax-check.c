@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -34,6 +35,12 @@
 #define SZ_1G	0x40000000ULL
 
 #define KVM_DEBUGFS	"/sys/kernel/debug/kvm"
+#define THP_SYSFS	"/sys/kernel/mm/transparent_hugepage"
+
+/* The C library's headers may be older than Linux 5.8. */
+#ifndef STATX_ATTR_DAX
+#define STATX_ATTR_DAX	0x00200000
+#endif
 
 /* What is known of the memory that a guest would get. */
 struct memory {
@@ -210,10 +217,25 @@ static void check_extents(struct memory *memory, int fd, uint64_t start)
 		printf("for more: mkfs.ext4 -O bigalloc -C 2M, or mkfs.xfs -d su=2m,sw=1 with allocation groups larger than the file\n");
 }
 
+/* Linux says it since v5.8. Before that, that the file can be mapped with MAP_SYNC, which not all DAX memory can. */
+static bool is_dax(const char *path, int fd)
+{
+	struct statx stx;
+	void *map;
+
+	if (!statx(fd, "", AT_EMPTY_PATH, 0, &stx) && (stx.stx_attributes & STATX_ATTR_DAX))
+		return true;
+	map = mmap(NULL, SZ_4K, PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
+	if (map == MAP_FAILED && errno != EOPNOTSUPP)
+		fail("%s cannot be mapped: %s", path, strerror(errno));
+	if (map != MAP_FAILED)
+		munmap(map, SZ_4K);
+	return map != MAP_FAILED;
+}
+
 static void check_file(struct memory *memory, const struct stat *st)
 {
 	uint64_t start;
-	void *map;
 	int fd;
 
 	fd = open(memory->path, O_RDWR | O_CLOEXEC);
@@ -222,14 +244,9 @@ static void check_file(struct memory *memory, const struct stat *st)
 	if (!st->st_size)
 		fail("%s is empty; fallocate -l <size> makes it as large as the guest's memory", memory->path);
 
-	/* MAP_SYNC is refused for what isn't DAX: that is the definition of it that user space can see. */
-	map = mmap(NULL, SZ_4K, PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
-	if (map == MAP_FAILED && errno == EOPNOTSUPP)
+	if (!is_dax(memory->path, fd))
 		fail("%s is not DAX: its file system is not on persistent memory, or not mounted with -o dax=always, or the file lacks the attribute (xfs_io -c 'chattr +x') under dax=inode",
 		     memory->path);
-	if (map == MAP_FAILED)
-		fail("%s cannot be mapped: %s", memory->path, strerror(errno));
-	munmap(map, SZ_4K);
 
 	memory->size = st->st_size;
 	memory->align = SZ_2M;
@@ -241,11 +258,31 @@ static void check_file(struct memory *memory, const struct stat *st)
 	close(fd);
 }
 
+/* Why DAX memory is mapped by 4K alone here, or NULL; children inherit what a process has set of it. */
+static const char *no_huge_pages(void)
+{
+	if (access(THP_SYSFS, F_OK))
+		return "this kernel has no CONFIG_TRANSPARENT_HUGEPAGE";
+	/* 3, since v6.18: but for what is advised to be huge, as QEMU does with all its memory */
+	if (prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) == 1)
+		return "prctl(PR_SET_THP_DISABLE) is set here";
+	return NULL;
+}
+
 static void print_level(const struct memory *memory)
 {
+	const char *why = no_huge_pages();
 	struct utsname name;
 	int major = 0, minor = 0;
 
+	if (why && memory->file) {
+		printf("expected: 4K entries, as %s\n", why);
+		return;
+	}
+	if (why && memory->align > SZ_4K) {
+		printf("expected: SIGBUS, as %s, and device-dax maps no less than its alignment\n", why);
+		return;
+	}
 	uname(&name);
 	sscanf(name.release, "%d.%d", &major, &minor);
 	if (!memory->known)

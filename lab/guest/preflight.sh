@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sees that kvm-dax-check says of each DAX backing, and of what is none, what holds there, that QEMU takes the options which it
+# Sees that kvm-dax-check says of each DAX backing, with huge pages and without, and of what is none, what holds there, that QEMU takes the options which it
 # prints, and that it finds the entries of the guest that QEMU then runs. Prints one TAP result per case.
 # Takes nothing: make run JOB=lab/guest/preflight.sh
 set -euo pipefail
@@ -11,7 +11,11 @@ limit=60	# seconds for QEMU to start, and for its BIOS to use memory; 10 are usu
 work=$(mktemp -d)
 guest='' passed=0 failed=0
 trap '[ -z "$guest" ] || kill -9 "$guest" || true; rm -rf "$work"' EXIT
-gcc -O2 -o "$work/kvm-dax-check" "$(dirname "$0")/../../tools/kvm-dax-check.c"
+here=$(dirname "$0")
+gcc -O2 -o "$work/kvm-dax-check" "$here/../../tools/kvm-dax-check.c"
+gcc -O2 -o "$work/without-huge-pages" "$here/without-huge-pages.c"
+gcc -O2 -o "$work/dax-memory" "$here/dax-memory.c"
+under=()	# what runs the check and QEMU
 
 # result NAME [REASON]: ok without a reason; what was said is shown with one.
 result() {
@@ -32,7 +36,7 @@ says() { grep -qxE "$1" "$work/said"; }
 path() {
 	local name=$1 path=$2 line status=0
 	shift 2
-	"$work/kvm-dax-check" "$path" >"$work/said" 2>&1 || status=$?
+	"${under[@]}" "$work/kvm-dax-check" "$path" >"$work/said" 2>&1 || status=$?
 	options=$(sed -n 's/^QEMU: //p' "$work/said")
 	[ "$status" -eq 0 ] || { result "$name" "status $status"; return 1; }
 	for line; do
@@ -51,16 +55,23 @@ refused() {
 	fi
 }
 
+# no_access NAME PATH: that a process cannot have it.
+no_access() {
+	local status=0
+	"${under[@]}" "$work/dax-memory" "$2" >"$work/said" 2>&1 || status=$?
+	if [ "$status" -eq 135 ]; then result "$1"; else result "$1" "status $status, not 135, that of SIGBUS"; fi
+}
+
 # running NAME PATH: of a guest with the options that it has printed, until its BIOS has used memory.
 running() {
 	local name=$1 path=$2 deadline=$((SECONDS + limit)) by_size large='[1-9][0-9]*' reason=''
 	case $name in
-	devdax-4k) large=0 by_size='0 of 2M, 0 of 1G' ;;
+	devdax-4k | *' without-huge-pages') large=0 by_size='0 of 2M, 0 of 1G' ;;
 	devdax-1g) by_size="[0-9]+ of 2M, $large of 1G" ;;
 	*) by_size="$large of 2M, 0 of 1G" ;;
 	esac
 	# shellcheck disable=SC2086
-	qemu-system-x86_64 -accel kvm -nodefaults -display none $options >"$work/qemu" 2>&1 </dev/null &
+	"${under[@]}" qemu-system-x86_64 -accel kvm -nodefaults -display none $options >"$work/qemu" 2>&1 </dev/null &
 	guest=$!
 	until "$work/kvm-dax-check" -p "$guest" >"$work/said" 2>&1 &&
 		says "vm .*: ([1-9][0-9]* entries of 4K, $by_size, [0-9]+ faults|$large entries of 2M or 1G; .*)"; do
@@ -87,6 +98,11 @@ for backing in "${backings[@]}"; do
 		memory=$(realpath "/dax/$backing")
 		path "$backing" "$memory" "$memory: device-dax, alignment $size, .*" "expected: $size entries.*" &&
 			running "$backing" "$memory"
+		[ "$size" != 4K ] || continue
+		under=("$work/without-huge-pages")
+		path "$backing without-huge-pages" "$memory" "expected: SIGBUS, as prctl.*" || true
+		no_access "$backing without-huge-pages access" "$memory"
+		under=()
 		;;
 	fsdax-*)
 		memory=/dax/$backing/preflight
@@ -97,6 +113,9 @@ for backing in "${backings[@]}"; do
 		fallocate -l 64M "$memory"
 		path "$backing" "$memory" "$memory: file on a DAX file system, 64M" "2M-aligned extents: 64M of 64M; .*" \
 			"expected: 2M entries" "assigned devices: not with a file .*" && running "$backing" "$memory"
+		under=("$work/without-huge-pages")
+		path "$backing without-huge-pages" "$memory" "expected: 4K entries, as prctl.*" && running "$backing without-huge-pages" "$memory"
+		under=()
 		rm "$memory"
 		;;
 	esac
