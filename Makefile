@@ -28,7 +28,7 @@ rangediff: ## show how the same patch differs between the bases A= and B=
 	@lab/rangediff.sh
 demo: ## show real guests on each DAX backing, on the stock kernel and with the series (RECORD=1 keeps the rows)
 	@lab/demo.sh
-kselftest: ## run the KVM selftests on DAX memory (MODES=, TESTS= for a part; RECORD=1 keeps the results)
+kselftest: ## run the KVM, VFIO and DAX selftests on DAX memory (MODES=, TESTS= for a part; RECORD=1 keeps the results)
 	@lab/kselftest.sh
 bench: ## count the instructions that memory of each kind costs a guest, stock against series (SIZE=, REPEAT=)
 	@lab/bench.sh

@@ -21,7 +21,7 @@ list() {
 	{
 		grep -noE "^    (\\$ )?($command)" "${documents[@]}" | sed -E 's/^([^:]*:[0-9]+):    (\$ )?/\1\t/'
 		# shellcheck disable=SC2016
-		grep -noE '`([A-Z_]+=[^ `]* )*(make |git [a-z]+ (-|series)|lab/[a-z-]+\.sh)[^`]*`' "${documents[@]}" | sed -E 's/^([^:]*:[0-9]+):`(.*)`$/\1\t\2/'
+		grep -noE '`([A-Z_]+=[^ `]* )*(make |git ([a-z]+ (-|series)|fetch|worktree)|lab/[a-z-]+\.sh)[^`]*`' "${documents[@]}" | sed -E 's/^([^:]*:[0-9]+):`(.*)`$/\1\t\2/'
 		grep -nE "^  ($command)" series/*/cover-letter.txt | sed -E 's/^([^:]*:[0-9]+):  /\1\t/'
 		awk -v command="^[+]  ($command)" '
 			/^diff --git /{ documentation = $4 ~ "^b/Documentation/" }

@@ -144,12 +144,12 @@ bases() {
 	recorded "Kernels with one protection removed, by \`make mutants\`" mutants.tsv caught
 }
 
-# patches: each patch that changes the kernel, its number in each series, whether it is for stable, and what happens without it.
+# patches: each patch that changes the kernel, its number in each series, whether it is for stable, whom it concerns, and what happens without it.
 patches() {
-	local base path title harm number stable
+	local base path title whom harm number stable
 	printf '| patch |'
 	printf ' %s |' "${bases[@]}"
-	printf ' for stable | without it |\n|---|'
+	printf ' for stable | concerns | without it |\n|---|'
 	for base in "${bases[@]}"; do
 		printf -- '---|'
 		paste -d '|' <(titles_of "$base") <(SERIES=$TOP/series/$base series_patches) |
@@ -158,8 +158,8 @@ patches() {
 				! changes_kernel "$path" || echo "$title|$number|$(grep -c '^Cc: stable' "$path")"
 			done >"$work/numbers-$base"
 	done
-	printf -- '---|---|\n'
-	while IFS='|' read -r title harm; do
+	printf -- '---|---|---|\n'
+	while IFS='|' read -r title whom harm; do
 		[[ $title != '#'* ]] || continue
 		stable=''
 		# shellcheck disable=SC2016
@@ -169,7 +169,7 @@ patches() {
 			printf ' %s |' "$number"
 			! grep -qxF "$title|$number|1" "$work/numbers-$base" || stable=yes
 		done
-		printf ' %s | %s |\n' "$stable" "$harm"
+		printf ' %s | %s | %s |\n' "$stable" "$whom" "$harm"
 	done <"$LAB/harms"
 	cut -d '|' -f 1 "$work"/numbers-* | sort -u | diff - <(sed -n '/^#/d; s/|.*//p' "$LAB/harms" | sort) >"$work/differ" ||
 		die 1 "lab/harms does not have the patches of series/ that change the kernel (\"<\"), or has others (\">\"): $(grep '^[<>]' "$work/differ")"
