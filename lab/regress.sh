@@ -35,12 +35,22 @@ lock "$BASE-regress"
 export REGRESS_TESTS=$BUILD/$BASE/series/installed
 TARGETS="kvm vfio dax mm vm" INSTALL=$REGRESS_TESTS "$LAB/selftests.sh"
 
-# Verdicts are kept as long as they are of the same kernels.
+# of_both, of_stock: what the verdicts on both kernels depend on, and those on the stock kernel.
+of_both() { grep -s '^#'; }
+of_stock() { grep -s '^#' | grep -v '^# series, its kernel: '; }
+
+# Verdicts are kept as long as they are of the same kernel.
 rows=$BUILD/$BASE/selftests
 kept=$rows.tsv
 [ -z "${RECORD:-}" ] || kept=$TOP/results/$BASE-selftests.tsv
 head=$(depends_on "stock and series" kernel tests)
-[ -n "${TESTS:-}${RECORD:-}" ] && [ "$(grep -s '^#' "$kept")" = "$head" ] || echo "$head" >"$kept"
+was=
+[ -z "${TESTS:-}${RECORD:-}" ] || [ ! -e "$kept" ] || was=$(<"$kept")
+if [ "$(of_stock <<<"$was")" != "$(of_stock <<<"$head")" ]; then
+	echo "$head" >"$kept"
+elif [ "$(of_both <<<"$was")" != "$head" ]; then
+	{ echo "$head"; awk -F'\t' -v OFS='\t' '/^#/ { next } $1 != "test" { $3 = "not run" } { print }' <<<"$was"; } >"$kept"
+fi
 awk -F'\t' -v OFS='\t' -v stock="$rows-stock.log" -v series="$rows-series.log" '
 	BEGIN { printf "" >stock; printf "" >series }
 	/^#/ || $1 == "test" { next }
