@@ -24,6 +24,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -33,6 +34,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -46,6 +48,7 @@ enum {
 };
 
 enum { POWER_OFF_SECONDS = 30 };	/* usually a few are enough */
+enum { PORT_SECONDS = 30 };	/* without any event; usually the ports are there */
 
 /* The last part of each line is what a kernel in trouble prints. */
 static const char *const trouble[] = {
@@ -75,6 +78,8 @@ static void say(const char *format, ...)
 	vfprintf(stderr, format, args);
 	va_end(args);
 	fputc('\n', stderr);
+	/* What the console has not sent yet is lost when the power goes. */
+	tcdrain(STDERR_FILENO);
 }
 
 static void sysrq(char key)
@@ -181,8 +186,8 @@ static int open_serial(const char *path)
 	return tcsetattr(fd, TCSANOW, &modes) ? -1 : fd;
 }
 
-/* Opens the virtio serial port of that name, which the host reads. */
-static int open_virtio(const char *name)
+/* Opens the virtio serial port of that name, which the host reads; fails with ENODEV if it is not there. */
+static int find_virtio(const char *name)
 {
 	struct dirent *entry;
 	char path[300], found[64];
@@ -208,6 +213,35 @@ static int open_virtio(const char *name)
 	}
 	errno = ENODEV;
 	return -1;
+}
+
+/*
+ * Opens it when it is there: the driver learns of its ports and of their names
+ * from the host, after it is bound, and that may be after the kernel has booted.
+ */
+static int open_virtio(const char *name)
+{
+	struct sockaddr_nl all = { .nl_family = AF_NETLINK, .nl_groups = 1 };
+	struct timeval limit = { .tv_sec = PORT_SECONDS };
+	char event[4096];
+	int events, port;
+
+	events = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+	if (events < 0 || setsockopt(events, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) ||
+	    bind(events, (struct sockaddr *)&all, sizeof(all)))
+		die("the kernel's events");
+	for (;;) {
+		port = find_virtio(name);
+		if (port >= 0 || errno != ENODEV)
+			break;
+		/* Of more events than there is room for, some are lost, and that is an event. */
+		if (recv(events, event, sizeof(event), 0) < 0 && errno != ENOBUFS) {
+			errno = ENODEV;
+			break;
+		}
+	}
+	close(events);
+	return port;
 }
 
 static int open_port(const char *name)

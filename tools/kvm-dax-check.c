@@ -279,10 +279,9 @@ static void print_level(const struct memory *memory)
 		printf("expected: 4K entries, as %s\n", why);
 		return;
 	}
-	if (why && memory->align > SZ_4K) {
-		printf("expected: SIGBUS, as %s, and device-dax maps no less than its alignment\n", why);
-		return;
-	}
+	if (why && memory->align > SZ_4K)
+		fail("%s cannot be accessed, as %s and device-dax maps no less than its alignment, %s; one with --align=4k can be",
+		     memory->path, why, size_string(memory->align));
 	uname(&name);
 	sscanf(name.release, "%d.%d", &major, &minor);
 	if (!memory->known)
