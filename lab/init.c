@@ -211,6 +211,8 @@ static int find_virtio(const char *name)
 		closedir(ports);
 		return open(path, O_RDWR | O_CLOEXEC);
 	}
+	if (ports)
+		closedir(ports);
 	errno = ENODEV;
 	return -1;
 }

@@ -36,8 +36,8 @@ export REGRESS_TESTS=$BUILD/$BASE/series/installed
 TARGETS="kvm vfio dax mm vm" INSTALL=$REGRESS_TESTS "$LAB/selftests.sh"
 
 # of_both, of_stock: what the verdicts on both kernels depend on, and those on the stock kernel.
-of_both() { grep -s '^#'; }
-of_stock() { grep -s '^#' | grep -v '^# series, its kernel: '; }
+of_both() { grep '^#'; }
+of_stock() { grep '^#' | grep -v '^# series, its kernel: '; }
 
 # Verdicts are kept as long as they are of the same kernel.
 rows=$BUILD/$BASE/selftests
