@@ -32,9 +32,10 @@ seen() {
 	grep -s "^$1	$2	" "$verdicts" | grep -xFf <(echo "$all_rows") >/dev/null
 }
 
-# keep_seen NAME WHERE: records it, and forgets what was seen of another state of the series.
-keep_seen() {
+# keep_seen NAME WHERE: records it, and forgets what was seen of another state of the series; make bisect and make objects may do so at once.
+keep_seen() (
 	[ -n "${all_rows:-}" ] || all_rows=$(rows)
+	HELD='' lock "$BASE-verdicts"
 	{
 		depends_on "after each patch" kernel
 		printf 'patch\twhere\tof\n'
@@ -44,6 +45,6 @@ keep_seen() {
 		} | grep -xFf <(echo "$all_rows") | sort -u
 	} >"$verdicts.part"
 	mv "$verdicts.part" "$verdicts"
-}
+)
 
 [ "${BASH_SOURCE[0]}" != "$0" ] || { rows | grep -vxFf <(cat "$verdicts" 2>/dev/null) | cut -f 1,2 | tr '\t' ' ' || true; }
