@@ -4,6 +4,7 @@
 #
 # Only the files that the patches touch are unpacked. debian/patches is tried in the source package, by dpkg-source, which
 # applies Debian's own patches first. "-": not Debian's source; "no source": the mirror lacks that version's source package.
+# Where a source does not take the whole series, it names the patches that do not apply. KSRC may be of another line.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -80,6 +81,15 @@ by_debian() {
 	done < <(cd "$work/am" && git diff --name-only HEAD "HEAD~${#patches[@]}")
 }
 
+# refused: the patches that do not apply, each tried behind those before it that do.
+refused() {
+	cp -r "$work/source" "$work/each"
+	git -C "$work/each" -c init.defaultBranch=linux init -q
+	for patch in "${patches[@]}"; do
+		git -C "$work/each" apply "$patch" 2>>"$log" || basename "$patch" .patch
+	done
+}
+
 # try WAY [ARGUMENT...]: "ok", "FAILS" or "no source"; what it says goes to the log. A process of its own, as set -e does not hold in a condition.
 try() {
 	echo "== $name: $*" >>"$log"
@@ -100,14 +110,13 @@ failed=0 tried=0 old=0
 [ -s "$work/list" ] || die 2 "no source of Linux $line is within reach; pass KSRC=<tree or tarball>, or put linux-$line.<n>.tar.xz into $CACHE"
 printf '%-56s %-8s %-7s %s\n' "source of $BASE" "git am" quilt debian/patches
 while read -r version suites; do
-	rm -rf "$work"/{source,am,quilt,packaging,debian}
+	rm -rf "$work"/{source,am,quilt,packaging,debian,each}
 	case $version in
 	/*) source=$version name=${version##*/} ;;
 	*) name="$version (${suites// /, })"; source=$("$LAB/source.sh" tarball "$version") || die 1 "cannot download $name" ;;
 	esac
 	unpack "$source" "$work/touched" "$work/source"
 	number=$(sed -nE 's/^(VERSION|PATCHLEVEL|SUBLEVEL) = //p' "$work/source/Makefile" | paste -sd.)
-	[ "${number%.*}" = "$line" ] || die 2 "$source is Linux $number; BASE=$BASE needs $line"
 	am=$(try by_git_am)
 	quilt=$(try by_quilt)
 	debian=-
@@ -118,9 +127,12 @@ while read -r version suites; do
 	*FAILS*) ;;
 	*) continue ;;
 	esac
-	sed -n "\\|^== $name: by_git_am|,/^== [^:]*: by_quilt/s/^Patch failed at /  does not apply: /p" "$log"
+	refused | tee "$work/refused" | sed 's/^/  does not apply: /'
+	[ ! -s "$work/refused" ] || echo "  The $((${#patches[@]} - $(wc -l <"$work/refused"))) others apply, without fuzz."
 	sed -n "\\|^== $name: by_quilt|,/^== /s/^Patch \\(.*\\) can be reverse-applied\$/  is there already: \\1/p" "$log"
-	if [ -n "$oldest" ] && [ "$(printf '%s\n' "$number" "$oldest" | sort -V | head -n 1)" != "$oldest" ]; then
+	if [ "${number%.*}" != "$line" ]; then
+		die 1 "$name is Linux $number, and BASE=$BASE is for $line; docs/maintainers.md, \"Which base\", says how to take a base to another line"
+	elif [ -n "$oldest" ] && [ "$(printf '%s\n' "$number" "$oldest" | sort -V | head -n 1)" != "$oldest" ]; then
 		echo "  The series is for $oldest and newer; make rebase BASE=$BASE KSRC=<tarball or tree> moves it."
 		old=$((old + 1))
 	else
