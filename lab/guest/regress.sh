@@ -22,13 +22,13 @@ row() {
 	esac
 }
 
-# run SECONDS COMMAND...: runs a test that may take so long, its output in log; gives status.
+# run SECONDS COMMAND...: runs a test that may take so long, its output in log; gives status. If it fails, shows what says so, and the end.
 run() {
 	local seconds=$1
 	shift
 	status=0
 	timeout --kill-after=5 "$seconds" "$@" >"$log" 2>&1 </dev/null || status=$?
-	[ "$status" -eq 0 ] || sed 's/^/# /' "$log" | tail -n 5 | cut -c 1-200
+	[ "$status" -eq 0 ] || { grep -aEm 10 "not ok|FAIL|ERROR|failed" "$log" || true; tail -n 5 "$log"; } | sed 's/^/# /' | cut -c 1-200
 }
 
 # The script that runs the tests of mm says of each how it ended; its groups are run one by one, each with a limit.
