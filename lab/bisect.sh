@@ -13,6 +13,7 @@ set -euo pipefail
 
 export STOCK='' MUTANT='' UPTO=0
 out=$BUILD/$BASE/upto
+TREE=$out/tree
 steps=$BUILD/$BASE/steps	# of each patch, the tests that pass
 record=$TOP/results/$BASE-steps.tsv
 passed=0 failed=0 skipped=0
@@ -81,7 +82,7 @@ seen=()
 if [ -n "${MODES:-}" ]; then
 	mkdir -p "$steps"
 	"$LAB/tree.sh" >&2
-	version=$(make -s -C "$out/tree" kernelversion) tests=$(series_hash tests)
+	version=$(make -s -C "$TREE" kernelversion) tests=$(series_hash tests)
 	recall
 	before=0000-stock
 	has_run "$before" || tests "$before" || die 1 "the selftests have not run on the stock kernel; the reason is above"

@@ -246,6 +246,7 @@ machine_version() {
 # depends_on WORDS PART...: the head of a recorded result: what it was run on (the WORDS are those for the kernel), and of which
 # parts of the series it is, kernel and tests.
 depends_on() {
+	[ -e "$TREE/Makefile" ] || die 1 "$TREE is not there, and nothing says which kernel this result is of"
 	echo "# kernel: Linux $(make -s -C "$TREE" kernelversion), $1"
 	echo "# source: $(git -C "$TREE" log -1 --format=%b pristine)"
 	of_series "${@:2}"
