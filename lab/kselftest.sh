@@ -3,11 +3,12 @@
 # Takes MODES=<list> and TESTS=<extended regular expression on the tests' names> to run a part; ends with the counts.
 # REPEAT=<n> runs each of the base's own selftests n times, and ends with the first that fails; RACE_SECONDS=<n> is how long
 # the race test runs on each backing, 5 if not given, and RACE_OPERATION=<name> the only operation that it then does.
-# RECORD=1 keeps the results in results/, with what they depend on, unless TESTS= or RACE_OPERATION= left some out.
+# RECORD=1 keeps the results in results/, with what they depend on, but not with TARGETS=, TESTS= or RACE_OPERATION=, which leave some out.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
+part=${TARGETS:-}${TESTS:-}${RACE_OPERATION:-}
 for target in ${TARGETS:=kvm vfio dax}; do
 	case $target in
 	kvm | vfio | dax) ;;
@@ -118,5 +119,5 @@ record() {
 trap 'exit 130' INT TERM
 status=0
 run_modes | number | tee "$results" || status=1
-[ -z "${RECORD:-}" ] || [ -n "${TESTS:-}${RACE_OPERATION:-}${MUTANT:-}" ] || record
+[ -z "${RECORD:-}" ] || [ -n "$part${MUTANT:-}" ] || record
 exit $status

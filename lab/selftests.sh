@@ -10,7 +10,7 @@ lock "$BASE-series"
 HELD=$BASE-series STOCK='' MUTANT='' UPTO='' CONFIG='' "$LAB/tree.sh"
 targets=
 for target in ${TARGETS:-kvm vfio dax}; do
-	[ ! -d "$SELFTESTS/$target" ] || targets+=" $target"
+	[ ! -e "$SELFTESTS/$target/Makefile" ] || targets+=" $target"
 done
 build() {
 	local program

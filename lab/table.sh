@@ -98,13 +98,15 @@ regressed() {
 		END { printf "%d, of which %d pass on the stock kernel; %d worse with the series\n", n, passed, worse }' "$1"
 }
 
-# patched FILE: how often it was seen that a patch compiles, in a configuration, and that it boots.
+# patched FILE: how often it was seen that a patch compiles, in a configuration, and that it boots, of how many that there are.
 patched() {
+	local base=${1##*/}
+	base=${base%-patches.tsv}
 	awk -F'\t' '
 		/^#/ || $1 == "patch" { next }
-		$2 == "boot" { boots++; next }
-		{ compiled++ }
-		END { printf "%d times compiled, %d booted\n", compiled, boots }' "$1"
+		NR == FNR { all[$2 == "boot"]++; next }
+		{ seen[$2 == "boot"]++ }
+		END { printf "%d of %d compiled, %d of %d booted\n", seen[0], all[0], seen[1], all[1] }' <(BASE=$base "$LAB/verdicts.sh" all) "$1"
 }
 
 # caught FILE: the kernels with one protection removed.

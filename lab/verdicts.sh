@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # What was seen of each patch that changes the kernel, as results/<base>-patches.tsv has it: in which configurations what it touches
 # compiles without a new warning, if it is compiled there at all, and that the kernel with it and those before it boots.
-# Takes: left, and prints what was not seen of the series as it is, as "<patch> <configuration, or boot>"; or is sourced by what sees it.
+# Takes: all, and prints what there is to be seen of the series as it is, as "<patch> <configuration, or boot>"; left, and prints
+# what of that was not seen; or is sourced by what sees it.
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
 	set -euo pipefail
 	# shellcheck source=lab/env.sh
 	. "$(dirname "$0")/env.sh"
-	[ "$*" = left ] || die 2 "usage: verdicts.sh left"
+	[[ $* = all || $* = left ]] || die 2 "usage: verdicts.sh all | left"
 fi
 
 verdicts=$TOP/results/$BASE-patches.tsv
@@ -47,4 +48,7 @@ keep_seen() (
 	mv "$verdicts.part" "$verdicts"
 )
 
-[ "${BASH_SOURCE[0]}" != "$0" ] || { rows | grep -vxFf <(cat "$verdicts" 2>/dev/null) | cut -f 1,2 | tr '\t' ' ' || true; }
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+	[ "$1" = left ] || verdicts=/dev/null
+	rows | grep -vxFf <(cat "$verdicts" 2>/dev/null) | cut -f 1,2 || true
+fi

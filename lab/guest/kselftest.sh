@@ -165,6 +165,9 @@ program() {
 	if [ -e "$old" ]; then echo "$old"; else echo "$kvm/$1"; fi
 }
 
+# there PROGRAM: whether the series has that test, which may have lost patches; one that was not built is there, and fails.
+there() { [ -e "$1" ] || [ -e "$1.c" ]; }
+
 # path BACKING: what a test takes, for a file system a file that fills most of it.
 path() {
 	case $1 in
@@ -199,7 +202,9 @@ tap() {
 }
 
 levels() {
-	tap "$1 dax_huge_page_test" '[^ ]+ ' "$1 " "$(program x86/dax_huge_page_test)" -s "dax:$(path "$1")"
+	local test
+	test=$(program x86/dax_huge_page_test)
+	! there "$test" || tap "$1 dax_huge_page_test" '[^ ]+ ' "$1 " "$test" -s "dax:$(path "$1")"
 }
 
 # The entries themselves: all of one size, with the page frames that belong there, and write-back.
@@ -232,7 +237,7 @@ elsewhere() {
 race_test() {
 	local name="$1 $2" test start=$SECONDS status=0 log said
 	test=$(program x86/dax_race_test)
-	[ -e "$test" ] && grep -qE "$only" <<<"$mode $name" || return 0
+	there "$test" && grep -qE "$only" <<<"$mode $name" || return 0
 	log=$(mktemp)
 	limited "$3" "$test" "${@:4}" -s "dax:$(path "$2")" >"$log" 2>&1 || status=$?
 	grep -E '^# (mismatch|not tested)' "$log" || true
@@ -262,7 +267,7 @@ race_pairs() {
 failure() {
 	local test
 	test=$(program x86/dax_failure_test)
-	[ ! -e "$test" ] || tap "failure $1" '[^ ]+ ' "failure $1 " "$test" -s "dax:$(path "$1")"
+	! there "$test" || tap "failure $1" '[^ ]+ ' "failure $1 " "$test" -s "dax:$(path "$1")"
 }
 
 # The pairs on each backing, then all backings in turn, again and again; ends with an error when a line was not ok.
@@ -288,7 +293,9 @@ soak() {
 
 # Pages of 2M can be had at any time, that of 1G is from the kernel's command line, where the machine has as much.
 hugetlb() {
-	local huge=/proc/sys/vm/nr_hugepages huge_before size sizes="2M 1G" name="$mode hugetlb-1g dax_huge_page_test"
+	local huge=/proc/sys/vm/nr_hugepages huge_before size sizes="2M 1G" name="$mode hugetlb-1g dax_huge_page_test" test
+	test=$(program x86/dax_huge_page_test)
+	there "$test" || return 0
 	if [ "${CPU:-amd}" = intel ]; then
 		sizes=2M
 		! grep -qE "$only" <<<"$name" || echo "ok $name # SKIP Bochs' machine has no 1G of ordinary memory in one piece; CPU=amd runs it"
@@ -296,7 +303,7 @@ hugetlb() {
 	huge_before=$(<"$huge")
 	echo $((huge_before + 32)) >"$huge"
 	for size in $sizes; do
-		tap "hugetlb-${size,,} dax_huge_page_test" '[^ ]+ ' "hugetlb-${size,,} " "$(program x86/dax_huge_page_test)" -s "hugetlb:$size"
+		tap "hugetlb-${size,,} dax_huge_page_test" '[^ ]+ ' "hugetlb-${size,,} " "$test" -s "hugetlb:$size"
 	done
 	echo "$huge_before" >"$huge"
 }
@@ -369,8 +376,8 @@ every_backing() {
 
 # The machine within the machine has no device to assign.
 vfio() {
-	local device arguments huge=/proc/sys/vm/nr_hugepages huge_before cycles=10000
-	grep -qE "$only" <<<"$mode vfio_dax_test" || return 0
+	local device arguments huge=/proc/sys/vm/nr_hugepages huge_before cycles=10000 test=$selftests/vfio/vfio_dax_test
+	there "$test" && grep -qE "$only" <<<"$mode vfio_dax_test" || return 0
 	# It pins each 4K by itself.
 	[ "${BASE:-}" != v5.4 ] || cycles=1000
 	device=$("$(dirname "$0")/vfio-setup.sh") || { echo "not ok $mode vfio no device"; return 0; }
@@ -378,13 +385,13 @@ vfio() {
 	if find_p2pdma; then arguments+=(-p "$(p2pdma_resource)"); else echo "not ok $mode vfio p2pdma: $p2pdma"; fi
 	huge_before=$(<"$huge")
 	echo $((huge_before + 8)) >"$huge"
-	tap vfio_dax_test '' '' "$selftests/vfio/vfio_dax_test" ${device:+-d "$device"} "${arguments[@]}"
+	tap vfio_dax_test '' '' "$test" ${device:+-d "$device"} "${arguments[@]}"
 	# A leak that is small, or that only some cycles have.
 	tap 'vfio_dax_test many' 'vfio ' "vfio cycles=$cycles " \
-		"$selftests/vfio/vfio_dax_test" -c "$cycles" ${device:+-d "$device"} -s "dax:$(path devdax-2m)"
+		"$test" -c "$cycles" ${device:+-d "$device"} -s "dax:$(path devdax-2m)"
 	# The same memory by IOMMUFD, which has never asked for PG_reserved.
 	[ "${BASE:-}" != v7.2 ] ||
-		tap 'vfio_dax_test iommufd' '' '' "$selftests/vfio/vfio_dax_test" -i ${device:+-d "$device"} "${arguments[@]}"
+		tap 'vfio_dax_test iommufd' '' '' "$test" -i ${device:+-d "$device"} "${arguments[@]}"
 	echo "$huge_before" >"$huge"
 }
 
@@ -393,10 +400,11 @@ references() {
 	local device arguments test=$selftests/dax/dax_references_test
 	grep -qE "$only" <<<"$mode references" || return 0
 	# v5.4 has no gup_test that could look.
-	if [ ! -e "$test" ]; then
+	if [ "${BASE:-}" = v5.4 ]; then
 		echo "ok $mode references # SKIP not on this base: a mapping of DAX memory takes no reference"
 		return
 	fi
+	there "$test" || return 0
 	device=$("$(dirname "$0")/vfio-setup.sh") || { echo "not ok $mode references vfio no device"; return 0; }
 	every_backing
 	# On v6.12 the test sees that mappings are not counted; later it is a failure if they are not.
@@ -407,7 +415,7 @@ references() {
 # Whose the page of a file is that only a pipe refers to. Before v7.2 no such page has one reference alone.
 splice() {
 	local arguments test=$selftests/dax/dax_splice_test
-	[ -e "$test" ] || return 0
+	there "$test" || return 0
 	every_backing fsdax-
 	tap splice '' '' "$test" "${arguments[@]}"
 }
@@ -415,15 +423,15 @@ splice() {
 # Whether each page of a file is known whose blocks others share. The last one: what fails may keep the file system busy.
 shared() {
 	local arguments test=$selftests/dax/dax_shared_test
-	[ -e "$test" ] || return 0
+	there "$test" || return 0
 	every_backing fsdax-
 	tap shared '' '' "$test" "${arguments[@]}"
 }
 
 # Which pages are PG_reserved.
 reserved() {
-	local arguments
-	grep -qE "$only" <<<"$mode reserved" || return 0
+	local arguments test=$selftests/dax/dax_reserved_test
+	there "$test" && grep -qE "$only" <<<"$mode reserved" || return 0
 	every_backing
 	# v5.4 cannot allocate p2pdma pages from user space, nor show the flags of a page without a module.
 	if ! find_p2pdma; then
@@ -434,12 +442,14 @@ reserved() {
 		arguments+=(-p "$(p2pdma_resource)")
 		insmod "$built/page_flags.ko"
 	fi
-	tap reserved '' '' "$selftests/dax/dax_reserved_test" "${arguments[@]}"
+	tap reserved '' '' "$test" "${arguments[@]}"
 }
 
 mm() {
-	"$(dirname "$0")/mm.sh" "$mode" "$built/page_flags.ko" "$built/dax-memory" "$(program x86/dax_huge_page_test)" "$only" \
-		"$(program x86/dax_failure_test)"
+	local levels failure
+	levels=$(program x86/dax_huge_page_test) failure=$(program x86/dax_failure_test)
+	there "$levels" && there "$failure" && there "$selftests/dax/dax_reserved_test" || return 0
+	"$(dirname "$0")/mm.sh" "$mode" "$built/page_flags.ko" "$built/dax-memory" "$levels" "$only" "$failure"
 }
 
 # The test of the levels in a machine within this one. It gets a third of the time, so that this one can still end in order after
