@@ -12,19 +12,27 @@ fi
 
 verdicts=$TOP/results/$BASE-patches.tsv
 
-# rows: every verdict that there can be, as "<patch> <where> <of>"; it is of the patch and those before it, as far as they are of the kernel.
-rows() {
-	local patch name of where places n=0
-	places="$(compiled_configs) boot"
-	while read -r patch; do
-		n=$((n + 1))
+# places: every "<patch> <where>" of which there can be a verdict.
+places() {
+	local patch name where configs
+	configs=$(compiled_configs)
+	series_patches | while read -r patch; do
 		changes_kernel "$patch" || continue
 		name=$(basename "$patch" .patch)
-		of=$(series_hash kernel "$n")
-		for where in $places; do
-			printf '%s\t%s\t%s\n' "$name" "$where" "$of"
+		for where in $configs boot; do
+			printf '%s\t%s\n' "$name" "$where"
 		done
-	done < <(series_patches)
+	done
+}
+
+# rows: the same, with what the verdict is of: the patch and those before it, as far as they are of the kernel.
+rows() {
+	local name where of='' before=''
+	places | while IFS=$'\t' read -r name where; do
+		[ "$name" = "$before" ] || of=$(series_hash kernel "$((10#${name%%-*}))")
+		before=$name
+		printf '%s\t%s\t%s\n' "$name" "$where" "$of"
+	done
 }
 
 # seen NAME WHERE: whether it is recorded.
@@ -49,6 +57,8 @@ keep_seen() (
 )
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
-	[ "$1" = left ] || verdicts=/dev/null
-	rows | grep -vxFf <(cat "$verdicts" 2>/dev/null) | cut -f 1,2 || true
+	case $1 in
+	all) places ;;
+	left) rows | grep -vxFf <(cat "$verdicts" 2>/dev/null) | cut -f 1,2 || true ;;
+	esac
 fi

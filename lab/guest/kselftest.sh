@@ -181,7 +181,7 @@ path() {
 tap() {
 	local name=$1 words=$2 prefix=$3 start=$SECONDS status=0 log lines
 	shift 3
-	grep -qE "$only" <<<"$mode $name" || return 0
+	there "$1" && grep -qE "$only" <<<"$mode $name" || return 0
 	log=$(mktemp)
 	limited $((600 * slower)) "$@" >"$log" 2>&1 || status=$?
 	lines=$(sed -nE "s/^(not )?ok [0-9]+ # SKIP $words([^:]*): /ok $mode $prefix\2 # SKIP /p; t
@@ -202,9 +202,7 @@ tap() {
 }
 
 levels() {
-	local test
-	test=$(program x86/dax_huge_page_test)
-	! there "$test" || tap "$1 dax_huge_page_test" '[^ ]+ ' "$1 " "$test" -s "dax:$(path "$1")"
+	tap "$1 dax_huge_page_test" '[^ ]+ ' "$1 " "$(program x86/dax_huge_page_test)" -s "dax:$(path "$1")"
 }
 
 # The entries themselves: all of one size, with the page frames that belong there, and write-back.
@@ -265,9 +263,7 @@ race_pairs() {
 
 # Memory that fails or goes away.
 failure() {
-	local test
-	test=$(program x86/dax_failure_test)
-	! there "$test" || tap "failure $1" '[^ ]+ ' "failure $1 " "$test" -s "dax:$(path "$1")"
+	tap "failure $1" '[^ ]+ ' "failure $1 " "$(program x86/dax_failure_test)" -s "dax:$(path "$1")"
 }
 
 # The pairs on each backing, then all backings in turn, again and again; ends with an error when a line was not ok.
@@ -293,9 +289,7 @@ soak() {
 
 # Pages of 2M can be had at any time, that of 1G is from the kernel's command line, where the machine has as much.
 hugetlb() {
-	local huge=/proc/sys/vm/nr_hugepages huge_before size sizes="2M 1G" name="$mode hugetlb-1g dax_huge_page_test" test
-	test=$(program x86/dax_huge_page_test)
-	there "$test" || return 0
+	local huge=/proc/sys/vm/nr_hugepages huge_before size sizes="2M 1G" name="$mode hugetlb-1g dax_huge_page_test"
 	if [ "${CPU:-amd}" = intel ]; then
 		sizes=2M
 		! grep -qE "$only" <<<"$name" || echo "ok $name # SKIP Bochs' machine has no 1G of ordinary memory in one piece; CPU=amd runs it"
@@ -303,7 +297,7 @@ hugetlb() {
 	huge_before=$(<"$huge")
 	echo $((huge_before + 32)) >"$huge"
 	for size in $sizes; do
-		tap "hugetlb-${size,,} dax_huge_page_test" '[^ ]+ ' "hugetlb-${size,,} " "$test" -s "hugetlb:$size"
+		tap "hugetlb-${size,,} dax_huge_page_test" '[^ ]+ ' "hugetlb-${size,,} " "$(program x86/dax_huge_page_test)" -s "hugetlb:$size"
 	done
 	echo "$huge_before" >"$huge"
 }
@@ -414,18 +408,16 @@ references() {
 
 # Whose the page of a file is that only a pipe refers to. Before v7.2 no such page has one reference alone.
 splice() {
-	local arguments test=$selftests/dax/dax_splice_test
-	there "$test" || return 0
+	local arguments
 	every_backing fsdax-
-	tap splice '' '' "$test" "${arguments[@]}"
+	tap splice '' '' "$selftests/dax/dax_splice_test" "${arguments[@]}"
 }
 
 # Whether each page of a file is known whose blocks others share. The last one: what fails may keep the file system busy.
 shared() {
-	local arguments test=$selftests/dax/dax_shared_test
-	there "$test" || return 0
+	local arguments
 	every_backing fsdax-
-	tap shared '' '' "$test" "${arguments[@]}"
+	tap shared '' '' "$selftests/dax/dax_shared_test" "${arguments[@]}"
 }
 
 # Which pages are PG_reserved.
