@@ -10,11 +10,15 @@ set -euo pipefail
 . "$(dirname "$0")/env.sh"
 
 if [ -n "${BASES:-}" ]; then
-	status=0
-	for base in $BASES; do
-		# 2: there is no source of that line; it has said so.
-		BASES='' BASE=$base "$LAB/applies.sh" || [ $? -eq 2 ] || status=1
+	status=0 none=0
+	read -ra bases <<<"$BASES"
+	for base in "${bases[@]}"; do
+		one=0
+		BASES='' BASE=$base "$LAB/applies.sh" || one=$?
+		# It has said so.
+		if [ "$one" -eq "$NO_SOURCE" ]; then none=$((none + 1)); elif [ "$one" -ne 0 ]; then status=1; fi
 	done
+	[ "$none" -lt "${#bases[@]}" ] || exit "$NO_SOURCE"
 	exit $status
 fi
 "$LAB/deps.sh" applies
@@ -63,7 +67,7 @@ by_quilt() {
 # The source package as its maintainer has it: the series goes to the end of debian/patches/series.
 by_debian() {
 	local dsc folder=$work/debian
-	dsc=$("$LAB/source.sh" debian "$1") || return 69
+	dsc=$("$LAB/source.sh" debian "$1")
 	mkdir -p "$work/packaging"
 	tar -C "$work/packaging" -xf "${dsc%.dsc}.debian.tar.xz"
 	(cd "$work/packaging/debian/patches" && sed 's/[# ].*//; /^$/d' series) >"$work/theirs"
@@ -97,7 +101,7 @@ try() {
 	(set -e; "$@") >>"$log" 2>&1
 	case $? in
 	0) printf ok ;;
-	69) printf 'no source' ;;
+	"$NO_SOURCE") printf 'no source' ;;
 	*) printf FAILS ;;
 	esac
 	set -e
@@ -107,7 +111,7 @@ mkdir -p "${log%/*}"
 : >"$log"
 failed=0 tried=0 old=0
 "$LAB/source.sh" list >"$work/list"
-[ -s "$work/list" ] || die 2 "no source of Linux $line is within reach; pass KSRC=<tree or tarball>, or put linux-$line.<n>.tar.xz into $CACHE"
+[ -s "$work/list" ] || die "$NO_SOURCE" "no source of Linux $line is within reach; pass KSRC=<tree or tarball>, or put linux-$line.<n>.tar.xz into $CACHE"
 printf '%-56s %-8s %-7s %s\n' "source of $BASE" "git am" quilt debian/patches
 while read -r version suites; do
 	rm -rf "$work"/{source,am,quilt,packaging,debian,each}

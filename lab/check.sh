@@ -25,10 +25,17 @@ check() {
 	fi
 }
 
+# has_been_made LOG STATUS: the tree of the series.
+has_been_made() {
+	[ "$2" -eq 0 ] || { cat "$1"; return 1; }
+}
+
 # What checkpatch may say of a patch is listed in lab/checkpatch-allowed, with the reason.
 checkpatch_says_nothing_new() {
-	local patch=$1 said
-	said=$("$tree/scripts/checkpatch.pl" --root="$tree" --strict --terse --no-summary --show-types "$patch" || true)
+	local patch=$1 said status=0
+	said=$("$tree/scripts/checkpatch.pl" --root="$tree" --strict --terse --no-summary --show-types "$patch") || status=$?
+	# 1: it has something to say.
+	[ "$status" -le 1 ] || { echo "checkpatch.pl has ended with status $status: $said"; return 1; }
 	said=$(echo "$said" | grep -E '(ERROR|WARNING|CHECK):' | grep -vFf <(sed "/^#/d; /^$/d; s/^$BASE: //" "$LAB/checkpatch-allowed") || true)
 	[ -z "$said" ] || { echo "$said"; return 1; }
 }
@@ -112,11 +119,19 @@ groups_apply_alone() {
 	done <"$work/groups"
 }
 
+# What the tree gives is the series; if not, the series stays what it was.
 round_trips() {
+	local made=$BUILD/$BASE/series/tree-made
 	rm -rf "$work/before"
 	cp -r "$SERIES" "$work/before"
+	cp "$made" "$work/made"
 	"$LAB/refresh.sh" || return 1
-	diff -r "$work/before" "$SERIES"
+	diff -r "$work/before" "$SERIES" || {
+		rm -r "$SERIES"
+		cp -r "$work/before" "$SERIES"
+		cp "$work/made" "$made"
+		return 1
+	}
 }
 
 mailbox_holds_the_series() {
@@ -246,15 +261,15 @@ for BASE in ${BASES:-$(cd "$TOP/series" && printf '%s\n' */ | tr -d /)}; do
 	check "$BASE cover letter: what it shows of the results" letter_shows_the_results
 	tree=$BUILD/$BASE/series/tree
 	status=0
-	STOCK='' MUTANT='' CONFIG='' "$LAB/tree.sh" >"$work/log" 2>&1 || status=$?
-	if [ "$status" -eq 2 ]; then
-		echo "ok $BASE # SKIP $(tail -n 1 "$work/log")"
+	STOCK='' MUTANT='' CONFIG='' "$LAB/tree.sh" >"$work/tree" 2>&1 || status=$?
+	if [ "$status" -eq "$NO_SOURCE" ]; then
+		echo "ok $BASE # SKIP $(tail -n 1 "$work/tree")"
 		skipped=$((skipped + 1))
 		# What nobody can run here has to have been run elsewhere, unless it is a draft.
 		[ -n "$(base_field draft)" ] || check "$BASE has recorded results" [ -e "$TOP/results/$BASE-amd.tap" ]
 		continue
 	fi
-	check "$BASE git am" [ "$status" -eq 0 ]
+	check "$BASE git am" has_been_made "$work/tree" "$status"
 	[ "$status" -ne 0 ] || made+=" $BASE"
 	check "$BASE series lists every patch" series_lists_every_patch
 	check "$BASE quilt push --fuzz=0" applies_by_quilt

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034
 # Settings and helpers that every script of the lab shares; sourced, prints nothing.
-# Takes BASE, CPU, STOCK, MUTANT, UPTO, SPARSE, OBJECTS, CONFIG, CACHE and BUILD from the environment and gives TOP, VARIANT, OUT, TREE and the rest.
+# Takes BASE, CPU, STOCK, MUTANT, UPTO, SPARSE, OBJECTS, CONFIG and CACHE from the environment and gives TOP, VARIANT, OUT, TREE and the rest.
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 LAB=$TOP/lab
@@ -8,12 +8,14 @@ LAB=$TOP/lab
 . "$LAB/help.sh"
 BASE=${BASE:-v6.12}
 CPU=${CPU:-amd}
-CACHE=${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kvm-dax}
-BUILD=${BUILD:-$TOP/build}
+CACHE=$(realpath -m "${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kvm-dax}")
+BUILD=$TOP/build
 SERIES=$TOP/series/$BASE
 
 say() { echo "${0##*/}: $*" >&2; }
-# die STATUS MESSAGE: ends the script with one sentence.
+# die STATUS MESSAGE: ends the script with one sentence. NO_SOURCE is the status of what needs a source that is not within reach:
+# no failure where several bases are tried.
+NO_SOURCE=69
 die() { local status=$1; shift; say "$*"; exit "$status"; }
 
 # die_if_full [WORDS]: ends the script when a disk is full, now or by the WORDS of what failed, as that is then the reason.
@@ -28,15 +30,18 @@ die_if_full() {
 	esac
 }
 
-# Names what failed, as set -e says nothing; a script of the lab, or the line that counts, has said it itself.
+# Names what failed, as set -e says nothing; a script of the lab, or the line that counts, has said it itself. What ends a subshell
+# ends what has started it, too, and is named there.
 failed() {
+	[ "$BASH_SUBSHELL" -eq 0 ] || return 0
 	# shellcheck disable=SC2016
 	case $3 in
-	*'$LAB/'* | *'$lab/'* | '[ "$failed" -eq 0 ]') return ;;
+	*'$LAB/'* | *'$lab/'* | 'return '* | '[ "$failed" -eq 0 ]') return ;;
 	esac
 	die_if_full
 	say "line $2: status $1 from: $3"
 }
+set -E
 trap 'failed $? $LINENO "$BASH_COMMAND"' ERR
 
 # cross_compiler CONFIG: the prefix of the compiler for another architecture, which has that name, or nothing.
@@ -135,9 +140,10 @@ lock() {
 # quietly LOG WHAT COMMAND...: runs a long command with its output in LOG, tells every 15 s that it goes on,
 # and shows the errors when it fails.
 quietly() {
-	local log=$1 what=$2 start=$SECONDS status=0
+	local log=$1 what=$2 start=$SECONDS status=0 traps
 	shift 2
 	mkdir -p "${log%/*}"
+	traps=$(trap -p INT TERM HUP)
 	"$@" >"$log" 2>&1 9>&- &
 	local pid=$!
 	# shellcheck disable=SC2064
@@ -152,6 +158,7 @@ quietly() {
 	kill "$ticker" 2>/dev/null || true
 	wait "$ticker" 2>/dev/null || true
 	trap - INT TERM HUP
+	eval "$traps"
 	[ "$status" -eq 0 ] && return
 	grep -nE 'error:|Error |\*\*\*|No space left|undefined reference|fatal' "$log" | head -n 15 >&2 || tail -n 15 "$log" >&2
 	die_if_full "$(grep -m 1 'No space left' "$log")"
@@ -162,7 +169,13 @@ quietly() {
 new_warnings() {
 	local known
 	known=$(base_field warnings)
-	grep -n 'warning:' "$1" | grep -vE "${known:-^$}"
+	grep -n 'warning:' "$1" | grep -vE "^[0-9]+:make(\[[0-9]+\])?: ${known:+|$known}"
+}
+
+# as_the_lab_builds_it: ends the script if RECORD=1 would keep what another kernel, or the kernel with other words, has given.
+as_the_lab_builds_it() {
+	[ -z "${RECORD:-}" ] || [ -z "${CONFIG:-}${KERNEL_WORDS:-}" ] ||
+		die 2 "RECORD=1 keeps what the kernel gives as the lab builds and boots it; leave CONFIG and KERNEL_WORDS out"
 }
 
 # of_kernel: whether one of the paths on stdin is that of a file that the kernel is made of.
@@ -233,7 +246,7 @@ documents() { git -C "$TOP" ls-files --cached --others --exclude-standard '*.md'
 tabled_documents() { (cd "$TOP" && documents | xargs grep -l '^<!-- make table: '); }
 
 # bench_results: the names of the results of make bench that are recorded, by base and machine.
-bench_results() { (cd "$TOP/results" && printf '%s\n' *-amd.tsv *-intel.tsv | grep -v '\*' | sort -V); }
+bench_results() { (cd "$TOP/results" && printf '%s\n' *-amd.tsv *-intel.tsv | grep -vE '\*|-demo-' | sort -V); }
 
 # machine_version: names the emulator and its version.
 machine_version() {

@@ -94,11 +94,18 @@ download_debian() {
 	work=$CACHE/debian/${name:=$package}_$version
 	dsc=$work/${name}_${version#*:}.dsc
 	if [ ! -f "$dsc" ]; then
+		apt-cache "${apt_options[@]}" showsrc --only-source "$name" | grep -xF "Version: $version" >/dev/null ||
+			die "$NO_SOURCE" "no mirror has the source package $name $version"
 		rm -rf "$work.part"
 		mkdir -p "$work.part"
 		say "downloading the source package $name $version"
 		(cd "$work.part" && apt-get "${apt_options[@]}" -q source --only-source --download-only "$name=$version" >log 2>&1) ||
-			{ die_if_full; tail -n 3 "$work.part/log" >&2; rm -rf "$work.part"; return 1; }
+			{
+				die_if_full
+				tail -n 3 "$work.part/log" >&2
+				! grep ' 404 ' "$work.part/log" >/dev/null || die "$NO_SOURCE" "the mirror does not have what it lists of $name $version"
+				return 1
+			}
 		rm -rf "$work"
 		mv "$work.part" "$work"
 	fi
@@ -163,7 +170,7 @@ identify() {
 	local source=$1
 	if [ -d "$source" ]; then
 		(cd "$source" && find . -path ./.git -prune -o -type f -printf '%p %s %T@\n') | sort | sha256sum | cut -c1-16
-	elif [ "${source%/*}" = "$CACHE" ]; then
+	elif [[ $source == "$CACHE"/linux-source-* ]]; then
 		name_of "$source"
 	else
 		stat -c '%n %s %Y' "$source" | sha256sum | cut -c1-16
@@ -188,7 +195,7 @@ tarball | debian)
 esac
 
 source=$(find_source) || exit
-[ -n "$source" ] || die 2 "no source for $BASE: ${package:+apt finds no Debian package $package${suites:+ in ${suites// /, }} now; make it available, or }pass KSRC=<a Linux $line tree or tarball>, or put linux-$line.<n>.tar.xz into $CACHE"
+[ -n "$source" ] || die "$NO_SOURCE" "no source for $BASE: ${package:+apt finds no Debian package $package${suites:+ in ${suites// /, }} now; make it available, or }pass KSRC=<a Linux $line tree or tarball>, or put linux-$line.<n>.tar.xz into $CACHE"
 
 repository=$CACHE/$(identify "$source").git
 if [ ! -d "$repository" ]; then
