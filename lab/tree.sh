@@ -20,24 +20,22 @@ pristine=$(git -C "$repository" rev-parse HEAD)
 recipe=$(recipe "$pristine" "${patches[@]}")
 made=$OUT/tree-made	# two words: recipe, and the commit it gave; not there while the tree is being made
 
-version() { git -C "$TREE" show pristine:Makefile | awk '/^(VERSION|PATCHLEVEL|SUBLEVEL) =/ { v = v dot $3; dot = "." } /^EXTRAVERSION =/ { v = v $3 } END { print v }'; }
+version() { git -C "$TREE" show "$pristine:Makefile" | awk '/^(VERSION|PATCHLEVEL|SUBLEVEL) =/ { v = v dot $3; dot = "." } /^EXTRAVERSION =/ { v = v $3 } END { print v }'; }
 
 if [ -f "$made" ] && [ -d "$TREE/.git" ]; then
 	read -r old_recipe old_commit <"$made"
 	edits=$(git -C "$TREE" status --porcelain --untracked-files=no)
 	if [ "$(git -C "$TREE" rev-parse HEAD)" != "$old_commit" ] || [ -n "$edits" ]; then
 		[ "$old_recipe" = "$recipe" ] ||
-			die 1 "${TREE#"$TOP"/} has work of yours and series/$BASE or its source has changed: save it with make refresh, or drop it with git -C ${TREE#"$TOP"/} reset --hard $old_commit"
+			die 1 "${TREE#"$TOP"/} has work of yours and series/$BASE or its source has changed: $([ "$VARIANT" != series ] || echo "save it with make refresh, or ")drop it with git -C ${TREE#"$TOP"/} reset --hard $old_commit"
 		say "${TREE#"$TOP"/} is used as it stands, with your work in it"
 		exit 0
 	fi
 	[ "$old_recipe" != "$recipe" ] || exit 0
 fi
 
-# What ends before all patches are applied must not look like a tree with work in it.
-rm -f "$made"
 if [ ! -d "$TREE/.git" ]; then
-	rm -rf "$TREE" "$TREE.part"
+	rm -rf "$made" "$TREE" "$TREE.part"
 	mkdir -p "$OUT"
 	say "checking out ${TREE#"$TOP"/}"
 	said=$(git clone -q --no-checkout "$repository" "$TREE.part" 2>&1) ||
@@ -50,13 +48,12 @@ else
 	git -C "$TREE" fetch -q "$repository" HEAD
 fi
 
-git -C "$TREE" tag -f pristine "$pristine" >/dev/null
 # The patches are applied beside the tree, to the files that they touch. The tree then gets the result at once: a file that
 # stays as it was keeps its time, so that it is not compiled again.
 beside=$TREE.am
 rm -rf "$beside"
 git -C "$TREE" worktree prune
-git -C "$TREE" worktree add -q --no-checkout --detach "$beside" pristine
+git -C "$TREE" worktree add -q --no-checkout --detach "$beside" "$pristine"
 cat /dev/null "${patches[@]}" | touched_by - | sed 's|^|/|' | git -C "$beside" sparse-checkout set --no-cone --stdin
 git -C "$beside" checkout -q
 for patch in "${patches[@]}"; do
@@ -70,6 +67,9 @@ for patch in "${patches[@]}"; do
 		die 1 "${patch#"$TOP"/} $why"
 	}
 done
+# What ends before all of this is done must not look like a tree with work in it; until here it is what it was.
+rm -f "$made"
+git -C "$TREE" tag -f pristine "$pristine" >/dev/null
 [ "$VARIANT" != sparse ] || cat "${patches[@]}" | touched_by - | sed 's|^|/|' | git -C "$TREE" sparse-checkout set --no-cone --stdin
 git -C "$TREE" checkout -q -f -B "$BASE" "$(git -C "$beside" rev-parse HEAD)"
 rm -rf "$beside" "$TREE/.git/rebase-apply"
