@@ -11,8 +11,9 @@ set -euo pipefail
 # shellcheck source=lab/verdicts.sh
 . "$LAB/verdicts.sh"
 
+as_the_lab_builds_it
 export STOCK='' MUTANT='' UPTO=0
-out=$BUILD/$BASE/upto
+out=$BUILD/$BASE/upto${CONFIG:+-$CONFIG}
 TREE=$out/tree
 steps=$BUILD/$BASE/steps	# of each patch, the tests that pass
 record=$TOP/results/$BASE-steps.tsv

@@ -25,6 +25,11 @@ if [ -z "$edits" ] && [ "$(cat "$built" 2>/dev/null)" = "$state" ]; then
 	exit 0
 fi
 rm -f "$built"
+# What has been warned of is warned of again, also where this build has nothing else to compile.
+if [ -e "$OUT/kernel.log" ]; then
+	sed -nE 's/^([^ :]+)\.([cSh]|o):([0-9:]*)? *warning:.*/\1.\2/p' "$OUT/kernel.log" | sed -E 's/(.*)\.o$/\1.c\n\1.S/' | sort -u |
+		while read -r file; do [ ! -f "$TREE/$file" ] || touch "$TREE/$file"; done
+fi
 
 # The compiler's results are shared between the trees of stock, series and mutants.
 export CCACHE_DIR=$CACHE/ccache CCACHE_MAXSIZE=3G

@@ -93,7 +93,7 @@ for name in "${left[@]}"; do
 		continue
 	fi
 	# A warning that is there more often than in the whole source is one more.
-	new=$(said "$log" | awk 'NR == FNR { n = $1; $1 = ""; known[$0] = n; next } { n = $1; $1 = ""; if (n > known[$0]) print "#" $0 }' "$OUT/known" -)
+	new=$(said "$log" | awk 'FILENAME == ARGV[1] { n = $1; $1 = ""; known[$0] = n; next } { n = $1; $1 = ""; if (n > known[$0]) print "#" $0 }' "$OUT/known" -)
 	if [ -n "$new" ]; then
 		echo "$new"
 		echo "not ok $CONFIG $name has new warnings"
