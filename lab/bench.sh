@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Counts the instructions that it takes to give memory of each kind to a guest, on the stock kernel and with the series.
 # Takes SIZE=<MiB>, 32 if not given, REPEAT=<how often each figure is taken>, 3 if not given, GROWTH=<more MiB, at which
-# KVM's faults are counted once more>, and BACKINGS=<list> for some. RECORD=1 keeps the rows in results/, unless one of these is given.
+# KVM's faults are counted once more>, and BACKINGS=<list> for some. RECORD=1 keeps the rows in results/, and takes none of these.
 # Leaves build/<base>/bench-<cpu>.tsv and prints it as a table, and which targets are missed; bench/README.md says what the rows are.
 set -euo pipefail
 
@@ -34,7 +34,8 @@ fi
 
 # shellcheck source=lab/env.sh
 . "$lab/env.sh"
-given=${SIZE:-}${REPEAT:-}${GROWTH:-}${BACKINGS:-}
+[ -z "${RECORD:-}" ] || [ -z "${SIZE:-}${REPEAT:-}${GROWTH:-}${BACKINGS:-}${KERNEL_WORDS:-}" ] ||
+	die 2 "RECORD=1 keeps the rows of all kinds of memory, as they are counted without SIZE, REPEAT, GROWTH, BACKINGS and KERNEL_WORDS; leave these out"
 all='devdax-4k devdax-2m devdax-1g fsdax-ext4 fsdax-xfs hugetlbfs-2m hugetlbfs-1g thp anon'
 growth='1024 2048 4096 8192' largest=4096
 if [ "$CPU" = intel ]; then
@@ -46,6 +47,7 @@ export SIZE=${SIZE:-32} REPEAT=${REPEAT:-3} GROWTH=${GROWTH:-$growth} BACKINGS=$
 	die 2 "SIZE=$SIZE: an even number of MiB up to $largest is needed, as much as the machine of CPU=$CPU has of each kind of memory"
 rows=$BUILD/$BASE/bench-$CPU.tsv
 mkdir -p "${rows%/*}"
+lock "$BASE-bench-$CPU"
 partial=$rows.partial
 trap 'rm -f "$partial"' EXIT
 program=$BUILD/kvm-bench
@@ -57,4 +59,4 @@ for stock in 1 ''; do
 done
 mv "$partial" "$rows"
 "$lab/bench-table.sh" "$rows"
-[ -z "${RECORD:-}" ] || [ -n "$given" ] || { depends_on "stock and series" kernel; cat "$rows"; } >"$TOP/results/$BASE-$CPU.tsv"
+[ -z "${RECORD:-}" ] || { depends_on "stock and series" kernel; cat "$rows"; } >"$TOP/results/$BASE-$CPU.tsv"

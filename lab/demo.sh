@@ -47,6 +47,7 @@ fi
 
 # shellcheck source=lab/env.sh
 . "$lab/env.sh"
+as_the_lab_builds_it
 result=$TOP/results/$BASE-demo
 [ "$CPU" = amd ] || result+=-$CPU
 rows=$BUILD/$BASE/demo.tsv

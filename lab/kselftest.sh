@@ -21,6 +21,9 @@ modes=${MODES:-$known}
 for mode in $modes; do
 	grep -qxF -- "$mode" <<<"$known" || die 2 "MODES=$mode: the modes of $BASE with CPU=$CPU are ${known//$'\n'/, }"
 done
+[[ ${REPEAT:-1} =~ ^[1-9][0-9]*$ ]] || die 2 "REPEAT=$REPEAT is no number of runs"
+[[ ${RACE_SECONDS:-1} =~ ^[1-9][0-9]*$ ]] || die 2 "RACE_SECONDS=$RACE_SECONDS is no number of seconds"
+as_the_lab_builds_it
 lock "$BASE-${OUT##*/}-kselftest"
 "$LAB/kernel.sh"
 source=$(git -C "$TREE" rev-parse pristine)
@@ -36,8 +39,11 @@ mkdir -p "$built"
 cp "$LAB/$module"/{Kbuild,"$module.c"} "$built"
 quietly "$OUT/$module.log" "building $module for $VARIANT" make -C "$TREE" M="$built" modules
 
-# The machine that does not share our files is given them.
-files=("$built/$module.ko" "$SELFTESTS"/kvm/x86*/dax_huge_page_test)
+# The machine that does not share our files is given them; a series may lack the test.
+files=("$built/$module.ko")
+for program in "$SELFTESTS"/kvm/x86*/dax_huge_page_test; do
+	[ ! -e "$program" ] || files+=("$program")
+done
 for program in $programs; do
 	gcc -O2 -Wall -Wextra -Werror -o "$built/$program" "$LAB/guest/$program.c"
 	files+=("$built/$program")
@@ -45,6 +51,14 @@ done
 
 results=$OUT/kselftest.tap
 mkdir -p "$OUT"
+recorded=
+if [ -n "${RECORD:-}" ] && [ -z "$part${MUTANT:-}" ]; then
+	recorded=$TOP/results/$BASE-$CPU${STOCK:+-stock}.tap parts=(kernel tests)
+	[ -z "${STOCK:-}" ] || parts=(tests)
+	head=$(depends_on "$VARIANT" "${parts[@]}")
+	[ -z "${MODES:-}" ] || [ "$(sed -n '/^#/p' "$recorded" 2>/dev/null)" = "$head" ] ||
+		die 1 "${recorded#"$TOP"/} is not of what would run now; record all modes first: run: make kselftest BASE=$BASE RECORD=1"
+fi
 run_modes() {
 	local mode status start log ran=''
 	log=$(mktemp)
@@ -93,15 +107,9 @@ number() {
 
 # Keeps the results without what differs from run to run; those of MODES take the place of what was kept of these modes.
 record() {
-	local file=$TOP/results/$BASE-$CPU${STOCK:+-stock}.tap parts=(kernel tests) head kept=/dev/null
-	[ -z "${STOCK:-}" ] || parts=(tests)
-	head=$(depends_on "$VARIANT" "${parts[@]}")
-	if [ -n "${MODES:-}" ]; then
-		[ "$(sed -n '/^#/p' "$file" 2>/dev/null)" = "$head" ] ||
-			die 1 "${file#"$TOP"/} is not of what has run now; record all modes first: run: make kselftest BASE=$BASE RECORD=1"
-		kept=$file
-	fi
-	mkdir -p "${file%/*}"
+	local kept=/dev/null
+	[ -z "${MODES:-}" ] || kept=$recorded
+	mkdir -p "${recorded%/*}"
 	sed -nE 's/^((not )?ok) [0-9]+ (.*[^ ])( +seconds=[0-9]+)$/\1 \3/; s/^((not )?ok) [0-9]+ /\1 /; /^(not )?ok /p' "$results" >"$results.new"
 	sed -nE 's/^((not )?ok) [0-9]+ /\1 /p' "$kept" | awk '
 		{ mode = $1 == "ok" ? $2 : $3 }
@@ -112,12 +120,12 @@ record() {
 	{
 		echo "$head"
 		{ number <"$results.all" || true; } | sed -nE '/^(not )?ok |^[0-9]+ passed/p'
-	} >"$file"
+	} >"$recorded"
 	rm "$results.new" "$results.all"
 }
 
 trap 'exit 130' INT TERM
 status=0
 run_modes | number | tee "$results" || status=1
-[ -z "${RECORD:-}" ] || [ -n "$part${MUTANT:-}" ] || record
+[ -z "$recorded" ] || record
 exit $status

@@ -56,6 +56,7 @@ left)
 *) die 2 "usage: mutants.sh [left]" ;;
 esac
 
+as_the_lab_builds_it
 work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-mutants.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM

@@ -29,6 +29,7 @@ fi
 . "$lab/env.sh"
 [ $# -eq 0 ] || die 2 "usage: regress.sh [worse FILE]"
 [ "$CPU" = amd ] || die 2 "make regress takes CPU=amd, as the machine of CPU=$CPU does not share our files"
+as_the_lab_builds_it
 unset MUTANT
 export SECONDS_MAX=${SECONDS_MAX:-3400}
 lock "$BASE-regress"
@@ -48,18 +49,19 @@ head=$(depends_on "stock and series" kernel tests)
 was=
 [ -z "${TESTS:-}${RECORD:-}" ] || [ ! -e "$kept" ] || was=$(<"$kept")
 if [ "$(of_stock <<<"$was")" != "$(of_stock <<<"$head")" ]; then
-	echo "$head" >"$kept"
+	was=
 elif [ "$(of_both <<<"$was")" != "$head" ]; then
-	{ echo "$head"; awk -F'\t' -v OFS='\t' '/^#/ { next } $1 != "test" { $3 = "not run" } { print }' <<<"$was"; } >"$kept"
+	was=$(awk -F'\t' -v OFS='\t' '/^#/ { next } $1 != "test" { $3 = "not run" } { print }' <<<"$was")
 fi
+echo "$was" >"$rows-was.tsv"
 awk -F'\t' -v OFS='\t' -v stock="$rows-stock.log" -v series="$rows-series.log" -v only="${TESTS:-.}" '
 	BEGIN { printf "" >stock; printf "" >series }
-	/^#/ || $1 == "test" { next }
+	/^#/ || /^$/ || $1 == "test" { next }
 	{ group = $1; sub(/: .*/, "", group) }
 	FILENAME == ARGV[1] { if (group ~ only) again[group]; next }
 	$2 != "not run" && $2 != "missing" { print "row", $1, $2 >stock }
 	$3 != "not run" && $3 != "missing" && !(group in again) { print "row", $1, $3 >series }
-	' <([ -z "${RECORD:-}" ] || "$lab/regress.sh" worse "$kept") "$kept"
+	' <([ -z "${RECORD:-}" ] || "$lab/regress.sh" worse "$rows-was.tsv") "$rows-was.tsv"
 
 # names: every test, as "<target> <test>", and instead of mm's script, and of those that run a group of it (v7.2), its groups.
 names() {

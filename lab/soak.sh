@@ -8,7 +8,10 @@ set -euo pipefail
 
 minutes=${MINUTES:-60}
 [[ $minutes =~ ^[1-9][0-9]*$ ]] || die 2 "MINUTES=$minutes is not a number of minutes"
-[ -z "${RECORD:-}" ] || [ -z "${TESTS:-}${STOCK:-}${MUTANT:-}" ] || die 2 "RECORD=1 keeps the whole soak of the series; leave TESTS, STOCK and MUTANT out"
+[ "$CPU" = amd ] || die 2 "make soak takes CPU=amd, as the machine of CPU=$CPU is too slow for races"
+[ -z "${RECORD:-}" ] || [ -z "${TESTS:-}${STOCK:-}${MUTANT:-}${KERNEL_WORDS:-}" ] ||
+	die 2 "RECORD=1 keeps the whole soak of the series; leave TESTS, STOCK, MUTANT and KERNEL_WORDS out"
+lock "$BASE-${OUT##*/}-soak"
 "$LAB/kernel.sh"
 TARGETS=kvm "$LAB/selftests.sh"
 # The random part, and the pairs on each of the five backings, which a debug kernel may take 80 minutes for.
