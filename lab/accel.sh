@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints the accelerator for the machine: kvm when this host's KVM runs a guest that can run guests, else tcg.
-# Takes ACCEL=kvm or tcg to skip the probe; the answer is kept in build/accel.
+# Takes ACCEL=kvm or tcg to skip the probe; the answer is kept in build/accel, with what it is of: this host's kernel and its /dev/kvm.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -10,7 +10,8 @@ if [ -n "${ACCEL:-}" ]; then
 	echo "$ACCEL"
 	exit
 fi
-if [ ! -f "$answer" ] || [ "$LAB/kvm-probe.c" -nt "$answer" ]; then
+of="$(uname -r), $([ -w /dev/kvm ] && echo with || echo without) /dev/kvm"
+if [ "$(sed 1d "$answer" 2>/dev/null)" != "$of" ] || [ "$LAB/kvm-probe.c" -nt "$answer" ]; then
 	mkdir -p "$BUILD"
 	gcc -static -O2 -Wall -Wextra -Werror -o "$BUILD/kvm-probe" "$LAB/kvm-probe.c"
 	found=tcg
@@ -21,7 +22,7 @@ if [ ! -f "$answer" ] || [ "$LAB/kvm-probe.c" -nt "$answer" ]; then
 			found=kvm
 	fi
 	say "the machine runs under $found"
-	echo "$found" >"$answer.part"
+	printf '%s\n%s\n' "$found" "$of" >"$answer.part"
 	mv "$answer.part" "$answer"
 fi
-cat "$answer"
+head -n 1 "$answer"

@@ -33,7 +33,10 @@ initramfs=$("$LAB/initramfs.sh")
 # A folder for this run alone, so that two runs do not meet.
 mkdir -p "$OUT/runs"
 run=$(mktemp -d "$OUT/runs/$(date +%H%M%S).XXXX")
-find "$OUT/runs" -mindepth 1 -maxdepth 1 -mmin +600 -exec rm -rf {} + 2>/dev/null || true
+# That of a machine which still runs, however long, stays.
+exec 8<"$run"
+flock 8
+find "$OUT/runs" -mindepth 1 -maxdepth 1 -mmin +600 -exec flock -n {} rm -rf {} \; 2>/dev/null || true
 
 if [ "$mode" = shell ]; then
 	limit=0

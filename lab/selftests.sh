@@ -12,15 +12,23 @@ targets=
 for target in ${TARGETS:-kvm vfio dax}; do
 	[ ! -e "$SELFTESTS/$target/Makefile" ] || targets+=" $target"
 done
+# What a series has lost goes from the tree, too: git leaves what was built of it.
+for target in $targets; do
+	find "$SELFTESTS/$target" -type f -name '*dax*_test' | while read -r program; do [ -e "$program.c" ] || rm "$program"; done
+done
+stand_ins=$BUILD/$BASE/series/stand-ins	# the programs for which something else stands in
 build() {
 	local program
+	# They would be newer than their sources, and so stay.
+	[ ! -e "$stand_ins" ] || xargs -d '\n' rm -f <"$stand_ins"
+	: >"$stand_ins"
 	make -s -C "$SELFTESTS/../../.." headers
 	make -C "$SELFTESTS" TARGETS="${targets// [mv]m/}" FORCE_TARGETS=1 -j"$(nproc)" all
 	[ -n "${INSTALL:-}" ] || return 0
 	# Not every base's tests of mm, or of vm as it was called, all build. The kernel's makefiles install all or none of a folder:
 	# what stands in for such a program fails.
 	make -k -C "$SELFTESTS" TARGETS="$targets" -j"$(nproc)" all 2>&1 | tee "$INSTALL.log" || true
-	sed -nE "s,^make.*\*\*\* \[[^ ]*: ($SELFTESTS/.*/.*)\] Error .*,\1,p" "$INSTALL.log" | while read -r program; do
+	sed -nE "s,^make.*\*\*\* \[[^ ]*: ($SELFTESTS/.*/.*)\] Error .*,\1,p" "$INSTALL.log" | tee "$stand_ins" | while read -r program; do
 		printf '#!/bin/sh\necho "%s has not been built"\nexit 1\n' "${program##*/}" >"$program"
 		chmod +x "$program"
 	done
