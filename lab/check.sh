@@ -209,7 +209,7 @@ documents_show_the_results() {
 }
 
 # What a cover letter says below a command is what it has printed when its results were recorded: the counts of make kselftest,
-# and each number of four digits or more of make demo, make bench and make soak.
+# those of make regress, and each number of four digits or more of make demo, make bench and make soak.
 letter_shows_the_results() {
 	local command said file shown bad=0
 	shown=$(
@@ -229,6 +229,10 @@ letter_shows_the_results() {
 			said=$(grep -oE '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped' <<<"$said") || continue
 			grep -qxF "$said" "$TOP/$file.tap" || { echo "$command: $file.tap doesn't have: $said"; bad=1; }
 			;;
+		*regress*)
+			file=results/$BASE-selftests.tsv
+			grep -qF "$("$LAB/table.sh" regressed "$TOP/$file")" <<<"$said" || { echo "$command: $file doesn't give: $said"; bad=1; }
+			;;
 		*)
 			while read -r said; do
 				grep -qw "$said" <<<"$shown" || { echo "$command: no table of results/$BASE-*.tsv has $said"; bad=1; }
@@ -237,7 +241,7 @@ letter_shows_the_results() {
 		esac
 	done < <(awk '
 		/^  [^ ]/ && command { print command "\t" said; command = "" }
-		/^  (STOCK=1 )?make (kselftest|demo|bench|soak)( (BASE|CPU|CONFIG|MINUTES)=[a-z0-9.]+)*$/ { command = substr($0, 3); said = ""; next }
+		/^  (STOCK=1 )?make (kselftest|demo|bench|soak|regress)( (BASE|CPU|CONFIG|MINUTES)=[a-z0-9.]+)*$/ { command = substr($0, 3); said = ""; next }
 		/^    / { said = said " " $0; sub(/^ +/, "", said); next }
 		command { print command "\t" said; command = "" }' "$SERIES/cover-letter.txt")
 	return $bad

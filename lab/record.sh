@@ -7,7 +7,7 @@ set -euo pipefail
 . "$(dirname "$0")/env.sh"
 
 # What a base has that is not a draft; what else is in results/ has been recorded by choice.
-wanted="amd.tap amd-stock.tap intel.tap intel-stock.tap demo.tsv soak-debug.tap mutants.tsv"
+wanted="amd.tap amd-stock.tap intel.tap intel-stock.tap demo.tsv soak-debug.tap mutants.tsv selftests.tsv patches.tsv"
 
 # last_step: the name of the last patch that make bisect builds.
 last_step() {

@@ -2,7 +2,7 @@
 # Writes into the documents what is derived: the tables of bases and features, of patches and of mutants, what make demo prints,
 # the numbers of the lines that they show of make kselftest, and the figures of make bench with the targets that are missed.
 # Takes nothing; or: print FILE, and prints that file as it would be; demo FILE, and prints the rows that make demo has left there;
-# soaked FILE, and prints what make soak has checked.
+# soaked FILE, and prints what make soak has checked; regressed FILE, and prints what make regress has seen.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -346,6 +346,7 @@ trap 'rm -rf "$work"' EXIT
 case ${1:-} in
 demo) demo "$2" ;;
 soaked) soaked "$2" ;;
+regressed) regressed "$2" ;;
 print) print "$2" ;;
 '')
 	for file in $(tabled_documents); do
@@ -353,5 +354,5 @@ print) print "$2" ;;
 		cat "$work/new" >"$TOP/$file"
 	done
 	;;
-*) die 2 "usage: table.sh [print FILE | demo FILE | soaked FILE]" ;;
+*) die 2 "usage: table.sh [print FILE | demo FILE | soaked FILE | regressed FILE]" ;;
 esac
