@@ -231,7 +231,7 @@ letter_shows_the_results() {
 			;;
 		*regress*)
 			file=results/$BASE-selftests.tsv
-			grep -qF "$("$LAB/table.sh" regressed "$TOP/$file")" <<<"$said" || { echo "$command: $file doesn't give: $said"; bad=1; }
+			grep -qF "$("$LAB/table.sh" regressed "$TOP/$file")" < <(tr -s ' ' <<<"$said") || { echo "$command: $file doesn't give: $said"; bad=1; }
 			;;
 		*)
 			while read -r said; do

@@ -41,7 +41,7 @@ unlisted() {
 	sed -n '/./s/^/not in lab\/commands: /p' <<<"$missing"
 	sed -n '/./s/^/in lab\/commands, but in no document: /p' <<<"$stale"
 	sed -n '/./s/^/not a row of lab\/commands: /p' <<<"$unknown"
-	[ -z "$missing$stale$unknown" ]
+	[ -z "$missing$stale$unknown" ] || return 1
 }
 
 # unpack FOLDER: the files of the source that the series touches, as they are without it, and those that tell a source.
