@@ -3,7 +3,8 @@
 # tarballs in CACHE: by git am, quilt and debian/patches. Takes KSRC=<tree or tarball> to try that instead; prints a table each.
 #
 # Only the files that the patches touch are unpacked. debian/patches is tried in the source package, by dpkg-source, which
-# applies Debian's own patches first. "-": not Debian's source; "no source": the mirror lacks that version's source package.
+# applies Debian's own patches first. "-": not Debian's source; "no source": the mirror lacks that version's source package, or
+# cannot be reached.
 # Where a source does not take the whole series, it names the patches that do not apply. KSRC may be of another line.
 set -euo pipefail
 # shellcheck source=lab/env.sh

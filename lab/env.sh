@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034
 # Settings and helpers that every script of the lab shares; sourced, prints nothing.
-# Takes BASE, CPU, STOCK, MUTANT, UPTO, SPARSE, OBJECTS, CONFIG and CACHE from the environment and gives TOP, VARIANT, OUT, TREE and the rest.
+# Takes BASE, CPU, STOCK, MUTANT, UPTO, SPARSE, OBJECTS, CONFIG, CACHE and BUILD from the environment and gives TOP, VARIANT, OUT, TREE and the rest.
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 LAB=$TOP/lab
@@ -9,7 +9,7 @@ LAB=$TOP/lab
 BASE=${BASE:-v6.12}
 CPU=${CPU:-amd}
 CACHE=$(realpath -m "${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kvm-dax}")
-BUILD=$TOP/build
+BUILD=$(realpath -m "${BUILD:-$TOP/build}")
 SERIES=$TOP/series/$BASE
 
 say() { echo "${0##*/}: $*" >&2; }
@@ -30,19 +30,21 @@ die_if_full() {
 	esac
 }
 
-# Names what failed, as set -e says nothing; a script of the lab, or the line that counts, has said it itself. What ends a subshell
-# ends what has started it, too, and is named there.
+# failed STATUS FILE LINE COMMAND: names what failed, as set -e says nothing; a script of the lab, or the line that counts, has said it
+# itself. What ends a subshell is named by what has started it.
 failed() {
 	[ "$BASH_SUBSHELL" -eq 0 ] || return 0
+	local file=${2##*/}
 	# shellcheck disable=SC2016
-	case $3 in
+	case $4 in
 	*'$LAB/'* | *'$lab/'* | 'return '* | '[ "$failed" -eq 0 ]') return ;;
 	esac
 	die_if_full
-	say "line $2: status $1 from: $3"
+	[ "$file" != "${0##*/}" ] || file=
+	say "${file:+$file }line $3: status $1 from: $4"
 }
 set -E
-trap 'failed $? $LINENO "$BASH_COMMAND"' ERR
+trap 'failed $? "${BASH_SOURCE[0]}" $LINENO "$BASH_COMMAND"' ERR
 
 # cross_compiler CONFIG: the prefix of the compiler for another architecture, which has that name, or nothing.
 cross_compiler() {

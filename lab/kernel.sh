@@ -25,9 +25,9 @@ if [ -z "$edits" ] && [ "$(cat "$built" 2>/dev/null)" = "$state" ]; then
 	exit 0
 fi
 rm -f "$built"
-# What has been warned of is warned of again, also where this build has nothing else to compile.
+# What was warned of is warned of again, also where this build has nothing else to compile.
 if [ -e "$OUT/kernel.log" ]; then
-	sed -nE 's/^([^ :]+)\.([cSh]|o):([0-9:]*)? *warning:.*/\1.\2/p' "$OUT/kernel.log" | sed -E 's/(.*)\.o$/\1.c\n\1.S/' | sort -u |
+	{ new_warnings "$OUT/kernel.log" || true; } | sed -nE 's/^[0-9]+:([^ :]+)\.([cSh]|o):([0-9:]*)? *warning:.*/\1.\2/p' | sed -E 's/(.*)\.o$/\1.c\n\1.S/' | sort -u |
 		while read -r file; do [ ! -f "$TREE/$file" ] || touch "$TREE/$file"; done
 fi
 

@@ -57,7 +57,7 @@ if [ -n "${RECORD:-}" ] && [ -z "$part${MUTANT:-}" ]; then
 	[ -z "${STOCK:-}" ] || parts=(tests)
 	head=$(depends_on "$VARIANT" "${parts[@]}")
 	[ -z "${MODES:-}" ] || [ "$(sed -n '/^#/p' "$recorded" 2>/dev/null)" = "$head" ] ||
-		die 1 "${recorded#"$TOP"/} is not of what would run now; record all modes first: run: make kselftest BASE=$BASE RECORD=1"
+		die 1 "${recorded#"$TOP"/} is not of what would run now; record all modes first: run: make kselftest BASE=$BASE CPU=$CPU${STOCK:+ STOCK=1} RECORD=1"
 fi
 run_modes() {
 	local mode status start log ran=''

@@ -33,9 +33,9 @@ initramfs=$("$LAB/initramfs.sh")
 # A folder for this run alone, so that two runs do not meet.
 mkdir -p "$OUT/runs"
 run=$(mktemp -d "$OUT/runs/$(date +%H%M%S).XXXX")
-# That of a machine which still runs, however long, stays.
+# That of a machine which still runs, however long, stays. In a machine there is no locking, and no machine for so long.
 exec 8<"$run"
-flock 8
+[ -n "${NESTED:-}" ] || flock 8
 find "$OUT/runs" -mindepth 1 -maxdepth 1 -mmin +600 -exec flock -n {} rm -rf {} \; 2>/dev/null || true
 
 if [ "$mode" = shell ]; then
@@ -56,7 +56,7 @@ fi
 {
 	printf 'cd %q\n' "$PWD"
 	# A machine in this one runs the same kernel, with the same words.
-	printf 'export BASE=%q CPU=%q STOCK=%q MUTANT=%q UPTO=%q CONFIG=%q KERNEL_WORDS=%q VARIANT=%q\n' "$BASE" "$CPU" "${STOCK:-}" "${MUTANT:-}" "${UPTO:-}" "${CONFIG:-}" "${KERNEL_WORDS:-}" "$VARIANT"
+	printf 'export BUILD=%q BASE=%q CPU=%q STOCK=%q MUTANT=%q UPTO=%q CONFIG=%q KERNEL_WORDS=%q VARIANT=%q\n' "$BUILD" "$BASE" "$CPU" "${STOCK:-}" "${MUTANT:-}" "${UPTO:-}" "${CONFIG:-}" "${KERNEL_WORDS:-}" "$VARIANT"
 	printf 'exec %q' "$LAB/guest/session.sh"
 	printf ' %q' "$@"
 	echo

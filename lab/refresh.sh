@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Writes the commits of the work tree that make tree has made back into series/<base>/.
-# Takes nothing; the tree must be clean and hold only commits on top of the pristine source, and series/<base>/ be what it was made of.
+# Takes nothing; the tree must be clean and hold only commits on top of the pristine source, and series/<base>/ must be what it was made of.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -18,11 +18,13 @@ fi
 	die 1 "${TREE#"$TOP"/} has no patches; after git am --abort, make rebase BASE=$BASE brings them back"
 
 # What make rebase moves was made of the source before.
-pristine=$(git -C "$TREE" rev-parse pristine)
-[ ! -f "$OUT/moving" ] || pristine=$(cut -d' ' -f1 "$OUT/moving")
 mapfile -t patches < <(series_patches)
-[ "$(cut -d' ' -f1 "$OUT/tree-made")" = "$(recipe "$pristine" "${patches[@]}")" ] ||
-	die 1 "series/$BASE has changed since ${TREE#"$TOP"/} was made of it, which would be lost; commit that change, bring back what was there before with git checkout <commit> -- series/$BASE, run this again, and merge the two"
+made=$(cut -d' ' -f1 "$OUT/tree-made") known=
+for pristine in "$(git -C "$TREE" rev-parse pristine)" $([ ! -f "$OUT/moving" ] || cut -d' ' -f1 "$OUT/moving"); do
+	[ "$made" != "$(recipe "$pristine" "${patches[@]}")" ] || known=1
+done
+[ -n "$known" ] ||
+	die 1 "series/$BASE has changed since ${TREE#"$TOP"/} was made of it, and that change would be lost; commit it, bring back what was there before with git checkout <commit> -- series/$BASE, run this again, and merge the two"
 
 new=$(mktemp -d "$BUILD/refresh.XXXXXX")
 trap 'rm -rf "$new"' EXIT

@@ -94,8 +94,6 @@ download_debian() {
 	work=$CACHE/debian/${name:=$package}_$version
 	dsc=$work/${name}_${version#*:}.dsc
 	if [ ! -f "$dsc" ]; then
-		apt-cache "${apt_options[@]}" showsrc --only-source "$name" | grep -xF "Version: $version" >/dev/null ||
-			die "$NO_SOURCE" "no mirror has the source package $name $version"
 		rm -rf "$work.part"
 		mkdir -p "$work.part"
 		say "downloading the source package $name $version"
@@ -103,8 +101,7 @@ download_debian() {
 			{
 				die_if_full
 				tail -n 3 "$work.part/log" >&2
-				! grep ' 404 ' "$work.part/log" >/dev/null || die "$NO_SOURCE" "the mirror does not have what it lists of $name $version"
-				return 1
+				die "$NO_SOURCE" "the source package $name $version cannot be had from the mirror now; its words are above"
 			}
 		rm -rf "$work"
 		mv "$work.part" "$work"
