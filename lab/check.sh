@@ -119,19 +119,13 @@ groups_apply_alone() {
 	done <"$work/groups"
 }
 
-# What the tree gives is the series; if not, the series stays what it was.
+# What the tree gives is the series.
 round_trips() {
-	local made=$BUILD/$BASE/series/tree-made
-	rm -rf "$work/before"
-	cp -r "$SERIES" "$work/before"
-	cp "$made" "$work/made"
-	"$LAB/refresh.sh" || return 1
-	diff -r "$work/before" "$SERIES" || {
-		rm -r "$SERIES"
-		cp -r "$work/before" "$SERIES"
-		cp "$work/made" "$made"
-		return 1
-	}
+	rm -rf "$work"/{there,refreshed}
+	mkdir "$work"/{there,refreshed}
+	cp "$SERIES"/{series,*.patch} "$work/there"
+	"$LAB/refresh.sh" "$work/refreshed" || return 1
+	diff -r "$work/there" "$work/refreshed"
 }
 
 mailbox_holds_the_series() {

@@ -9,10 +9,7 @@ export STOCK='' MUTANT='' UPTO=''
 passed=0 failed=0
 trap 'exit 130' INT TERM
 for config in ${CONFIG:-$(compiled_configs)}; do
-	if [ -n "$(cross_compiler "$config")" ]; then
-		[ -z "${CONFIG:-}" ] || die 2 "CONFIG=$CONFIG is for make objects, which compiles a part for another architecture"
-		continue
-	fi
+	[ -n "${CONFIG:-}" ] || [ -z "$(cross_compiler "$config")" ] || continue
 	verdict=''
 	CONFIG=$config "$LAB/kernel.sh" >&2 && ! new_warnings "$BUILD/$BASE/series-$config/kernel.log" || verdict='not '
 	echo "${verdict}ok $config"

@@ -13,9 +13,9 @@ BUILD=$(realpath -m "${BUILD:-$TOP/build}")
 SERIES=$TOP/series/$BASE
 
 say() { echo "${0##*/}: $*" >&2; }
-# die STATUS MESSAGE: ends the script with one sentence. NO_SOURCE is the status of what needs a source that is not within reach:
-# no failure where several bases are tried.
+# The status of what needs a source that is not within reach: no failure where several bases are tried.
 NO_SOURCE=69
+# die STATUS MESSAGE: ends the script with one sentence.
 die() { local status=$1; shift; say "$*"; exit "$status"; }
 
 # die_if_full [WORDS]: ends the script when a disk is full, now or by the WORDS of what failed, as that is then the reason.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes the commits of the work tree that make tree has made back into series/<base>/.
-# Takes nothing; the tree must be clean and hold only commits on top of the pristine source, and series/<base>/ must be what it was made of.
+# Writes the commits of the work tree that make tree has made back into series/<base>/, as patches and their list.
+# Takes nothing, or an empty folder, which gets them instead; the tree must be clean and hold only commits on top of the pristine source, and series/<base>/ must be what it was made of.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -26,12 +26,16 @@ done
 [ -n "$known" ] ||
 	die 1 "series/$BASE has changed since ${TREE#"$TOP"/} was made of it, and that change would be lost; commit it, bring back what was there before with git checkout <commit> -- series/$BASE, run this again, and merge the two"
 
-new=$(mktemp -d "$BUILD/refresh.XXXXXX")
-trap 'rm -rf "$new"' EXIT
+new=${1:-}
+if [ -z "$new" ]; then
+	new=$(mktemp -d "$BUILD/refresh.XXXXXX")
+	trap 'rm -rf "$new"' EXIT
+fi
 git -C "$TREE" -c core.abbrev=12 -c diff.noprefix=false -c diff.algorithm=myers -c format.pretty= -c user.useConfigOnly=false \
 	format-patch -q --zero-commit --no-signature --full-index -N --no-renames --no-attach --no-thread --no-cover-letter \
 	-o "$new" pristine..HEAD
 (cd "$new" && for patch in *.patch; do [ ! -f "$patch" ] || echo "$patch"; done) >"$new/series"
+[ -z "${1:-}" ] || exit 0
 rm -f "$SERIES"/*.patch
 mv "$new"/* "$SERIES/"
 

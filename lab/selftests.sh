@@ -11,9 +11,7 @@ HELD=$BASE-series STOCK='' MUTANT='' UPTO='' CONFIG='' "$LAB/tree.sh"
 targets=
 for target in ${TARGETS:-kvm vfio dax}; do
 	[ ! -e "$SELFTESTS/$target/Makefile" ] || targets+=" $target"
-done
-# What a series has lost goes from the tree, too: git leaves what was built of it.
-for target in ${TARGETS:-kvm vfio dax}; do
+	# What a series has lost goes from the tree, too: git leaves what was built of it.
 	[ ! -d "$SELFTESTS/$target" ] || find "$SELFTESTS/$target" -type f -name '*dax*_test' | while read -r program; do [ -e "$program.c" ] || rm "$program"; done
 done
 stand_ins=$BUILD/$BASE/series/stand-ins	# the programs for which something else stands in

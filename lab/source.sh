@@ -101,6 +101,7 @@ download_debian() {
 			{
 				die_if_full
 				tail -n 3 "$work.part/log" >&2
+				rm -rf "$work.part"
 				die "$NO_SOURCE" "the source package $name $version cannot be had from the mirror now; its words are above"
 			}
 		rm -rf "$work"
