@@ -74,6 +74,7 @@ mapfile -t wanted < <(git -C "$series" diff --name-only pristine HEAD -- '*.c' '
 # What this builds is built again when a header changes; a second run builds nothing here, and what the first has said stays known.
 quietly "$log" "$BASE $CONFIG: preparing" compile prepare
 cat "$log" >>"$OUT/prepared.log"
+! grep 'C=1 specified, but' "$log" >/dev/null || echo "# $CONFIG: without sparse, as this source wants a newer one than $(sparse --version)"
 # Those that this configuration has: make would build them now.
 (cd "$folder" && for object in "${wanted[@]}" virt; do [ ! -e "$object" ] || find "$object" -name '*.o' -delete; done)
 mapfile -t folders < <(printf '%s\n' "${wanted[@]}" | sed 's,[^/]*$,,' | sort -u)
