@@ -111,7 +111,7 @@ groups_apply_alone() {
 				if (mine) group[i] = group[i] " " $2
 			}
 		}
-		END { for (i in wanted) print group[i] }' <(sed -n '/^<!-- groups: /,/^$/p' "$TOP/docs/maintainers.md") - >"$work/groups" || return 1
+		END { for (i in wanted) print group[i] }' <(sed -nE "/^<!-- groups: .*\b$BASE\b/,/^$/p" "$TOP/docs/maintainers.md") - >"$work/groups" || return 1
 	while IFS= read -r group; do
 		read -ra patches <<<"$group"
 		# as one, so that a patch sees what those before it do

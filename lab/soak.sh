@@ -1,16 +1,20 @@
 #!/usr/bin/env bash
 # Runs the race test on each DAX backing in turn, first all pairs of operations, then at random with a fresh seed each time, in one machine, and prints the results as TAP.
-# Takes MINUTES=<how long>, 60 if not given, a minute for each backing in turn, TESTS=, STOCK=1, MUTANT=<name> and CONFIG=debug; a line's seed repeats its choices.
-# RECORD=1 keeps the results in results/, with what they depend on, and takes no TESTS, STOCK, MUTANT or KERNEL_WORDS.
+# Takes MINUTES=<how long>, 60 if not given, a minute for each backing in turn, MODES=<one MMU mode>, npt=1 if not given, TESTS=, STOCK=1,
+# MUTANT=<name> and CONFIG=debug; a line's seed repeats its choices.
+# RECORD=1 keeps the results in results/, with what they depend on, and takes no MODES, TESTS, STOCK, MUTANT or KERNEL_WORDS.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
 minutes=${MINUTES:-60}
 [[ $minutes =~ ^[1-9][0-9]*$ ]] || die 2 "MINUTES=$minutes is not a number of minutes"
+mode=${MODES:-npt=1}
+known=$("$LAB/guest/kselftest.sh" -h | sed -nE '/^  nested/d; s/^  ([^ ]+) .*/\1/p')
+grep -qxF -- "$mode" <<<"$known" || die 2 "MODES=$mode: make soak takes one of ${known//$'\n'/, }"
 [ "$CPU" = amd ] || die 2 "make soak takes CPU=amd, as the machine of CPU=$CPU is too slow for races"
-[ -z "${RECORD:-}" ] || [ -z "${TESTS:-}${STOCK:-}${MUTANT:-}${KERNEL_WORDS:-}" ] ||
-	die 2 "RECORD=1 keeps the whole soak of the series; leave TESTS, STOCK, MUTANT and KERNEL_WORDS out"
+[ -z "${RECORD:-}" ] || [ -z "${MODES:-}${TESTS:-}${STOCK:-}${MUTANT:-}${KERNEL_WORDS:-}" ] ||
+	die 2 "RECORD=1 keeps the whole soak of the series; leave MODES, TESTS, STOCK, MUTANT and KERNEL_WORDS out"
 lock "$BASE-${OUT##*/}-soak"
 "$LAB/kernel.sh"
 TARGETS=kvm "$LAB/selftests.sh"
@@ -20,7 +24,7 @@ results=$OUT/soak.tap
 trap 'exit 130' INT TERM
 status=0
 "$LAB/machine.sh" run env PARTS=soak SOAK_SECONDS=$((minutes * 60)) RACE_SECONDS=60 \
-	"$LAB/guest/kselftest.sh" npt=1 "$SELFTESTS" kvm "${TESTS:-.}" | tee "$results" || status=$?
+	"$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" kvm "${TESTS:-.}" | tee "$results" || status=$?
 [ -z "${RECORD:-}" ] || {
 	depends_on "$VARIANT${CONFIG:+, CONFIG=$CONFIG}" kernel tests
 	sed -nE 's/\r$//; /^(not )?ok /p' "$results"

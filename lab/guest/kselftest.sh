@@ -9,8 +9,8 @@ set -euo pipefail
 # mode | parameters of kvm | parameters of kvm_amd or kvm_intel | what runs | what it is
 modes="
 npt=1                |                     |          | levels others references splice race failure vfio reserved mm shared | nested paging, the default; VFIO; struct pages
-npt=0                |                     | paging=0 | levels        | shadow paging
-tdp_mmu=N            | tdp_mmu=N           |          | levels        | nested paging without the TDP MMU
+npt=0                |                     | paging=0 | levels race   | shadow paging
+tdp_mmu=N            | tdp_mmu=N           |          | levels race   | nested paging without the TDP MMU
 nx_huge_pages=force  | nx_huge_pages=force |          | levels        | executable pages are never huge
 nested               |                     |          | nested        | a machine in the machine, whose DAX memory lies on DAX memory
 "
