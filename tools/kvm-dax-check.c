@@ -21,8 +21,8 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -36,10 +36,14 @@
 
 #define KVM_DEBUGFS	"/sys/kernel/debug/kvm"
 #define THP_SYSFS	"/sys/kernel/mm/transparent_hugepage"
+#define NX_HUGE_PAGES	"/sys/module/kvm/parameters/nx_huge_pages"
 
 /* The C library's headers may be older than Linux 5.8. */
 #ifndef STATX_ATTR_DAX
 #define STATX_ATTR_DAX	0x00200000
+#endif
+#ifndef FS_XFLAG_DAX
+#define FS_XFLAG_DAX	0x00008000
 #endif
 
 /* What is known of the memory that a guest would get. */
@@ -51,6 +55,12 @@ struct memory {
 	uint64_t in_1g;
 	bool known;		/* whether in_2m and in_1g are */
 	bool file;
+};
+
+/* What a file is mounted as. */
+struct mount {
+	unsigned int major, minor;	/* of the block device; 0 is the major number of what has none */
+	char *type, *source, *options;
 };
 
 static void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
@@ -87,24 +97,45 @@ static const char *size_string(uint64_t size)
 	return string;
 }
 
-/* Reads a number, decimal or with 0x, from a file whose path is given by a format; false if there is none. */
+/* The running kernel's version, as 504 for 5.4. */
+static int kernel_version(struct utsname *name)
+{
+	int major = 0, minor = 0;
+
+	uname(name);
+	sscanf(name->release, "%d.%d", &major, &minor);
+	return major * 100 + minor;
+}
+
+/* Reads a file's first line, without its end; false if there is none, and errno may say why. */
+static bool read_line(char *line, int size, const char *path)
+{
+	FILE *file = fopen(path, "r");
+	bool found;
+
+	if (!file)
+		return false;
+	errno = 0;
+	found = fgets(line, size, file);
+	fclose(file);
+	if (found)
+		line[strcspn(line, "\n")] = '\0';
+	return found;
+}
+
+/* Reads a number, decimal or with 0x, from a file whose path is given by a format; false as above. */
 static bool read_number(uint64_t *number, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static bool read_number(uint64_t *number, const char *format, ...)
 {
-	char path[PATH_MAX], text[64] = "", *end;
+	char path[PATH_MAX], text[64], *end;
 	va_list args;
-	FILE *file;
 
 	va_start(args, format);
 	vsnprintf(path, sizeof(path), format, args);
 	va_end(args);
-	file = fopen(path, "r");
-	if (!file)
+	if (!read_line(text, sizeof(text), path))
 		return false;
-	if (!fgets(text, sizeof(text), file))
-		text[0] = '\0';
-	fclose(file);
 	*number = strtoull(text, &end, 0);
 	return end != text;
 }
@@ -139,7 +170,7 @@ static void check_device(struct memory *memory, const struct stat *st)
 		printf("physical start: 0x%" PRIx64 "\n", resource);
 }
 
-/* The physical address at which the block device of a file system starts; false if it isn't memory. */
+/* The physical address at which the block device of a file system starts; false, with errno, if it isn't memory, or root's to read. */
 static bool device_start(dev_t dev, uint64_t *start)
 {
 	unsigned int major = major(dev), minor = minor(dev);
@@ -147,8 +178,9 @@ static bool device_start(dev_t dev, uint64_t *start)
 
 	if (read_number(start, "/sys/dev/block/%u:%u/device/resource", major, minor))
 		return true;
-	/* a partition */
-	if (!read_number(&sector, "/sys/dev/block/%u:%u/start", major, minor) ||
+	/* a partition, if there is no such file */
+	if (errno != ENOENT ||
+	    !read_number(&sector, "/sys/dev/block/%u:%u/start", major, minor) ||
 	    !read_number(start, "/sys/dev/block/%u:%u/../device/resource", major, minor))
 		return false;
 	*start += sector * 512;
@@ -163,7 +195,7 @@ static uint64_t aligned_part(uint64_t offset, uint64_t physical, uint64_t length
 	return end > at && (physical + (at - offset)) % size == 0 ? end - at : 0;
 }
 
-/* Adds up which parts of the file lie so that they could be mapped by 2M or 1G. File systems map by 2M at most. */
+/* Adds up which parts of what a guest can have of the file lie so that they could be mapped by 2M or 1G. File systems map by 2M at most. */
 static void check_extents(struct memory *memory, int fd, uint64_t start)
 {
 	char buffer[sizeof(struct fiemap) + 128 * sizeof(struct fiemap_extent)] __attribute__((aligned(8)));
@@ -176,7 +208,7 @@ static void check_extents(struct memory *memory, int fd, uint64_t start)
 	while (!last) {
 		memset(map, 0, sizeof(*map));
 		map->fm_start = next;
-		map->fm_length = FIEMAP_MAX_OFFSET - next;
+		map->fm_length = memory->size - next;
 		map->fm_extent_count = 128;
 		if (ioctl(fd, FS_IOC_FIEMAP, map)) {
 			printf("extents: not known, %s\n", strerror(errno));
@@ -187,8 +219,10 @@ static void check_extents(struct memory *memory, int fd, uint64_t start)
 			struct fiemap_extent *extent = &map->fm_extents[i];
 
 			if (i < map->fm_mapped_extents) {
-				last = extent->fe_flags & FIEMAP_EXTENT_LAST;
 				next = extent->fe_logical + extent->fe_length;
+				last = (extent->fe_flags & FIEMAP_EXTENT_LAST) || next >= memory->size;
+				if (next > memory->size)
+					extent->fe_length = memory->size - extent->fe_logical;
 				allocated += extent->fe_length;
 				if (length && extent->fe_logical == offset + length &&
 				    extent->fe_physical == physical + length) {
@@ -217,14 +251,26 @@ static void check_extents(struct memory *memory, int fd, uint64_t start)
 		printf("for more: mkfs.ext4 -O bigalloc -C 2M, or mkfs.xfs -d su=2m,sw=1 with allocation groups larger than the file\n");
 }
 
-/* Linux says it since v5.8. Before that, that the file can be mapped with MAP_SYNC, which not all DAX memory can. */
-static bool is_dax(const char *path, int fd)
+/* What Linux says of it: 1 since v5.8, or 0 since v5.10; -1 if it does not say. */
+static int says_dax(int fd, const char *path, int flags)
 {
 	struct statx stx;
+
+	if (statx(fd, path, flags, 0, &stx))
+		return -1;
+	if (stx.stx_attributes & STATX_ATTR_DAX)
+		return 1;
+	return stx.stx_attributes_mask & STATX_ATTR_DAX ? 0 : -1;
+}
+
+/* Where Linux does not say it: that the file can be mapped with MAP_SYNC, which not all DAX memory can. */
+static bool is_dax(const char *path, int fd)
+{
+	int says = says_dax(fd, "", AT_EMPTY_PATH);
 	void *map;
 
-	if (!statx(fd, "", AT_EMPTY_PATH, 0, &stx) && (stx.stx_attributes & STATX_ATTR_DAX))
-		return true;
+	if (says >= 0)
+		return says;
 	map = mmap(NULL, SZ_4K, PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
 	if (map == MAP_FAILED && errno != EOPNOTSUPP)
 		fail("%s cannot be mapped: %s", path, strerror(errno));
@@ -233,9 +279,120 @@ static bool is_dax(const char *path, int fd)
 	return map != MAP_FAILED;
 }
 
+/* By the mount's number, as the device's is not that of a mount for files of overlayfs and btrfs. */
+static bool find_mount(struct mount *mount, int fd)
+{
+	char path[64], *line = NULL, *rest;
+	int id = -1, other;
+	size_t size = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "r");
+	if (!file)
+		return false;
+	while (getline(&line, &size, file) > 0)
+		sscanf(line, "mnt_id: %d", &id);
+	fclose(file);
+
+	file = fopen("/proc/self/mountinfo", "r");
+	if (!file)
+		return false;
+	while (getline(&line, &size, file) > 0) {
+		if (sscanf(line, "%d %*d %u:%u", &other, &mount->major, &mount->minor) != 3 || other != id)
+			continue;
+		rest = strstr(line, " - ");
+		if (!rest)
+			break;
+		rest += strlen(" - ");
+		mount->type = strsep(&rest, " ");
+		mount->source = strsep(&rest, " ");
+		mount->options = strsep(&rest, "\n");
+		break;
+	}
+	fclose(file);
+	return mount->options;
+}
+
+/* The option dax, with its value if it has one, or NULL. */
+static const char *dax_option(char *options)
+{
+	char *option;
+
+	while ((option = strsep(&options, ","))) {
+		if (!strcmp(option, "dax") || !strncmp(option, "dax=", 4))
+			return option;
+	}
+	return NULL;
+}
+
+/* Says why a file is not DAX: the first reason, as each is enough. */
+static void fail_not_dax(const char *path, int fd) __attribute__((noreturn));
+
+static void fail_not_dax(const char *path, int fd)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	struct fsxattr attributes = { 0 };
+	const char *option, *always;
+	struct mount mount = { 0 };
+	struct statvfs fs = { 0 };
+	char unread[64] = "";
+	struct utsname name;
+	uint64_t able;
+	bool old, xfs;
+
+	/* Until v5.8 there was no dax=, and of ext4 all files were DAX or none. */
+	old = kernel_version(&name) < 508;
+	always = old ? "dax" : "dax=always";
+	if (!find_mount(&mount, fd)) {
+		strcpy(unread, "its mount in /proc/self/mountinfo");
+		goto unknown;
+	}
+	if (!mount.major)
+		fail("%s is not DAX: it is on %s, which has no block device to map; take a file of ext4 or XFS, mounted with -o %s, on what ndctl create-namespace --mode=fsdax makes",
+		     path, mount.type, always);
+	/* a partition has that of the whole device */
+	if (!read_number(&able, "/sys/dev/block/%u:%u/queue/dax", mount.major, mount.minor) &&
+	    !read_number(&able, "/sys/dev/block/%u:%u/../queue/dax", mount.major, mount.minor)) {
+		snprintf(unread, sizeof(unread), "/sys/dev/block/%u:%u/queue/dax", mount.major, mount.minor);
+		goto unknown;
+	}
+	if (!able)
+		fail("%s is not DAX: its block device, %s, cannot do DAX; take one that ndctl create-namespace --mode=fsdax makes",
+		     path, mount.source);
+	xfs = !strcmp(mount.type, "xfs");
+	if (!xfs && strcmp(mount.type, "ext4"))
+		fail("%s is not DAX: its file system is %s; take ext4 or XFS, mounted with -o %s", path, mount.type, always);
+	if (!fstatvfs(fd, &fs) && fs.f_bsize != (unsigned long)page)
+		fail("%s is not DAX: its file system has blocks of %s, and must have ones of a page, %s; mkfs.%s %s%ld makes it so",
+		     path, size_string(fs.f_bsize), size_string(page), mount.type, xfs ? "-b size=" : "-b ", page);
+
+	option = dax_option(mount.options);
+	if (option && !strcmp(option, "dax=never"))
+		fail("%s is not DAX: its file system is mounted with dax=never; unmount it, and mount it with -o dax=always", path);
+	if (option && strcmp(option, "dax=inode"))
+		fail("%s is not DAX, though its file system is mounted with %s: on ext4, lsattr shows what excludes that, E (encrypted), V (fs-verity), j (journaled) or N (in the inode), and a new file without these is DAX; else dmesg may say why",
+		     path, option);
+	if (!option && old && !xfs)
+		fail("%s is not DAX: its file system is mounted without -o dax; unmount it, and mount it with that", path);
+	if (ioctl(fd, FS_IOC_FSGETXATTR, &attributes)) {
+		strcpy(unread, "the file's attributes");
+		goto unknown;
+	}
+	if (attributes.fsx_xflags & FS_XFLAG_DAX)
+		fail("%s is not DAX yet, though it has the attribute: it will be once all who have it open have closed it (fuser '%s' says who), or the file system is mounted anew; else dmesg may say why",
+		     path, path);
+	fail("%s is not DAX: it lacks the attribute, and its file system is mounted %s; xfs_io -c 'chattr +x' '%s' sets it, or unmount the file system, and mount it with -o %s",
+	     path, option ? "with dax=inode" : old ? "without -o dax" : "without dax=, which is as with dax=inode", path, always);
+
+unknown:
+	fail("%s is not DAX: its file system is not on persistent memory, or not mounted with -o %s, or the file lacks the attribute (xfs_io -c 'chattr +x') under dax=inode; which of these it is could not be found, as %s cannot be read",
+	     path, always, unread);
+}
+
 static void check_file(struct memory *memory, const struct stat *st)
 {
-	uint64_t start;
+	uint64_t start, rest;
 	int fd;
 
 	fd = open(memory->path, O_RDWR | O_CLOEXEC);
@@ -245,16 +402,25 @@ static void check_file(struct memory *memory, const struct stat *st)
 		fail("%s is empty; fallocate -l <size> makes it as large as the guest's memory", memory->path);
 
 	if (!is_dax(memory->path, fd))
-		fail("%s is not DAX: its file system is not on persistent memory, or not mounted with -o dax=always, or the file lacks the attribute (xfs_io -c 'chattr +x') under dax=inode",
-		     memory->path);
+		fail_not_dax(memory->path, fd);
 
-	memory->size = st->st_size;
 	memory->align = SZ_2M;
-	printf("%s: file on a DAX file system, %s\n", memory->path, size_string(memory->size));
+	rest = st->st_size % memory->align;
+	memory->size = st->st_size - rest;
+	if (!memory->size)
+		fail("%s has %s, and the guest's memory is a multiple of %s; fallocate -l <size> '%s' makes it as large as the guest's memory",
+		     memory->path, size_string(rest), size_string(memory->align), memory->path);
+	printf("%s: file on a DAX file system, %s\n", memory->path, size_string(st->st_size));
+	if (rest)
+		printf("cut off: the last %s, as the guest's memory is a multiple of %s; fallocate -l %s '%s' makes the file one\n",
+		       size_string(rest), size_string(memory->align), size_string(memory->size + memory->align), memory->path);
 	if (device_start(st->st_dev, &start))
 		check_extents(memory, fd, start);
+	else if (errno == EACCES)
+		printf("extents: whether they are aligned cannot be checked, as only root can read where the device begins\n");
 	else
-		printf("extents: the physical start of the device is not known (root can read it)\n");
+		printf("extents: whether they are aligned cannot be checked, as device %u:%u has no physical address of its own, as is so with device-mapper; filefrag -v shows offsets in that device\n",
+		       major(st->st_dev), minor(st->st_dev));
 	close(fd);
 }
 
@@ -269,11 +435,21 @@ static const char *no_huge_pages(void)
 	return NULL;
 }
 
+/* KVM prints Y, N, or never; and auto as long as it has not seen whether this CPU is one that needs it. */
+static void print_nx_huge_pages(void)
+{
+	char value[16];
+
+	if (!read_line(value, sizeof(value), NX_HUGE_PAGES) || !strcmp(value, "N") || !strcmp(value, "never"))
+		return;
+	printf("but KVM's nx_huge_pages is %s: memory which the guest executes is mapped by 4K%s; echo N >" NX_HUGE_PAGES " ends that, for guests that are trusted not to crash the host\n",
+	       value, strcmp(value, "auto") ? "" : " where the CPU has the bug itlb_multihit");
+}
+
 static void print_level(const struct memory *memory)
 {
 	const char *why = no_huge_pages();
 	struct utsname name;
-	int major = 0, minor = 0;
 
 	if (why && memory->file) {
 		printf("expected: 4K entries, as %s\n", why);
@@ -282,8 +458,6 @@ static void print_level(const struct memory *memory)
 	if (why && memory->align > SZ_4K)
 		fail("%s cannot be accessed, as %s and device-dax maps no less than its alignment, %s; one with --align=4k can be",
 		     memory->path, why, size_string(memory->align));
-	uname(&name);
-	sscanf(name.release, "%d.%d", &major, &minor);
 	if (!memory->known)
 		printf("expected: not known without the extents\n");
 	else if (memory->in_1g)
@@ -294,23 +468,44 @@ static void print_level(const struct memory *memory)
 		printf("expected: 2M entries for %" PRIu64 "M, 4K for the rest\n", memory->in_2m >> 20);
 	else
 		printf("expected: 4K entries\n");
-	if (major * 100 + minor < 506 && memory->file && memory->in_2m)
+	if (memory->in_2m && memory->file && kernel_version(&name) < 506)
 		printf("but this is Linux %s: KVM before v5.6 maps files by 4K without the series for v5.4\n", name.release);
+	if (memory->in_2m || !memory->known)
+		print_nx_huge_pages();
 }
 
-static void print_memlock(uint64_t size)
+/* What a process may lock, this one if @pid is NULL, against the DAX memory of its VM. */
+static void print_memlock(const char *pid, uint64_t size, bool file)
 {
-	struct rlimit limit;
+	char path[64], line[256], value[32] = "";
+	uint64_t limit;
+	FILE *limits;
 
-	if (getrlimit(RLIMIT_MEMLOCK, &limit))
+	snprintf(path, sizeof(path), "/proc/%s/limits", pid ? pid : "self");
+	limits = fopen(path, "r");
+	if (!limits)
 		return;
-	if (limit.rlim_cur == RLIM_INFINITY)
-		printf("RLIMIT_MEMLOCK: unlimited\n");
-	else if (limit.rlim_cur >= size)
-		printf("RLIMIT_MEMLOCK: %" PRIu64 "K, enough\n", (uint64_t)limit.rlim_cur >> 10);
+	while (!value[0] && fgets(line, sizeof(line), limits))
+		sscanf(line, "Max locked memory %31s", value);
+	fclose(limits);
+	if (!value[0])
+		return;
+
+	printf("RLIMIT_MEMLOCK%s%s: ", pid ? " of process " : "", pid ? pid : "");
+	/* "unlimited" is none */
+	limit = isdigit((unsigned char)value[0]) ? strtoull(value, NULL, 10) : UINT64_MAX;
+	if (limit == UINT64_MAX)
+		printf("unlimited");
+	else if (limit >= size)
+		printf("%" PRIu64 "K, enough for %" PRIu64 "K", limit >> 10, size >> 10);
 	else
-		printf("RLIMIT_MEMLOCK: %" PRIu64 "K, less than %" PRIu64 "K: a device cannot be assigned unless it is raised (ulimit -l, LimitMEMLOCK=, <hard_limit>) or the VMM has CAP_IPC_LOCK\n",
-		       (uint64_t)limit.rlim_cur >> 10, size >> 10);
+		printf("%" PRIu64 "K, less than %" PRIu64 "K", limit >> 10, size >> 10);
+	if (file)
+		printf("; it matters only with QEMU's -overcommit mem-lock=on, as a file cannot be mapped for an assigned device");
+	else if (limit < size)
+		printf(": a device cannot be assigned unless it is raised (%s%s) or the VMM has CAP_IPC_LOCK",
+		       pid ? "prlimit --memlock=unlimited --pid " : "ulimit -l, LimitMEMLOCK=, <hard_limit>", pid ? pid : "");
+	putchar('\n');
 }
 
 static int check_path(const char *path)
@@ -331,19 +526,20 @@ static int check_path(const char *path)
 	print_level(&memory);
 	if (memory.file)
 		printf("assigned devices: not with a file on a DAX file system; VFIO refuses it with EOPNOTSUPP\n");
-	else
-		print_memlock(memory.size);
+	print_memlock(NULL, memory.size, memory.file);
 	printf("QEMU: -object memory-backend-file,id=mem,mem-path=%s,share=on,align=%s,size=%s -machine q35,memory-backend=mem -m %s\n",
 	       path, size_string(memory.align), size_string(memory.size), size_string(memory.size));
 	return 0;
 }
 
-/* Prints what of the VMM's memory can be DAX: shared mappings of device-dax nodes and files. */
+/* Prints what of the VMM's memory can be DAX: shared mappings of device-dax nodes and files; and whether it may lock as much. */
 static void print_mappings(const char *pid)
 {
 	char path[PATH_MAX], line[PATH_MAX + 128], *file;
 	unsigned long from, to;
-	uint64_t align;
+	uint64_t align, size = 0;
+	bool file_mapped = false;
+	const char *remark;
 	char flags[8];
 	struct stat st;
 	FILE *maps;
@@ -361,12 +557,23 @@ static void print_mappings(const char *pid)
 		if (file[0] != '/' || flags[3] != 's' || to - from < SZ_2M || stat(file, &st))
 			continue;
 		align = SZ_2M;
-		if (S_ISREG(st.st_mode) ||
-		    (S_ISCHR(st.st_mode) && device_alignment(&align, major(st.st_rdev), minor(st.st_rdev))))
-			printf("mapping: 0x%lx, %s, %s%s\n", from, size_string(to - from), file,
-			       align >= SZ_2M && from % SZ_2M ? ": not aligned to 2M, so never larger than 4K; pass align=2M" : "");
+		if (!S_ISREG(st.st_mode) &&
+		    !(S_ISCHR(st.st_mode) && device_alignment(&align, major(st.st_rdev), minor(st.st_rdev))))
+			continue;
+		remark = "";
+		if (S_ISREG(st.st_mode) && says_dax(AT_FDCWD, file, 0) == 0) {
+			remark = ": not DAX; kvm-dax-check with its path says why";
+		} else {
+			size += to - from;
+			file_mapped |= S_ISREG(st.st_mode);
+			if (align >= SZ_2M && from % SZ_2M)
+				remark = ": not aligned to 2M, so never larger than 4K; pass align=2M";
+		}
+		printf("mapping: 0x%lx, %s, %s%s\n", from, size_string(to - from), file, remark);
 	}
 	fclose(maps);
+	if (size)
+		print_memlock(pid, size, file_mapped);
 }
 
 static int check_process(const char *pid)
