@@ -20,7 +20,7 @@
 #define MEMORY GIB
 
 static const char *path;	/* of the memory */
-static int vm, vcpu;
+static int kvm, vm, vcpu;
 static struct kvm_run *run;
 
 static void fail(const char *what)
@@ -54,6 +54,27 @@ static int set_slot(void *memory, uint64_t size, uint32_t flags)
 	return ioctl(vm, KVM_SET_USER_MEMORY_REGION, &arg);
 }
 
+/* Makes the vCPU @id; returns its file, and in @shared what KVM and its user share of it. */
+static int open_vcpu(int id, struct kvm_run **shared)
+{
+	const struct kvm_segment flat = {
+		.limit = 0xffffffff, .present = 1, .s = 1, .db = 1, .g = 1, .type = 3,
+	};
+	int fd = DO_IOCTL(vm, KVM_CREATE_VCPU, (long)id);
+	struct kvm_sregs sregs;
+
+	*shared = mmap(NULL, DO_IOCTL(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (*shared == MAP_FAILED)
+		fail("mmap of the vCPU");
+	DO_IOCTL(fd, KVM_GET_SREGS, &sregs);
+	sregs.cr0 |= 1;
+	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = sregs.cs = flat;
+	sregs.cs.type = 11;
+	sregs.cs.selector = 8;
+	DO_IOCTL(fd, KVM_SET_SREGS, &sregs);
+	return fd;
+}
+
 /* Returns the page that the guest's code is in, as the host has it. */
 static void *open_guest(void)
 {
@@ -65,13 +86,8 @@ static void *open_guest(void)
 		0x72, 0xf8,	/* jb 1b */
 		0xf4,		/* hlt */
 	};
-	const struct kvm_segment flat = {
-		.limit = 0xffffffff, .present = 1, .s = 1, .db = 1, .g = 1, .type = 3,
-	};
 	struct kvm_userspace_memory_region slot = { .guest_phys_addr = CODE, .memory_size = PAGE };
-	struct kvm_sregs sregs;
 	void *page;
-	int kvm;
 
 	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (kvm < 0)
@@ -84,37 +100,33 @@ static void *open_guest(void)
 	memcpy(page, code, sizeof(code));
 	slot.userspace_addr = (uintptr_t)page;
 	DO_IOCTL(vm, KVM_SET_USER_MEMORY_REGION, &slot);
-	vcpu = DO_IOCTL(vm, KVM_CREATE_VCPU, 0);
-	run = mmap(NULL, DO_IOCTL(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
-	if (run == MAP_FAILED)
-		fail("mmap of the vCPU");
-	DO_IOCTL(vcpu, KVM_GET_SREGS, &sregs);
-	sregs.cr0 |= 1;
-	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = sregs.cs = flat;
-	sregs.cs.type = 11;
-	sregs.cs.selector = 8;
-	DO_IOCTL(vcpu, KVM_SET_SREGS, &sregs);
+	vcpu = open_vcpu(0, &run);
 	return page;
 }
 
 /*
- * Has the guest run from where @regs says to its hlt; returns -1 if it does not
+ * Has the vCPU of @fd run from where @regs says to its hlt; returns -1 if it does not
  * come there, with errno, which is EIO where the guest has done something else.
  */
-static inline int run_from(struct kvm_regs regs)
+static inline int run_vcpu_from(int fd, const struct kvm_run *shared, struct kvm_regs regs)
 {
 	regs.rflags = 2;
-	if (ioctl(vcpu, KVM_SET_REGS, &regs))
+	if (ioctl(fd, KVM_SET_REGS, &regs))
 		return -1;
 	do {
-		if (ioctl(vcpu, KVM_RUN, 0) && errno != EINTR)
+		if (ioctl(fd, KVM_RUN, 0) && errno != EINTR)
 			return -1;
-	} while (run->exit_reason == KVM_EXIT_INTR);
-	if (run->exit_reason == KVM_EXIT_HLT)
+	} while (shared->exit_reason == KVM_EXIT_INTR);
+	if (shared->exit_reason == KVM_EXIT_HLT)
 		return 0;
 	/* Perhaps what it needed could not be had, and KVM took it for something else. */
 	errno = EIO;
 	return -1;
+}
+
+static inline int run_from(struct kvm_regs regs)
+{
+	return run_vcpu_from(vcpu, run, regs);
 }
 
 /* Has the guest write to all of its memory, a word in each @step bytes; returns as run_from() does. */

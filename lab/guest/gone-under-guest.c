@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Device-dax memory is taken away while a guest with two vCPUs writes to all of
+ * it again and again, in three ways:
+ *
+ *   unbound   the driver is unbound from the device
+ *   disabled  ndctl disables the namespace, so that the device goes, too
+ *   unmapped  the memory is unmapped
+ *
+ * Each vCPU must have gone through all of the memory before.  When it is taken
+ * away KVM_RUN must fail with EFAULT, on both vCPUs; a vCPU that begins anew after
+ * that must not come to the end.  Then nothing may be left that the guest could
+ * write to, which each of its pages is tried for, and an access of the host must
+ * get SIGBUS with BUS_ADRERR, if it still maps the memory.
+ *
+ * When the memory is back it must have what the guest wrote before, and the guest
+ * must be able to write to it, at once.  In turn that is the same guest, which
+ * finds it in the same memslot, and a new one.  Every other two times all is
+ * unmapped from the page tables just before it is taken away, so that this meets
+ * page faults.
+ *
+ * Takes the path of the device, how many MiB to use, the size of its pages in KiB,
+ * how often to take the memory away in each way, and the driver's folder in sysfs
+ * and the namespace.  Prints how often it was taken away, and how often a vCPU has
+ * gone through all of it; ends with 1 at the first thing that is wrong.
+ */
+#define _GNU_SOURCE
+#include <limits.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+#include "small-guest.h"
+
+#define MIB (1UL << 20)
+#define VCPUS 2
+
+/* edi: the first word, esi: the end, edx: the step, eax: what a word has besides its address */
+static const uint8_t program[] = {
+	0x8d, 0x1c, 0x07,	/* 1: lea (%edi, %eax), %ebx */
+	0x89, 0x1f,		/* mov %ebx, (%edi) */
+	0x01, 0xd7,		/* add %edx, %edi */
+	0x39, 0xf7,		/* cmp %esi, %edi */
+	0x72, 0xf5,		/* jb 1b */
+	0xf4,			/* hlt */
+};
+
+static struct vcpu {
+	int fd;
+	struct kvm_run *run;
+	pthread_t thread;
+	unsigned long rounds;	/* since the memory has been back */
+	int err;		/* what has ended it, 0 if that was none */
+	bool ended;
+} vcpus[VCPUS];
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static atomic_bool gone;
+
+static const char *driver, *namespace;
+static char device[NAME_MAX + 1];
+static uint64_t size, page_size;
+static uint32_t generation;	/* of what the guest writes: since when the memory has been there */
+static unsigned long rounds;
+static int dax = -1;
+static uint8_t *memory;
+static void *code;
+
+static enum way { UNBOUND, DISABLED, UNMAPPED, WAYS } way;
+static const char *const names[WAYS] = { "unbound", "disabled", "unmapped" };
+static unsigned long done[WAYS];
+
+static void summarize(void)
+{
+	printf("%s unbound=%lu disabled=%lu unmapped=%lu rounds=%lu\n", path, done[UNBOUND], done[DISABLED],
+	       done[UNMAPPED], rounds);
+}
+
+static void __attribute__((noreturn, format(printf, 1, 2))) wrong(const char *format, ...)
+{
+	va_list args;
+
+	printf("%s, %s, time %lu: ", path, names[way], done[way] + 1);
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	printf("\n");
+	summarize();
+	exit(1);
+}
+
+/* Where a vCPU writes in a page: not where another one does, nor where it did before the memory was taken away. */
+static uint64_t word_of(const struct vcpu *v, uint32_t of_generation)
+{
+	return (v - vcpus) * 8 + of_generation % 2 * 4;
+}
+
+/* Has the guest write to a word in each 4K from @begin to @end, with the vCPU. */
+static int write_from(struct vcpu *v, uint64_t begin, uint64_t end)
+{
+	struct kvm_regs regs = {
+		.rip = CODE, .rdi = MEMORY + begin + word_of(v, generation), .rsi = MEMORY + end, .rdx = PAGE,
+		.rax = generation,
+	};
+
+	return run_vcpu_from(v->fd, v->run, regs);
+}
+
+/* Begins until it fails; when the memory is gone it must. */
+static void *run_vcpu(void *arg)
+{
+	struct vcpu *v = arg;
+	bool was_gone;
+
+	do {
+		was_gone = gone;
+		v->err = write_from(v, 0, size) ? errno : 0;
+		pthread_mutex_lock(&mutex);
+		v->rounds += !v->err;
+		v->ended = v->err;
+		pthread_cond_signal(&changed);
+		pthread_mutex_unlock(&mutex);
+	} while (!v->err && !was_gone);
+	return NULL;
+}
+
+static void open_vcpus(void)
+{
+	code = open_guest();
+	memcpy(code, program, sizeof(program));
+	vcpus[0].fd = vcpu;
+	vcpus[0].run = run;
+	for (int i = 1; i < VCPUS; i++)
+		vcpus[i].fd = open_vcpu(i, &vcpus[i].run);
+}
+
+static void close_vcpus(void)
+{
+	int shared = DO_IOCTL(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+
+	for (int i = 0; i < VCPUS; i++) {
+		munmap(vcpus[i].run, shared);
+		close(vcpus[i].fd);
+	}
+	close(vm);
+	close(kvm);
+	munmap(code, PAGE);
+}
+
+static void start(void)
+{
+	gone = false;
+	generation++;
+	for (struct vcpu *v = vcpus; v < vcpus + VCPUS; v++) {
+		v->rounds = 0;
+		v->ended = false;
+		errno = pthread_create(&v->thread, NULL, run_vcpu, v);
+		if (errno)
+			fail("pthread_create");
+	}
+}
+
+/* Waits until each vCPU has gone through all of the memory. */
+static void wait_for_rounds(void)
+{
+	pthread_mutex_lock(&mutex);
+	for (struct vcpu *v = vcpus; v < vcpus + VCPUS; v++) {
+		while (!v->rounds && !v->ended)
+			pthread_cond_wait(&changed, &mutex);
+		if (v->ended)
+			wrong("KVM_RUN of vCPU %td fails while the memory is there: %s", v - vcpus, strerror(v->err));
+	}
+	pthread_mutex_unlock(&mutex);
+}
+
+/* What the guest has written now, and before the memory was taken away. */
+static void check_words(void)
+{
+	for (struct vcpu *v = vcpus; v < vcpus + VCPUS; v++) {
+		for (uint32_t g = generation > 1 ? generation - 1 : 1; g <= generation; g++) {
+			for (uint64_t at = word_of(v, g); at < size; at += PAGE) {
+				uint32_t word = *(volatile uint32_t *)(memory + at);
+
+				if (word != MEMORY + at + g)
+					wrong("at %#lx the host reads %#x, vCPU %td has written %#lx%s", at, word,
+					      v - vcpus, MEMORY + at + g, g == generation ? "" : " before");
+			}
+		}
+	}
+}
+
+static void put(const char *file, const char *word)
+{
+	char name[PATH_MAX];
+	int fd;
+
+	snprintf(name, sizeof(name), "%s/%s", driver, file);
+	fd = open(name, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, word, strlen(word)) != (ssize_t)strlen(word))
+		wrong("%s of the driver does not take %s: %s", file, word, strerror(errno));
+	close(fd);
+}
+
+static void ndctl(const char *verb)
+{
+	char command[256];
+	int status;
+
+	snprintf(command, sizeof(command), "said=$(ndctl %s-namespace %s 2>&1) || { echo \"$said\"; false; }", verb, namespace);
+	fflush(stdout);
+	status = system(command);
+	if (status)
+		wrong("ndctl %s-namespace %s ends with status %#x", verb, namespace, status);
+}
+
+static void take_away(void)
+{
+	switch (way) {
+	case UNBOUND:
+		put("unbind", device);
+		break;
+	case DISABLED:
+		ndctl("disable");
+		break;
+	default:
+		if (munmap(memory, size))
+			fail("munmap");
+	}
+}
+
+static void expect_gone(void)
+{
+	unsigned long nr = 0;
+
+	for (struct vcpu *v = vcpus; v < vcpus + VCPUS; v++) {
+		errno = pthread_join(v->thread, NULL);
+		if (errno)
+			fail("pthread_join");
+		rounds += v->rounds;
+		if (!v->err)
+			wrong("vCPU %td has begun anew, and has written to all of it", v - vcpus);
+		if (v->err != EFAULT)
+			wrong("KVM_RUN of vCPU %td fails with %s, exit reason %u", v - vcpus, strerror(v->err),
+			      v->run->exit_reason);
+	}
+	for (uint64_t at = 0; at < size; at += page_size) {
+		struct vcpu *v = &vcpus[nr++ % VCPUS];
+
+		if (!write_from(v, at, at + PAGE))
+			wrong("vCPU %td can still write at %#lx", v - vcpus, at);
+		if (errno != EFAULT)
+			wrong("at %#lx KVM_RUN of vCPU %td fails with %s, exit reason %u", at, v - vcpus,
+			      strerror(errno), v->run->exit_reason);
+	}
+}
+
+static sigjmp_buf access_failed;
+static volatile sig_atomic_t is_access, code_of_signal;
+
+static void on_sigbus(int sig, siginfo_t *info, void *context)
+{
+	(void)context;
+	if (!is_access) {
+		signal(sig, SIG_DFL);
+		return;
+	}
+	is_access = false;
+	code_of_signal = info->si_code;
+	siglongjmp(access_failed, 1);
+}
+
+static void expect_sigbus(uint64_t at)
+{
+	if (!sigsetjmp(access_failed, 1)) {
+		is_access = true;
+		*(volatile uint32_t *)(memory + at);
+		is_access = false;
+		wrong("the host can still read at %#lx", at);
+	}
+	if (code_of_signal != BUS_ADRERR)
+		wrong("at %#lx the host gets SIGBUS with code %d", at, (int)code_of_signal);
+}
+
+/* At @place, or where the kernel chooses to. */
+static void map(void *place)
+{
+	if (dax < 0)
+		dax = open(path, O_RDWR | O_CLOEXEC);
+	if (dax < 0)
+		wrong("open: %s", strerror(errno));
+	memory = mmap(place, size, PROT_READ | PROT_WRITE, MAP_SHARED | (place ? MAP_FIXED_NOREPLACE : 0), dax, 0);
+	if (memory == MAP_FAILED)
+		wrong("mmap: %s", strerror(errno));
+}
+
+/* Nobody has the device open when its driver is bound again: device-dax counts who has by what probing initializes. */
+static void bring_back(bool to_new_guest)
+{
+	void *place = memory;
+
+	if (way != UNMAPPED) {
+		if (munmap(memory, size))
+			fail("munmap");
+		close(dax);
+		dax = -1;
+	}
+	if (to_new_guest)
+		close_vcpus();
+	if (way == UNBOUND)
+		put("bind", device);
+	if (way == DISABLED)
+		ndctl("enable");
+	map(to_new_guest ? NULL : place);
+	if (!to_new_guest)
+		return;
+	open_vcpus();
+	if (set_slot(memory, size, 0))
+		wrong("KVM_SET_USER_MEMORY_REGION: %s", strerror(errno));
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction action = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO };
+	char node[PATH_MAX];
+	unsigned long times;
+
+	if (argc != 7) {
+		fprintf(stderr, "usage: gone-under-guest DEVICE MIB KIB TIMES DRIVER NAMESPACE\n");
+		return 2;
+	}
+	path = argv[1];
+	size = strtoul(argv[2], NULL, 0) * MIB;
+	page_size = strtoul(argv[3], NULL, 0) * 1024;
+	times = strtoul(argv[4], NULL, 0);
+	driver = argv[5];
+	namespace = argv[6];
+	if (!realpath(path, node))
+		fail("realpath");
+	snprintf(device, sizeof(device), "%s", strrchr(node, '/') + 1);
+	sigaction(SIGBUS, &action, NULL);
+
+	map(NULL);
+	open_vcpus();
+	if (set_slot(memory, size, 0))
+		fail("KVM_SET_USER_MEMORY_REGION");
+	for (way = 0; way < WAYS; way++) {
+		while (done[way] < times) {
+			start();
+			wait_for_rounds();
+			check_words();
+			if (done[way] & 2 && madvise(memory, size, MADV_DONTNEED))
+				fail("MADV_DONTNEED");
+			take_away();
+			gone = true;
+			expect_gone();
+			if (way != UNMAPPED) {
+				expect_sigbus(0);
+				expect_sigbus(size - PAGE);
+			}
+			bring_back(done[way] & 1);
+			done[way]++;
+		}
+	}
+
+	/* The last time that it has come back, too. */
+	way = UNMAPPED;
+	generation++;
+	for (struct vcpu *v = vcpus; v < vcpus + VCPUS; v++) {
+		if (write_from(v, 0, size))
+			wrong("KVM_RUN of vCPU %td fails at the end: %s", v - vcpus, strerror(errno));
+		rounds++;
+	}
+	check_words();
+	summarize();
+	return 0;
+}

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Takes device-dax memory away while the two vCPUs of a guest write to it: unbinds its driver, disables its namespace, unmaps it.
+# Takes how often to do each of these, 20 times if not given: make run JOB=lab/guest/gone-under-guest.sh
+set -euo pipefail
+# shellcheck source=lab/help.sh
+. "$(dirname "$0")/../help.sh"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+gcc -O2 -Wall -Wextra -Werror -pthread -o "$work/gone-under-guest" "$(dirname "$0")/gone-under-guest.c"
+status=0
+IFS=, read -ra backings <<<"$LAB_BACKINGS"
+for backing in "${backings[@]}"; do
+	# Each of the guest's pages is tried, and those of 4K are many.
+	case $backing in
+	devdax-4k) mib=16 page_kib=4 ;;
+	devdax-2m) mib=1024 page_kib=2048 ;;
+	devdax-1g) mib=1024 page_kib=1048576 ;;
+	*) continue ;;
+	esac
+	node=$(realpath "/dax/$backing")
+	device=$(realpath "/sys/bus/dax/devices/${node##*/}")
+	driver=$(realpath "$device/driver")
+	namespace=$(<"$device/../namespace")
+	timeout -v 300 "$work/gone-under-guest" "/dax/$backing" "$mib" "$page_kib" "${1:-20}" "$driver" "$namespace" || status=1
+done
+exit $status
