@@ -16,6 +16,7 @@
  */
 #define _GNU_SOURCE
 #include <libgen.h>
+#include <linux/fs.h>
 #include <linux/vfio.h>
 #include <stdbool.h>
 #include <sys/stat.h>
@@ -204,6 +205,13 @@ static void map_for_running(void)
 		fail("KVM_RUN");
 }
 
+static void map_for_logged(void)
+{
+	map_for_running();
+	if (log_slot())
+		fail("KVM_MEM_LOG_DIRTY_PAGES");
+}
+
 /* Two VMAs from one, and one again; where a page of 1G is all there is, they cannot be had. */
 static int split(void)
 {
@@ -220,6 +228,59 @@ static void map_split(void)
 	map_touched();
 	if (split())
 		fail("MADV_DONTFORK");
+}
+
+/* Returns a file that shares all blocks with the memory's, each page of which has its number; -1 where files can't share blocks. */
+static int clone_file(void)
+{
+	static int fd = -1;
+	char folder[128];
+
+	if (fd >= 0) {
+		close(fd);
+	} else {
+		map_touched();
+		for (size_t page = 0; page < size / PAGE; page++)
+			((uint32_t *)(memory + page * PAGE))[1] = page;
+		if (fsync(dax))
+			fail("fsync");
+	}
+	snprintf(folder, sizeof(folder), "%s", path);
+	fd = open(dirname(folder), O_TMPFILE | O_RDWR, 0600);
+	if (fd < 0)
+		fail("O_TMPFILE");
+	return ioctl(fd, FICLONE, dax) ? -1 : fd;
+}
+
+/* Its pages are found by 2M in the page cache, but are to be mapped alone. */
+static void map_clone(void)
+{
+	int fd = clone_file();
+
+	if (fd < 0)
+		fail("FICLONE");
+	if (mmap(memory, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) != memory)
+		fail("mmap");
+	(void)*(volatile char *)memory;
+	if (madvise(memory, size, MADV_DONTNEED) || madvise(memory, size, MADV_NOHUGEPAGE))
+		fail("madvise");
+}
+
+/* One page gets a block of its own. */
+static int copy_block(void)
+{
+	return madvise(memory + PAGE, PAGE, MADV_POPULATE_WRITE_);
+}
+
+static int check_clone(void)
+{
+	for (size_t page = 0; page < size / PAGE; page++) {
+		if (((uint32_t *)(memory + page * PAGE))[1] != page) {
+			errno = EIO;
+			return -1;
+		}
+	}
+	return 0;
 }
 
 static const struct call {
@@ -240,6 +301,8 @@ static const struct call {
 	{ "slot", map_touched, make_slot, delete_slot, false },
 	{ "run", map_for_guest, run_guest_pages, check_guest, false },
 	{ "log", map_for_running, log_slot, delete_slot, false },
+	{ "log_off", map_for_logged, make_slot, delete_slot, false },
+	{ "copy_block", map_clone, copy_block, check_clone, false },
 };
 
 static void expect(const struct call *call, long nth, bool ok, const char *what)
@@ -253,7 +316,8 @@ static void expect(const struct call *call, long nth, bool ok, const char *what)
 /* What map_touched() wrote, but for what the guest writes over. */
 static bool keeps_content(const struct call *call)
 {
-	return memory[size - 1] == 'x' && (memory[0] == 'x' || call->before == map_for_guest || call->before == map_for_running);
+	return memory[size - 1] == 'x' && (memory[0] == 'x' || call->before == map_for_guest || call->before == map_for_running ||
+					   call->before == map_for_logged);
 }
 
 /* Makes the call with its nth allocation or copy failing; returns whether there was one. */
@@ -372,8 +436,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
 		if (calls[i].vfio && container < 0)
 			continue;
-		/* A file system may answer any failure by SIGBUS. */
-		if (calls[i].call == touch && !S_ISCHR(st.st_mode))
+		/* A file system may answer any failure by SIGBUS; a device has no clones. */
+		if (calls[i].call == (S_ISCHR(st.st_mode) ? copy_block : touch))
 			continue;
 		/* An allocation for each 2M of 1G, and seconds for each of them. */
 		if (calls[i].call == log_slot && size == GIB)
@@ -381,9 +445,10 @@ int main(int argc, char **argv)
 		if ((calls[i].call == split || calls[i].call == merge) && size == GIB)
 			continue;
 		map();
-		/* Not before v5.14. */
-		if (calls[i].call == populate && populate() && errno == EINVAL) {
-			printf(" populate=none");
+		/* Not before v5.14; nor have all file systems clones. */
+		if ((calls[i].call == populate && populate() && errno == EINVAL) ||
+		    (calls[i].call == copy_block && clone_file() < 0)) {
+			printf(" %s=none", calls[i].name);
 			continue;
 		}
 		try(&calls[i]);
