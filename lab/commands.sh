@@ -9,7 +9,7 @@ BASE=v6.12	# that of the documents' commands
 . "$(dirname "$0")/env.sh"
 
 # The words that a command begins with, after variables for it.
-programs='make|git|quilt|cc|cd|cp|sed|echo|modprobe|mount|fallocate|ulimit|ndctl|daxctl|mkfs[.][a-z0-9]+|dpkg-source|qemu-[a-z0-9_-]+'
+programs='make|git|quilt|cc|cd|cp|sed|echo|modprobe|mount|fallocate|ulimit|ndctl|daxctl|mkfs[.][a-z0-9]+|dch|dpkg-[a-z]+|qemu-[a-z0-9_-]+'
 programs+='|(build|lab|kvm|vfio|dax|[.]ci)/[a-z0-9_/.-]+'
 command="([A-Z_]+=[^ ]* )*($programs) .*|(lab|kvm|vfio|dax|[.]ci)/[a-z0-9_/.-]+"
 
