@@ -56,6 +56,19 @@ says_what_it_does() {
 	said=$("$1" -h) && [ "$(wc -l <<<"$said")" -ge 2 ]
 }
 
+# A script of the lab that is told to end in a long command: what that has started holds the writing end of a pipe.
+what_is_ended_leaves_nothing() {
+	local script
+	mkfifo "$work/held"
+	bash -c '. "$1/env.sh"; quietly "$2/ended.log" test bash -c "sleep 600 & echo begun >&8; wait"' - "$LAB" "$work" 8>"$work/held" &
+	script=$!
+	exec 7<"$work/held"
+	read -r <&7
+	kill "$script"
+	! wait "$script" || return 1
+	timeout 30 cat <&7 || { echo "something that it has started goes on"; return 1; }
+}
+
 help_lists_every_target_and_variable() {
 	diff <(sed -nE 's/^([a-z-]+):.*/\1/p' "$TOP/Makefile" | sort) <(make -s -C "$TOP" help | sed -nE 's/^  make ([a-z-]+) +[^ ].*/\1/p' | sort) || return 1
 	diff <(sed -n 's/^export //p' "$TOP/Makefile" | tr ' ' '\n' | sort) \
@@ -291,6 +304,7 @@ for script in "${scripts[@]}"; do
 	check "shellcheck $script" shellcheck -x -P "$TOP" "$TOP/$script"
 	[ ! -x "$TOP/$script" ] || check "-h of $script" says_what_it_does "$TOP/$script"
 done
+check "a script that is told to end leaves nothing behind" what_is_ended_leaves_nothing
 check "make help lists every target and variable" help_lists_every_target_and_variable
 check "documents: each command is run by somebody, or marked" "$LAB/commands.sh" unlisted
 check "documents: make's targets and variables" commands_of_make_are_right

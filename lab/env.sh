@@ -139,26 +139,37 @@ lock() {
 	echo $$ >"$file"
 }
 
+# end_groups PID...: ends the process groups of these children, and returns when nothing of them is left.
+end_groups() {
+	local pid
+	for pid; do
+		kill -- "-$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+		while kill -0 -- "-$pid" 2>/dev/null; do sleep 0.1; done
+	done
+}
+
 # quietly LOG WHAT COMMAND...: runs a long command with its output in LOG, tells every 15 s that it goes on,
-# and shows the errors when it fails.
+# and shows the errors when it fails. All that the command has started ends with the script.
 quietly() {
-	local log=$1 what=$2 start=$SECONDS status=0 traps
+	local log=$1 what=$2 start=$SECONDS status=0 traps pid ticker
 	shift 2
 	mkdir -p "${log%/*}"
 	traps=$(trap -p INT TERM HUP)
-	"$@" >"$log" 2>&1 9>&- &
-	local pid=$!
-	# shellcheck disable=SC2064
-	trap "kill $pid 2>/dev/null; exit 130" INT TERM HUP
+	set -m	# gives each of the two a process group
+	"$@" >"$log" 2>&1 </dev/null 9>&- &
+	pid=$!
 	(
 		while sleep 1; do
 			[ $(((SECONDS - start) % 15)) -ne 14 ] || say "$what: $((SECONDS - start + 1)) s, $(wc -l <"$log") lines in ${log#"$TOP"/}"
 		done
 	) 9>&- &
-	local ticker=$!
+	ticker=$!
+	set +m
+	# shellcheck disable=SC2064
+	trap "trap '' INT TERM HUP; end_groups $pid $ticker; exit 130" INT TERM HUP
 	wait "$pid" || status=$?
-	kill "$ticker" 2>/dev/null || true
-	wait "$ticker" 2>/dev/null || true
+	end_groups "$ticker"
 	trap - INT TERM HUP
 	eval "$traps"
 	[ "$status" -eq 0 ] && return
