@@ -61,6 +61,8 @@ static const char *const trouble[] = {
 	": bad pmd", ": bad pud",
 	"kmemleak:", "list_add corruption", "list_del corruption",
 	"scheduling while atomic", "sleeping function called",
+	"EXT4-fs error", "orruption detected", "CRC error detected",	/* XFS: "Corruption", "Metadata corruption" */
+	"XFS: Assertion failed", ": Internal error ",
 };
 
 /* What looks like it, but was asked for by a test. */
