@@ -63,7 +63,7 @@ what_is_ended_leaves_nothing() {
 	bash -c '. "$1/env.sh"; quietly "$2/ended.log" test bash -c "sleep 600 & echo begun >&8; wait"' - "$LAB" "$work" 8>"$work/held" &
 	script=$!
 	exec 7<"$work/held"
-	read -r <&7
+	read -r <&7 || return 1
 	kill "$script"
 	! wait "$script" || return 1
 	timeout 30 cat <&7 || { echo "something that it has started goes on"; return 1; }

@@ -139,40 +139,47 @@ lock() {
 	echo $$ >"$file"
 }
 
-# end_groups PID...: ends the process groups of these children, and returns when nothing of them is left.
-end_groups() {
-	local pid
-	for pid; do
-		kill -- "-$pid" 2>/dev/null || true
-		wait "$pid" 2>/dev/null || true
-		while kill -0 -- "-$pid" 2>/dev/null; do sleep 0.1; done
+# end_group PID: ends the process group of this child, and returns when nothing of it runs any more; a zombie does not.
+end_group() {
+	local signal
+	for signal in TERM KILL; do
+		kill "-$signal" -- "-$1" 2>/dev/null || true
+		kill -CONT -- "-$1" 2>/dev/null || true
+		for _ in {1..50}; do
+			grep -qsE "\) [^ZX] [0-9]+ $1 " /proc/[0-9]*/stat || return 0
+			sleep 0.1
+		done
 	done
 }
 
 # quietly LOG WHAT COMMAND...: runs a long command with its output in LOG, tells every 15 s that it goes on,
-# and shows the errors when it fails. All that the command has started ends with the script.
+# and shows the errors when it fails. What the command has started ends with it if it fails, and with the script.
 quietly() {
-	local log=$1 what=$2 start=$SECONDS status=0 traps pid ticker
+	local log=$1 what=$2 start=$SECONDS status=0 traps pid ticker ended=
 	shift 2
 	mkdir -p "${log%/*}"
 	traps=$(trap -p INT TERM HUP)
-	set -m	# gives each of the two a process group
+	trap 'ended=1' INT TERM HUP
+	set -m	# a process group of its own
 	"$@" >"$log" 2>&1 </dev/null 9>&- &
 	pid=$!
+	set +m
 	(
 		while sleep 1; do
 			[ $(((SECONDS - start) % 15)) -ne 14 ] || say "$what: $((SECONDS - start + 1)) s, $(wc -l <"$log") lines in ${log#"$TOP"/}"
 		done
 	) 9>&- &
 	ticker=$!
-	set +m
 	# shellcheck disable=SC2064
-	trap "trap '' INT TERM HUP; end_groups $pid $ticker; exit 130" INT TERM HUP
+	trap "trap '' INT TERM HUP; kill $ticker 2>/dev/null || true; end_group $pid; exit 130" INT TERM HUP
+	[ -z "$ended" ] || kill "$BASHPID"
 	wait "$pid" || status=$?
-	end_groups "$ticker"
+	kill "$ticker" 2>/dev/null || true
+	wait "$ticker" 2>/dev/null || true
 	trap - INT TERM HUP
 	eval "$traps"
 	[ "$status" -eq 0 ] && return
+	end_group "$pid"
 	grep -nE 'error:|Error |\*\*\*|No space left|undefined reference|fatal' "$log" | head -n 15 >&2 || tail -n 15 "$log" >&2
 	die_if_full "$(grep -m 1 'No space left' "$log")"
 	die 1 "$what failed (status $status); the whole log is ${log#"$TOP"/}"

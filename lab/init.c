@@ -61,7 +61,7 @@ static const char *const trouble[] = {
 	": bad pmd", ": bad pud",
 	"kmemleak:", "list_add corruption", "list_del corruption",
 	"scheduling while atomic", "sleeping function called",
-	"EXT4-fs error", "orruption detected", "CRC error detected",	/* XFS: "Corruption", "Metadata corruption" */
+	"EXT4-fs error", "orruption detected", "Corruption of ", "CRC error detected",
 	"XFS: Assertion failed", ": Internal error ",
 };
 
