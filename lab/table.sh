@@ -137,7 +137,7 @@ bases() {
 	done <"$LAB/topics"
 	row
 	recorded "All recorded tests, on AMD's nested paging" amd.tap
-	recorded "The same on the stock kernel" amd-stock.tap
+	recorded "The same on the stock kernel, as far as it gets" amd-stock.tap
 	recorded "All recorded tests, on the emulated Intel machine" intel.tap
 	recorded "The same there on the stock kernel" intel-stock.tap
 	recorded "Races on a kernel that checks itself, by \`make soak CONFIG=debug\`" soak-debug.tap soaked
