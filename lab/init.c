@@ -17,6 +17,9 @@
  *   LAB_CPUS=<list>      for the job: the CPUs that it runs on, if not all
  *   LAB_RANGES=<list>    for the job: where they are, if they are no NVDIMMs
  *
+ * The job also finds in LAB_TROUBLE, one per line, the strings that the kernel
+ * log is searched for, and in LAB_ASKED_FOR the one that is no trouble.
+ *
  * The verdict is written last, after the job has ended and the kernel log was
  * searched: a machine that dies on the way has none, and that is a failure.
  */
@@ -255,6 +258,23 @@ static int open_port(const char *name)
 	return open_serial(strcmp(name, "verdict") ? "/dev/ttyS1" : "/dev/ttyS2");
 }
 
+/* Lets the job ask the log of a part of it. */
+static void hand_over_trouble(void)
+{
+	size_t i, length;
+	char *patterns;
+	FILE *lines;
+
+	lines = open_memstream(&patterns, &length);
+	if (!lines)
+		die("open_memstream");
+	for (i = 0; i < sizeof(trouble) / sizeof(*trouble); i++)
+		fprintf(lines, "%s%s", i ? "\n" : "", trouble[i]);
+	if (fclose(lines) || setenv("LAB_TROUBLE", patterns, 1) || setenv("LAB_ASKED_FOR", asked_for, 1))
+		die("LAB_TROUBLE");
+	free(patterns);
+}
+
 /* Starts the job with its output on the host's standard output. */
 static pid_t start_job(const char *job)
 {
@@ -281,6 +301,7 @@ static pid_t start_job(const char *job)
 	dup2(input, STDIN_FILENO);
 	dup2(output, STDOUT_FILENO);
 	dup2(output, STDERR_FILENO);
+	hand_over_trouble();
 	setenv("HOME", "/root", 1);
 	setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 1);
 	execl("/bin/bash", "bash", job, NULL);

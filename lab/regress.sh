@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs every selftest of the kernel's own in kvm, vfio, dax and mm (vm on v5.4), on the stock kernel and with the series, and compares the verdicts.
-# Takes TESTS=<extended regular expression on the names>; ends with an error when a test passed stock and does not pass with the series;
+# Takes TESTS=<extended regular expression on the names>; ends with an error when a test passed stock and does not pass with the series,
+# or makes the kernel complain with the series alone;
 # or: worse FILE, and prints which those are in the verdicts that are kept there.
 # Leaves build/<base>/selftests.tsv, where what TESTS= leaves out stays as it was.
 # RECORD=1 keeps the verdicts in results/<base>-selftests.tsv instead, and runs only what has none there yet, as it takes hours,
@@ -8,7 +9,9 @@
 set -euo pipefail
 
 if [ "${1:-}" = worse ]; then
-	awk -F'\t' '$1 != "test" && $2 == "pass" && $3 != "pass" && $3 != "not run"' "$2"
+	awk -F'\t' '
+		/^#/ || $1 == "test" || $2 == "not run" || $3 == "not run" { next }
+		($2 ~ /^pass/ && $3 !~ /^pass/) || ($2 !~ /warning/ && $3 ~ /warning/)' "$2"
 	exit
 fi
 
@@ -116,7 +119,7 @@ compare
 
 "$lab/regress.sh" worse "$kept" | awk -F'\t' -v only="${TESTS:-.}" '
 	$1 !~ only || /^#/ { next }
-	worst { worse++; print "worse: " $1 ": passed on the stock kernel, " $3 " with the series"; next }
+	worst { worse++; print "worse: " $1 ": " $2 " on the stock kernel, " $3 " with the series"; next }
 	$1 == "test" { next }
 	{ n++; counts[$2 " stock, " $3 " with the series"]++ }
 	$2 == "not run" || $3 == "not run" { if ($1 !~ /:/) left = left ", " $1 }

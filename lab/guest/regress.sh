@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs each of the kernel's own selftests as it was installed, in the machine; prints "row", its name and pass, skip, fail or timeout.
+# Runs each of the kernel's own selftests as it was installed, in the machine; prints "row", its name and pass, skip, fail or timeout,
+# and " with a warning" after it if the kernel has complained meanwhile.
 # Takes the folder where they are installed, and a file with the names of those to run, as "<target> <test>" or "mm <group>".
 set -euo pipefail
 # shellcheck source=lab/help.sh
@@ -7,26 +8,39 @@ set -euo pipefail
 
 installed=$1 names=$2
 log=$(mktemp)
-modprobe vfio-pci
+# The device that the tests of vfio assign, as they know it. They map huge pages where some are free; the others have none, so far.
+VFIO_SELFTESTS_BDF=$("$(dirname "$0")/vfio-setup.sh")
+export VFIO_SELFTESTS_BDF
+
+# huge_pages COUNT: has so many of each size, or fewer, as the test says itself.
+huge_pages() {
+	local file
+	for file in /sys/kernel/mm/hugepages/*/nr_hugepages; do echo "$1" >"$file"; done
+}
 
 # wanted NAME: whether to run it.
 wanted() { grep -qxF "$1" "$names"; }
 
-# row NAME STATUS: the verdict that the kernel's runner would give.
+# row NAME STATUS: the verdict that the kernel's runner would give, and whether the kernel's log has what fails other jobs.
 row() {
+	local verdict
 	case $2 in
-	0) printf 'row\t%s\tpass\n' "$1" ;;
-	4) printf 'row\t%s\tskip\n' "$1" ;;
-	124 | 137) printf 'row\t%s\ttimeout\n' "$1" ;;
-	*) printf 'row\t%s\tfail\n' "$1" ;;
+	0) verdict=pass ;;
+	4) verdict=skip ;;
+	124 | 137) verdict=timeout ;;
+	*) verdict=fail ;;
 	esac
+	if dmesg | grep -vF -- "$LAB_ASKED_FOR" | grep -F -- "$LAB_TROUBLE" | sed 's/^/# /'; then verdict+=" with a warning"; fi
+	printf 'row\t%s\t%s\n' "$1" "$verdict"
 }
 
-# run SECONDS COMMAND...: runs a test that may take so long, its output in log; gives status. If it fails, shows what says so, and the end.
+# run SECONDS COMMAND...: runs a test that may take so long, its output in log and the kernel's in dmesg; gives status. If it fails,
+# shows what says so, and the end.
 run() {
 	local seconds=$1
 	shift
 	status=0
+	dmesg --clear
 	timeout --kill-after=5 "$seconds" "$@" >"$log" 2>&1 </dev/null || status=$?
 	[ "$status" -eq 0 ] || { grep -aEm 10 "not ok|FAIL|ERROR|failed" "$log" || true; tail -n 5 "$log"; } | sed 's/^/# /' | cut -c 1-200
 }
@@ -58,8 +72,10 @@ while IFS=: read -r target test; do
 	if [ "$target $test" = "vm run_vmtests" ]; then
 		! wanted "vm $test" || groups_of_vm "$test"
 	elif wanted "$target $test"; then
+		[ "$target" != vfio ] || huge_pages 1
 		run 120 "./$test"
 		row "$target $test" "$status"
+		[ "$target" != vfio ] || huge_pages 0
 	fi
 done <"$installed/kselftest-list.txt"
 [ ! -e "$installed/mm/run_vmtests.sh" ] || (cd "$installed/mm" && groups_of_mm)
