@@ -12,14 +12,20 @@ export OBJECTS=1 STOCK='' MUTANT='' UPTO=''
 
 patches=$(chosen_patches) || exit
 if [ -z "${CONFIG:-}" ]; then
-	passed=0 failed=0 skipped=0
+	passed=0 failed=0 skipped=0 missing=
 	log=$BUILD/$BASE/objects/all.log
 	mkdir -p "${log%/*}"
-	for config in $(compiled_configs); do
+	configs=$(compiled_configs)
+	for config in $configs; do
 		CONFIG=$config "$LAB/objects.sh" | tee "$log" | grep -vE '^[0-9]+ passed, ' || true
+		missing+=$(sed -n 's/^# .*: not built there: //p' "$log")$'\n'
 		read -r p _ f _ s _ < <(grep -E '^[0-9]+ passed, ' "$log") || { p=0 f=1 s=0; echo "not ok $config has not ended; the reason is above"; }
 		passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 	done
+	while read -r object; do
+		echo "not ok $object is compiled in none of these configurations"
+		failed=$((failed + 1))
+	done < <(sort <<<"$missing" | uniq -c | awk -v all="$(wc -l <<<"$configs")" '$2 && $1 == all { print $2 }')
 	echo "$passed passed, $failed failed, $skipped skipped"
 	[ "$failed" -eq 0 ]
 	exit
