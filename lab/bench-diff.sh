@@ -24,6 +24,7 @@ awk -F'\t' '
 	}
 	END {
 		for (k in old) { print k ": only in the first"; bad = 1 }
+		if (!n) { print "no figure is in both"; bad = 1 }
 		printf "%d figures, %d differ, at most by %.3f %%%s\n", n, differing, largest, where ? " (" where ")" : ""
 		exit bad || largest > 0.5
 	}' "$A" "$B" || exit 1

@@ -299,7 +299,9 @@ for BASE in ${BASES:-$(cd "$TOP/series" && printf '%s\n' */ | tr -d /)}; do
 	done <"$SERIES/series"
 done
 
+mapfile -t commands < <("$LAB/commands.sh" of '(check|tree)')
 mapfile -t scripts < <(cd "$TOP" && git ls-files --cached --others --exclude-standard | xargs grep -lE '^#(!.*(bash|/sh)| shellcheck shell=)' | sort)
+check "scripts are found" [ ${#scripts[@]} -gt 0 ]
 for script in "${scripts[@]}"; do
 	check "shellcheck $script" shellcheck -x -P "$TOP" "$TOP/$script"
 	[ ! -x "$TOP/$script" ] || check "-h of $script" says_what_it_does "$TOP/$script"
@@ -309,7 +311,8 @@ check "make help lists every target and variable" help_lists_every_target_and_va
 check "documents: each command is run by somebody, or marked" "$LAB/commands.sh" unlisted
 check "documents: make's targets and variables" commands_of_make_are_right
 # They are run on the bases that they name; one that names none is for v6.12, as is the folder that some need.
-while IFS= read -r command; do
+check "commands are found" [ ${#commands[@]} -gt 0 ]
+for command in "${commands[@]}"; do
 	missing=$({ echo v6.12; grep -oE '\bv[0-9]+\.[0-9]+' <<<"$command" || true; } | sort -u | while read -r base; do [[ " $made " == *" $base "* ]] || echo "$base"; done)
 	if [ -z "$missing" ]; then
 		check "command: $command" "$LAB/commands.sh" run "$work/commands" "$command"
@@ -317,7 +320,7 @@ while IFS= read -r command; do
 		echo "ok command: $command # SKIP there is no tree of ${missing//$'\n'/, } here"
 		skipped=$((skipped + 1))
 	fi
-done < <("$LAB/commands.sh" of '(check|tree)')
+done
 check "documents: what they link to is there" documents_link_to_what_is_there
 check "documents: what they show of the results" documents_show_the_results
 demos=("$TOP"/results/*-demo.tsv)

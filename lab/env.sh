@@ -202,7 +202,7 @@ as_the_lab_builds_it() {
 of_kernel() { grep -qvE '^(tools|Documentation)/|^MAINTAINERS$'; }
 
 # changes_kernel PATCH: whether it touches such a file.
-changes_kernel() { git apply --numstat "$1" | cut -f3 | of_kernel; }
+changes_kernel() { touched_by "$1" | of_kernel; }
 
 # series_patches: the paths of the base's patches, in order.
 series_patches() { sed "s|^|$SERIES/|" "$SERIES/series"; }

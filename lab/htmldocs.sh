@@ -31,7 +31,7 @@ passed=0 failed=0
 for file in "${files[@]}"; do
 	page=${file#Documentation/}
 	page=$TREE/Documentation/output/${page%.rst}.html
-	if said=$(grep -E "$file:.*(WARNING|ERROR)" "$log" | grep -v "$not_meant"); then
+	if said=$(grep -E "$file:.*(WARNING|ERROR|CRITICAL)" "$log" | grep -v "$not_meant"); then
 		echo "# ${said//$'\n'/$'\n# '}"
 		echo "not ok $file has warnings"
 	elif [ ! -e "$page" ]; then
@@ -43,6 +43,6 @@ for file in "${files[@]}"; do
 	fi
 	failed=$((failed + 1))
 done
-echo "# warnings about other files: $(grep -cE '(WARNING|ERROR)' "$log" || true)"
+echo "# warnings about other files: $(grep -cE '(WARNING|ERROR|CRITICAL)' "$log" || true)"
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" -eq 0 ]

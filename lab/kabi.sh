@@ -32,7 +32,7 @@ done <"$found"
 while read -r what symbol _; do
 	grep -qxF "$what ${symbol%:}" "$found" || { echo "not ok $what ${symbol%:}: is in series/$BASE/kabi, and is not so"; failed=$((failed + 1)); }
 done <"$listed"
-same=$(join <(symbols stock) <(symbols series) | awk '$2 == $3' | wc -l)
+same=$(join <(symbols stock) <(symbols series) | awk '$2 == $3 && $2 !~ /^0x0+$/' | wc -l)
 [ "$same" -gt 0 ] || die 1 "there is no Module.symvers with checksums in build/$BASE/series-kabi/tree"
 echo "ok $same symbols are as they were"
 echo "$((passed + 1)) passed, $failed failed, 0 skipped"

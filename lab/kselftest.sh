@@ -78,6 +78,7 @@ run_modes() {
 		[ "$status" -eq 0 ] && echo "ok $mode machine seconds=$((SECONDS - start))" || echo "not ok $mode machine status=$status"
 	done
 	rm "$log"
+	: >"$OUT/kselftest.ended"
 	[ -n "$ran" ] || echo "not ok no test has run: TESTS=${TESTS:-} leaves none of those of TARGETS=$TARGETS in MODES=${modes//$'\n'/ }"
 }
 
@@ -126,6 +127,10 @@ record() {
 
 trap 'exit 130' INT TERM
 status=0
+rm -f "$OUT/kselftest.ended"
 run_modes | number | tee "$results" || status=1
-[ -z "$recorded" ] || record
+if [ -n "$recorded" ]; then
+	[ -e "$OUT/kselftest.ended" ] || die 1 "not all modes have run, for the reason above, so nothing is recorded; run this again"
+	record
+fi
 exit $status

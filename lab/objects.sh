@@ -83,18 +83,28 @@ cat "$log" >>"$OUT/prepared.log"
 ! grep 'C=1 specified, but' "$log" >/dev/null || echo "# $CONFIG: without sparse, as this source wants a newer one than $(sparse --version)"
 # Those that this configuration has: make would build them now.
 (cd "$folder" && for object in "${wanted[@]}" virt; do [ ! -e "$object" ] || find "$object" -name '*.o' -delete; done)
+: >"$OUT/planned.log"
 mapfile -t folders < <(printf '%s\n' "${wanted[@]}" | sed 's,[^/]*$,,' | sort -u)
 # One by one: of several, v5.4 leaves those out that are at the top, such as mm.
-mapfile -t objects < <(for place in "${folders[@]}"; do compile -n "$place" 2>/dev/null || true; done | sed -nE 's/.* -o ([^ ]+[.]o) .*/\1/p' |
+mapfile -t objects < <(for place in "${folders[@]}"; do compile -n "$place" 2>>"$OUT/planned.log" || true; done | sed -nE 's/.* -o ([^ ]+[.]o) .*/\1/p' |
 	sed "s,^$kvm.*,$kvm," | sort -u | grep -xFf <(printf '%s\n' "${wanted[@]}"))
 printf '%s\n' "${wanted[@]}" | grep -vxFf <(printf '%s\n' "${objects[@]}") | sed "s/^/# $CONFIG: not built there: /" || true
+[ ${#objects[@]} -gt 0 ] || die 1 "CONFIG=$CONFIG compiles nothing of what series/$BASE touches, or make cannot say so; what it has said is in ${OUT#"$TOP"/}/planned.log"
 quietly "$log" "$BASE $CONFIG: without the series" compile "${objects[@]}"
 cat "$OUT/prepared.log" >>"$log"
 said "$log" >"$OUT/known"
 echo "# $CONFIG: ${#objects[@]} of ${#wanted[@]} compiled, $(awk '{ n += $1 } END { print n + 0 }' "$OUT/known") warnings without the series"
 
+at=pristine	# what was compiled last
 for name in "${left[@]}"; do
-	git -C "$TREE" checkout -q --detach "${commits[10#${name%%-*} - 1]}"
+	number=$((10#${name%%-*}))
+	# What was not compiled before, as PATCHES leaves it out or it is recorded, is not this patch's.
+	if [ "$number" -gt 1 ] && ! git -C "$TREE" diff --quiet "$at" "${commits[number - 2]}" -- . ':!tools' ':!Documentation' ':!MAINTAINERS'; then
+		git -C "$TREE" checkout -q --detach "${commits[number - 2]}"
+		(quietly "$log" "$BASE $CONFIG: before $name" compile "${objects[@]}") || true
+	fi
+	at=${commits[number - 1]}
+	git -C "$TREE" checkout -q --detach "$at"
 	if ! (quietly "$log" "$BASE $CONFIG: $name" compile "${objects[@]}"); then
 		echo "not ok $CONFIG $name does not compile"
 		failed=$((failed + 1))
@@ -107,14 +117,15 @@ for name in "${left[@]}"; do
 		echo "not ok $CONFIG $name has new warnings"
 		failed=$((failed + 1))
 		continue
-	elif ! compiled=$(grep -cE '^ +CC ' "$log"); then
+	fi
+	if ! compiled=$(grep -cE '^ +CC ' "$log"); then
 		echo "ok $CONFIG $name # SKIP nothing of it is compiled there"
 		skipped=$((skipped + 1))
 	else
 		echo "ok $CONFIG $name compiled=$compiled"
 		passed=$((passed + 1))
 	fi
-	[ -z "${RECORD:-}" ] || keep_seen "$name" "$CONFIG"
+	[ -z "${RECORD:-}" ] || keep_seen "$name" "$CONFIG" "$compiled"
 done
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -17,9 +17,10 @@ last_step() {
 
 # complete FILE: whether all is in it that is recorded one by one.
 complete() {
+	local left
 	case $1 in
-	*-mutants.tsv) [ -z "$("$LAB/mutants.sh" left)" ] ;;
-	*-patches.tsv) [ -z "$("$LAB/verdicts.sh" left)" ] ;;
+	*-mutants.tsv) left=$("$LAB/mutants.sh" left) && [ -z "$left" ] ;;
+	*-patches.tsv) left=$("$LAB/verdicts.sh" left) && [ -z "$left" ] ;;
 	*-steps.tsv) grep "^$(last_step)	" "$TOP/results/$1" >/dev/null ;;
 	*-selftests.tsv) awk -F'\t' '!/^#/ && $1 != "test" { n++ } $2 == "not run" || $3 == "not run" { left = 1 } END { exit left || !n }' "$TOP/results/$1" ;;
 	esac

@@ -98,7 +98,8 @@ regressed() {
 		END { printf "%d, of which %d pass on the stock kernel; %d worse with the series\n", n, passed, worse }' "$1"
 }
 
-# patched FILE: how often it was seen that a patch compiles, in a configuration, and that it boots, of how many that there are.
+# patched FILE: how often it was seen that a patch compiles, in a configuration that compiles anything of it, and that it boots, of how
+# many that there are.
 patched() {
 	local base=${1##*/}
 	base=${base%-patches.tsv}
@@ -106,6 +107,7 @@ patched() {
 		/^#/ || $1 == "patch" { next }
 		NR == FNR { all[$2 == "boot"]++; next }
 		{ seen[$2 == "boot"]++ }
+		$2 != "boot" && $4 == "0" { seen[0]--; all[0]-- }
 		END { printf "%d of %d compiled, %d of %d booted\n", seen[0], all[0], seen[1], all[1] }' <(BASE=$base "$LAB/verdicts.sh" all) "$1"
 }
 

@@ -28,6 +28,7 @@ if [ -f "$made" ] && [ -d "$TREE/.git" ]; then
 	if [ "$(git -C "$TREE" rev-parse HEAD)" != "$old_commit" ] || [ -n "$edits" ]; then
 		[ "$old_recipe" = "$recipe" ] ||
 			die 1 "${TREE#"$TOP"/} has work of yours and series/$BASE or its source has changed: $([ "$VARIANT" != series ] || echo "save it with make refresh, which says how, or ")drop it with git -C ${TREE#"$TOP"/} reset --hard $old_commit"
+		[ -z "${RECORD:-}" ] || die 1 "${TREE#"$TOP"/} has work of yours, and RECORD=1 keeps results of series/$BASE as it is; save it with make refresh, or run without RECORD"
 		say "${TREE#"$TOP"/} is used as it stands, with your work in it"
 		exit 0
 	fi

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What was seen of each patch that changes the kernel, as results/<base>-patches.tsv has it: in which configurations what it touches
-# compiles without a new warning, if it is compiled there at all, and that the kernel with it and those before it boots.
+# compiles without a new warning, and how many objects that were, none if nothing of it is compiled there; and that the kernel with it
+# and those before it boots.
 # Takes: all, and prints what there is to be seen of the series as it is, as "<patch> <configuration, or boot>"; left, and prints
 # what of that was not seen; or is sourced by what sees it.
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
@@ -28,6 +29,7 @@ places() {
 # rows: the same, with what the verdict is of: the patch and those before it, as far as they are of the kernel.
 rows() {
 	local name where of='' before=''
+	[ -n "$(places)" ] || die 1 "no patch of series/$BASE changes the kernel, as it seems"
 	places | while IFS=$'\t' read -r name where; do
 		[ "$name" = "$before" ] || of=$(series_hash kernel "$((10#${name%%-*}))")
 		before=$name
@@ -35,23 +37,26 @@ rows() {
 	done
 }
 
+# of_series_now: those of the rows on stdin that are of the series as it is.
+of_series_now() { awk -F'\t' 'NR == FNR { now[$0]; next } ($1 FS $2 FS $3) in now' <(echo "$all_rows") -; }
+
 # seen NAME WHERE: whether it is recorded.
 seen() {
 	[ -n "${all_rows:-}" ] || all_rows=$(rows)
-	grep -s "^$1	$2	" "$verdicts" | grep -xFf <(echo "$all_rows") >/dev/null
+	grep -s "^$1	$2	" "$verdicts" | of_series_now | grep . >/dev/null
 }
 
-# keep_seen NAME WHERE: records it, and forgets what was seen of another state of the series; make bisect and make objects may do so at once.
+# keep_seen NAME WHERE [OBJECTS]: records it, and forgets what was seen of another state of the series; make bisect and make objects may do so at once.
 keep_seen() (
 	[ -n "${all_rows:-}" ] || all_rows=$(rows)
 	HELD='' lock "$BASE-verdicts"
 	{
 		depends_on "after each patch" kernel
-		printf 'patch\twhere\tof\n'
+		printf 'patch\twhere\tof\tobjects\n'
 		{
-			[ ! -e "$verdicts" ] || cat "$verdicts"
-			grep "^$1	$2	" <<<"$all_rows"
-		} | grep -xFf <(echo "$all_rows") | sort -u
+			grep -sv "^$1	$2	" "$verdicts" || true
+			sed -n "s/^$1	$2	.*/&\t${3:--}/p" <<<"$all_rows"
+		} | of_series_now | sort
 	} >"$verdicts.part"
 	mv "$verdicts.part" "$verdicts"
 )
@@ -59,6 +64,6 @@ keep_seen() (
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
 	case $1 in
 	all) places ;;
-	left) rows | grep -vxFf <(cat "$verdicts" 2>/dev/null) | cut -f 1,2 || true ;;
+	left) rows | grep -vxFf <(cut -f 1-3 "$verdicts" 2>/dev/null) | cut -f 1,2 || true ;;
 	esac
 fi
