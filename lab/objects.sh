@@ -66,8 +66,9 @@ git -C "$TREE" checkout -q -f --detach pristine
 folder=$OUT/objects log=$OUT/objects.log
 export CCACHE_DIR=$CACHE/ccache CCACHE_MAXSIZE=3G
 trap 'exit 130' INT TERM
+checker=$("$LAB/checker.sh") || checker=sparse
 
-compile() { make -C "$TREE" O="$folder" -j"$(nproc)" LOCALVERSION= CC="ccache ${CROSS_COMPILE:-}gcc" W=1 C=1 "$@"; }
+compile() { make -C "$TREE" O="$folder" -j"$(nproc)" LOCALVERSION= CC="ccache ${CROSS_COMPILE:-}gcc" W=1 C=1 CHECK="$checker" "$@"; }
 
 # said LOG: each warning without its line, after how often it is there.
 said() { { grep -E '(warning|error):' "$1" || true; } | sed -E "s,^($TREE|\\.\\.?)/,,; s/:[0-9]+(:[0-9]+)?:/:/; s/line [0-9]+/line/g" | sort | uniq -c; }
@@ -91,7 +92,7 @@ mapfile -t wanted < <(git -C "$series" diff --name-only pristine HEAD -- '*.c' '
 # What this builds is built again when a header changes; a second run builds nothing here, and what the first has said stays known.
 quietly "$log" "$BASE $CONFIG: preparing" compile prepare
 cat "$log" >>"$OUT/prepared.log"
-! grep 'C=1 specified, but' "$log" >/dev/null || echo "# $CONFIG: without sparse, as this source wants a newer one than $(sparse --version)"
+! grep 'C=1 specified, but' "$log" >/dev/null || echo "# $CONFIG: without sparse, as this source wants a newer one than $($checker --version)"
 # Those that this configuration has: make would build them now.
 (cd "$folder" && for object in "${wanted[@]}" virt; do [ ! -e "$object" ] || find "$object" -name '*.o' -delete; done)
 : >"$OUT/planned.log"

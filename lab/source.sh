@@ -2,7 +2,8 @@
 # Finds the pristine source of BASE, keeps it as a bare git repository in CACHE, and prints that repository's path.
 # Takes KSRC=<directory or tarball>, which comes before the base's Debian package; neither is ever modified.
 # Or takes: list, and prints each source of the base's line within reach, as "version suites" or the path of a tarball;
-# tarball VERSION, and prints the path of the package's tarball; debian VERSION, and prints the .dsc of its source package.
+# tarball VERSION, and prints the path of the package's tarball; debian VERSION, and prints the .dsc of its source package;
+# package NAME, and prints the .dsc of the newest source package of that name in the base's suites.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
@@ -87,11 +88,29 @@ download() {
 
 # The source package of version $1, unpacked by nobody: its .dsc and what that names, in a folder of the cache.
 download_debian() {
-	local version=$1 dsc work name
+	local version=$1 name
 	# In the cache's own lists are more versions than in the system's, and source packages at all.
 	use_suites_of_base "deb deb-src" || return 1
 	name=$(apt-cache "${apt_options[@]}" show "$package=$version" | sed -nE '0,/^Source:/s/^Source: *([^ ]*).*/\1/p')
-	work=$CACHE/debian/${name:=$package}_$version
+	download_dsc "${name:-$package}" "$version"
+}
+
+# The newest source package of that name in the suites of the base, as download_debian has it; without a network, what is in the cache.
+download_newest() {
+	local name=$1 version=''
+	package=$name
+	if use_suites_of_base "deb deb-src"; then
+		version=$(apt-cache "${apt_options[@]}" showsrc --only-source "$name" 2>/dev/null | sed -n 's/^Version: //p' | sort -V | tail -n 1)
+	fi
+	[ -n "$version" ] || version=$(find "$CACHE/debian" -maxdepth 1 -name "${name}_*" ! -name '*.part' 2>/dev/null | sed "s/.*${name}_//" | sort -V | tail -n 1)
+	[ -n "$version" ] || die "$NO_SOURCE" "the source package $name cannot be had from the mirror now${suites:+; it was looked for in ${suites// /, }}"
+	download_dsc "$name" "$version"
+}
+
+# download_dsc NAME VERSION
+download_dsc() {
+	local name=$1 version=$2 dsc work
+	work=$CACHE/debian/${name}_$version
 	dsc=$work/${name}_${version#*:}.dsc
 	if [ ! -f "$dsc" ]; then
 		rm -rf "$work.part"
@@ -188,8 +207,9 @@ tarball | debian)
 	download "$2"
 	exit
 	;;
+package) download_newest "$2"; exit ;;
 '') ;;
-*) die 2 "usage: source.sh [list | tarball VERSION | debian VERSION]" ;;
+*) die 2 "usage: source.sh [list | tarball VERSION | debian VERSION | package NAME]" ;;
 esac
 
 source=$(find_source) || exit
