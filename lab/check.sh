@@ -299,7 +299,6 @@ for BASE in ${BASES:-$(cd "$TOP/series" && printf '%s\n' */ | tr -d /)}; do
 	done <"$SERIES/series"
 done
 
-mapfile -t commands < <("$LAB/commands.sh" of '(check|tree)')
 mapfile -t scripts < <(cd "$TOP" && git ls-files --cached --others --exclude-standard | xargs grep -lE '^#(!.*(bash|/sh)| shellcheck shell=)' | sort)
 check "scripts are found" [ ${#scripts[@]} -gt 0 ]
 for script in "${scripts[@]}"; do
@@ -311,6 +310,7 @@ check "make help lists every target and variable" help_lists_every_target_and_va
 check "documents: each command is run by somebody, or marked" "$LAB/commands.sh" unlisted
 check "documents: make's targets and variables" commands_of_make_are_right
 # They are run on the bases that they name; one that names none is for v6.12, as is the folder that some need.
+mapfile -t commands < <("$LAB/commands.sh" of '(check|tree)')
 check "commands are found" [ ${#commands[@]} -gt 0 ]
 for command in "${commands[@]}"; do
 	missing=$({ echo v6.12; grep -oE '\bv[0-9]+\.[0-9]+' <<<"$command" || true; } | sort -u | while read -r base; do [[ " $made " == *" $base "* ]] || echo "$base"; done)

@@ -78,7 +78,6 @@ run_modes() {
 		[ "$status" -eq 0 ] && echo "ok $mode machine seconds=$((SECONDS - start))" || echo "not ok $mode machine status=$status"
 	done
 	rm "$log"
-	: >"$OUT/kselftest.ended"
 	[ -n "$ran" ] || echo "not ok no test has run: TESTS=${TESTS:-} leaves none of those of TARGETS=$TARGETS in MODES=${modes//$'\n'/ }"
 }
 
@@ -126,11 +125,10 @@ record() {
 }
 
 trap 'exit 130' INT TERM
-status=0
-rm -f "$OUT/kselftest.ended"
-run_modes | number | tee "$results" || status=1
+status=0 ended=0
+run_modes | number | tee "$results" || status=1 ended=${PIPESTATUS[0]}
 if [ -n "$recorded" ]; then
-	[ -e "$OUT/kselftest.ended" ] || die 1 "not all modes have run, for the reason above, so nothing is recorded; run this again"
+	[ "$ended" -eq 0 ] || die 1 "not all modes have run, for the reason above, so nothing is recorded; run this again"
 	record
 fi
 exit $status

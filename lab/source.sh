@@ -100,9 +100,9 @@ download_newest() {
 	local name=$1 version=''
 	package=$name
 	if use_suites_of_base "deb deb-src"; then
-		version=$(apt-cache "${apt_options[@]}" showsrc --only-source "$name" 2>/dev/null | sed -n 's/^Version: //p' | sort -V | tail -n 1)
+		version=$(apt-cache "${apt_options[@]}" showsrc --only-source "$name" 2>/dev/null | sed -n 's/^Version: //p' | sort -V | tail -n 1) || true
 	fi
-	[ -n "$version" ] || version=$(find "$CACHE/debian" -maxdepth 1 -name "${name}_*" ! -name '*.part' 2>/dev/null | sed "s/.*${name}_//" | sort -V | tail -n 1)
+	[ -n "$version" ] || version=$(find "$CACHE/debian" -maxdepth 1 -name "${name}_*" ! -name '*.part' 2>/dev/null | sed "s/.*${name}_//" | sort -V | tail -n 1) || true
 	[ -n "$version" ] || die "$NO_SOURCE" "the source package $name cannot be had from the mirror now${suites:+; it was looked for in ${suites// /, }}"
 	download_dsc "$name" "$version"
 }

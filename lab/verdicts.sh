@@ -28,13 +28,14 @@ places() {
 
 # rows: the same, with what the verdict is of: the patch and those before it, as far as they are of the kernel.
 rows() {
-	local name where of='' before=''
-	[ -n "$(places)" ] || die 1 "no patch of series/$BASE changes the kernel, as it seems"
-	places | while IFS=$'\t' read -r name where; do
+	local all name where of='' before=''
+	all=$(places)
+	[ -n "$all" ] || die 1 "no patch of series/$BASE changes the kernel, as it seems"
+	while IFS=$'\t' read -r name where; do
 		[ "$name" = "$before" ] || of=$(series_hash kernel "$((10#${name%%-*}))")
 		before=$name
 		printf '%s\t%s\t%s\n' "$name" "$where" "$of"
-	done
+	done <<<"$all"
 }
 
 # of_series_now: those of the rows on stdin that are of the series as it is.
@@ -64,6 +65,9 @@ keep_seen() (
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
 	case $1 in
 	all) places ;;
-	left) rows | grep -vxFf <(cut -f 1-3 "$verdicts" 2>/dev/null) | cut -f 1,2 || true ;;
+	left)
+		all_rows=$(rows)
+		grep -vxFf <(cut -f 1-3 "$verdicts" 2>/dev/null) <<<"$all_rows" | cut -f 1,2 || true
+		;;
 	esac
 fi
