@@ -91,7 +91,8 @@ mapfile -t wanted < <(git -C "$series" diff --name-only pristine HEAD -- '*.c' '
 	sed -nE "s,^(virt|arch/x86)/kvm/.*,$kvm,; \\,^arch/,{\\,^$kvm\$,!d}; s/[.]c\$/.o/; p" | sort -u)
 # What this builds is built again when a header changes; a second run builds nothing here, and what the first has said stays known.
 quietly "$log" "$BASE $CONFIG: preparing" compile prepare
-cat "$log" >>"$OUT/prepared.log"
+touch "$OUT/prepared.log"
+sort -u -o "$OUT/prepared.log" "$OUT/prepared.log" "$log"	# what two runs have said is there once
 ! grep 'C=1 specified, but' "$log" >/dev/null || echo "# $CONFIG: without sparse, as this source wants a newer one than $($checker --version)"
 # Those that this configuration has: make would build them now.
 (cd "$folder" && for object in "${wanted[@]}" virt; do [ ! -e "$object" ] || find "$object" -name '*.o' -delete; done)

@@ -21,7 +21,8 @@ for device in ${LAB_RANGES:+/sys/bus/dax/drivers/device_dax/dax*}; do
 done
 # All at once: those that are in use are waited for together.
 waiting=()
-for namespace in $(ndctl list -N | sed -nE 's/.*"dev":"([^"]+)".*/\1/p'); do
+namespaces=$(ndctl list -N | sed -nE 's/.*"dev":"([^"]+)".*/\1/p') || { echo "dax-release: ndctl cannot say which namespaces there are" >&2; failed=1; }
+for namespace in $namespaces; do
 	{
 		# Who waits in the kernel cannot be killed, but left behind.
 		# shellcheck disable=SC2016
