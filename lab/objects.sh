@@ -92,7 +92,9 @@ mapfile -t wanted < <(git -C "$series" diff --name-only pristine HEAD -- '*.c' '
 # What this builds is built again when a header changes; a second run builds nothing here, and what the first has said stays known.
 quietly "$log" "$BASE $CONFIG: preparing" compile prepare
 touch "$OUT/prepared.log"
-sort -u -o "$OUT/prepared.log" "$OUT/prepared.log" "$log"	# what two runs have said is there once
+# What two runs have said is there as often as the one that said it more often.
+comm <(sort "$OUT/prepared.log") <(sort "$log") | sed 's/^\t*//' >"$OUT/prepared.new"
+mv "$OUT/prepared.new" "$OUT/prepared.log"
 ! grep 'C=1 specified, but' "$log" >/dev/null || echo "# $CONFIG: without sparse, as this source wants a newer one than $($checker --version)"
 # Those that this configuration has: make would build them now.
 (cd "$folder" && for object in "${wanted[@]}" virt; do [ ! -e "$object" ] || find "$object" -name '*.o' -delete; done)
