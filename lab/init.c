@@ -58,6 +58,7 @@ static const char *const trouble[] = {
 	"WARNING:", "BUG:", "BUG ", "Oops", "Kernel panic", "KASAN", "KCSAN",
 	"UBSAN", "KFENCE", "general protection fault", "unable to handle",
 	"INFO: task ", "INFO: trying to register", "soft lockup", "hard LOCKUP", "detected stalls",
+	"detected expedited stalls", "VFS: Busy inodes",
 	"self-detected stall", "suspicious RCU usage", "circular locking",
 	"inconsistent lock state", "recursive locking", "refcount_t:",
 	"Bad page", "bad page", "Bad rss-counter", "page dumped because",

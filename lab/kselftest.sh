@@ -2,13 +2,13 @@
 # Boots the kernel of BASE once per MMU mode, runs the KVM selftests on the DAX backings in it, and prints KTAP.
 # Takes MODES=<list> and TESTS=<extended regular expression on the tests' names> to run a part; ends with the counts.
 # REPEAT=<n> runs each of the base's own selftests n times, and ends with the first that fails; RACE_SECONDS=<n> is how long
-# the race test runs on each backing, 5 if not given, and RACE_OPERATION=<name> the only operation that it then does.
-# RECORD=1 keeps the results in results/, with what they depend on, but not with TARGETS=, TESTS= or RACE_OPERATION=, which leave some out.
+# the race test runs on each backing, 5 if not given, RACE_OPERATION=<name> the only operation that it then does, RACE_SEED=<n> its seed.
+# RECORD=1 keeps the results in results/, with what they depend on, but not with TARGETS=, TESTS=, RACE_OPERATION= or RACE_SEED=.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
-part=${TARGETS:-}${TESTS:-}${RACE_OPERATION:-}
+part=${TARGETS:-}${TESTS:-}${RACE_OPERATION:-}${RACE_SEED:-}
 for target in ${TARGETS:=kvm vfio dax}; do
 	case $target in
 	kvm | vfio | dax) ;;
@@ -69,7 +69,7 @@ run_modes() {
 		(
 			# A quarter of it is enough, but a test whose guest does not stop takes its own limit.
 			export SECONDS_MAX=${SECONDS_MAX:-2400}
-			CARRY="${files[*]}" "$LAB/machine.sh" run env REPEAT="${REPEAT:-1}" RACE_SECONDS="${RACE_SECONDS:-5}" RACE_OPERATION="${RACE_OPERATION:-}" "$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1
+			CARRY="${files[*]}" "$LAB/machine.sh" run env REPEAT="${REPEAT:-1}" RACE_SECONDS="${RACE_SECONDS:-5}" RACE_OPERATION="${RACE_OPERATION:-}" RACE_SEED="${RACE_SEED:-}" "$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1
 		) | tee "$log" || status=$?
 		# Interrupted: no other machine is started.
 		[ "$status" -ne 130 ] || exit 130

@@ -96,6 +96,7 @@ for mutant in ${MUTANTS:-$all}; do
 		printf '%s\t%s\n' "$is" "$number" >"$kept/$mutant.caught"
 		[ -z "${RECORD:-}" ] || keep
 		echo "ok $mutant caught_by=$number"
+		sed 's/^/# fails: /' "$work/failed"
 		passed=$((passed + 1))
 	else
 		[ -s "$work/failed" ] || echo "# no test fails: a test is still to be written"

@@ -231,7 +231,7 @@ elsewhere() {
 	done
 }
 
-# race_test NAME BACKING LIMIT WORDS...: whoever takes memory away races with the guest, with a seed that no run had before.
+# race_test NAME BACKING LIMIT WORDS...: whoever takes memory away races with the guest, with a seed that no run had before, if none is given.
 race_test() {
 	local name="$1 $2" test start=$SECONDS status=0 log said
 	test=$(program x86/dax_race_test)
@@ -242,6 +242,11 @@ race_test() {
 	said=$(grep '^seed=' "$log" || true)
 	# The test skips where something cannot be tested; in this machine all can.
 	if [ "$status" -eq 0 ] || { [[ $status -eq 1 || $status -eq 4 ]] && grep -q '^seed=' "$log"; }; then
+		# It leaves out clones without a word where they are refused, as they are not on XFS, but for v5.4's.
+		if [[ $2 = fsdax-xfs && ${BASE:-} != v5.4 && -z "${RACE_OPERATION:-}" && $said != *' clone='* ]]; then
+			status=1
+			echo "# no clone was made"
+		fi
 		echo "$([ "$status" -eq 0 ] || echo 'not ')ok $mode $name $said"
 	else
 		result "$name $(grep -o 'seed=[0-9]*' "$log" | head -n 1)" "$status" $((SECONDS - start)) "$log"
@@ -252,7 +257,7 @@ race_test() {
 # A few seconds see to it that each operation works, a soak runs longer.
 race() {
 	local seconds=${RACE_SECONDS:-5}
-	race_test race "$1" $(((300 + 5 * seconds) * slower)) -t "$seconds" ${RACE_OPERATION:+-o "$RACE_OPERATION"}
+	race_test race "$1" $(((300 + 5 * seconds) * slower)) -t "$seconds" ${RACE_OPERATION:+-o "$RACE_OPERATION"} ${RACE_SEED:+-S "$RACE_SEED"}
 }
 
 # Each operation right after each, which takes minutes.
@@ -420,7 +425,9 @@ splice() {
 shared() {
 	local arguments
 	every_backing fsdax-
-	tap shared '' '' "$selftests/dax/dax_shared_test" "${arguments[@]}"
+	# ext4 cannot clone; a skip on XFS would hide a failure.
+	tap shared '' '' "$selftests/dax/dax_shared_test" "${arguments[@]}" |
+		sed -E 's/^ok ([^ ]+ shared fsdax-xfs [^ ]+) # SKIP/not ok \1/'
 }
 
 # Which pages are PG_reserved.

@@ -41,6 +41,8 @@ run() {
 	shift
 	status=0
 	dmesg --clear
+	# What has warned in an earlier test may warn again.
+	[ ! -e /sys/kernel/debug/clear_warn_once ] || echo 1 >/sys/kernel/debug/clear_warn_once
 	timeout --kill-after=5 "$seconds" "$@" >"$log" 2>&1 </dev/null || status=$?
 	[ "$status" -eq 0 ] || { grep -aEm 10 "not ok|FAIL|ERROR|failed" "$log" || true; tail -n 5 "$log"; } | sed 's/^/# /' | cut -c 1-200
 }
