@@ -57,6 +57,15 @@ struct memory {
 	bool file;
 };
 
+/* Extents that adjoin in the file and in memory, put together. */
+struct run {
+	uint64_t size;		/* of the pages that are to fit in */
+	uint32_t states;	/* the flags that must be the same */
+	uint64_t offset, physical, length;
+	uint32_t flags;
+	uint64_t aligned;	/* bytes of such pages in the runs before */
+};
+
 /* What a file is mounted as. */
 struct mount {
 	unsigned int major, minor;	/* of the block device; 0 is the major number of what has none */
@@ -195,13 +204,37 @@ static uint64_t aligned_part(uint64_t offset, uint64_t physical, uint64_t length
 	return end > at && (physical + (at - offset)) % size == 0 ? end - at : 0;
 }
 
+/* Takes the next extent, or NULL after the last one. */
+static void add_extent(struct run *run, const struct fiemap_extent *extent, uint64_t start)
+{
+	if (extent && extent->fe_logical == run->offset + run->length &&
+	    extent->fe_physical == run->physical + run->length &&
+	    !((extent->fe_flags ^ run->flags) & run->states)) {
+		run->length += extent->fe_length;
+		return;
+	}
+	run->aligned += aligned_part(run->offset, start + run->physical, run->length, run->size);
+	if (!extent)
+		return;
+	run->offset = extent->fe_logical;
+	run->physical = extent->fe_physical;
+	run->length = extent->fe_length;
+	run->flags = extent->fe_flags;
+}
+
 /* Adds up which parts of what a guest can have of the file lie so that they could be mapped by 2M or 1G. File systems map by 2M at most. */
 static void check_extents(struct memory *memory, int fd, uint64_t start)
 {
 	char buffer[sizeof(struct fiemap) + 128 * sizeof(struct fiemap_extent)] __attribute__((aligned(8)));
 	struct fiemap *map = (struct fiemap *)buffer;
-	/* the extent that is being put together: adjoining ones are one */
-	uint64_t offset = 0, physical = 0, length = 0, allocated = 0, next = 0, aligned_1g = 0;
+	/*
+	 * A page fault of 2M needs them to be one extent of the file system's,
+	 * so of one state. XFS makes one of 2M that begin unwritten and end
+	 * written, but only if the first access is a write.
+	 */
+	struct run mapped = { .size = SZ_2M, .states = FIEMAP_EXTENT_UNWRITTEN | FIEMAP_EXTENT_SHARED };
+	struct run placed = { .size = SZ_2M }, placed_1g = { .size = SZ_1G };
+	uint64_t allocated = 0, shared = 0, next = 0;
 	bool last = false;
 	unsigned int i;
 
@@ -215,40 +248,42 @@ static void check_extents(struct memory *memory, int fd, uint64_t start)
 			return;
 		}
 		last = !map->fm_mapped_extents;
-		for (i = 0; i <= map->fm_mapped_extents; i++) {
+		for (i = 0; i < map->fm_mapped_extents; i++) {
 			struct fiemap_extent *extent = &map->fm_extents[i];
 
-			if (i < map->fm_mapped_extents) {
-				next = extent->fe_logical + extent->fe_length;
-				last = (extent->fe_flags & FIEMAP_EXTENT_LAST) || next >= memory->size;
-				if (next > memory->size)
-					extent->fe_length = memory->size - extent->fe_logical;
-				allocated += extent->fe_length;
-				if (length && extent->fe_logical == offset + length &&
-				    extent->fe_physical == physical + length) {
-					length += extent->fe_length;
-					continue;
-				}
-			} else if (!last) {
-				break;
-			}
-			memory->in_2m += aligned_part(offset, start + physical, length, SZ_2M);
-			aligned_1g += aligned_part(offset, start + physical, length, SZ_1G);
-			if (i == map->fm_mapped_extents)
-				break;
-			offset = extent->fe_logical;
-			physical = extent->fe_physical;
-			length = extent->fe_length;
+			next = extent->fe_logical + extent->fe_length;
+			last = (extent->fe_flags & FIEMAP_EXTENT_LAST) || next >= memory->size;
+			if (next > memory->size)
+				extent->fe_length = memory->size - extent->fe_logical;
+			allocated += extent->fe_length;
+			if (extent->fe_flags & FIEMAP_EXTENT_SHARED)
+				shared += extent->fe_length;
+			add_extent(&mapped, extent, start);
+			add_extent(&placed, extent, start);
+			add_extent(&placed_1g, extent, start);
 		}
 	}
+	add_extent(&mapped, NULL, start);
+	add_extent(&placed, NULL, start);
+	add_extent(&placed_1g, NULL, start);
+	memory->in_2m = mapped.aligned;
 	memory->known = true;
 	if (allocated < memory->size)
 		printf("holes: %" PRIu64 "K of the file have no blocks yet, and get them where there is room when the guest writes; fallocate -l %" PRIu64 " '%s' allocates them now\n",
 		       (memory->size - allocated) >> 10, memory->size, memory->path);
+	if (shared)
+		printf("shared: %" PRIu64 "K of the file share their blocks with another file: a page of these is copied when it is written, to where 2M may not fit, and is mapped read-only until then; do not clone a file that is mapped for writing and written by write(2) as well, such as the memory of a guest, as a page fault and a write(2) that both copy the same page do not wait for each other, and what one of them has written can be lost\n",
+		       shared >> 10);
 	printf("2M-aligned extents: %" PRIu64 "M of %" PRIu64 "M; 1G-aligned: %" PRIu64 "M, which file systems map by 2M, too\n",
-	       memory->in_2m >> 20, memory->size >> 20, aligned_1g >> 20);
-	if (memory->in_2m < (allocated & ~(SZ_2M - 1)))
+	       memory->in_2m >> 20, memory->size >> 20, placed_1g.aligned >> 20);
+	if (memory->in_2m < placed.aligned)
+		printf("mixed: %" PRIu64 "M more lie at such multiples, but are mapped by 4K, as only a part of each 2M is written, or is shared\n",
+		       (placed.aligned - memory->in_2m) >> 20);
+	if (placed.aligned < (allocated & ~(SZ_2M - 1)))
 		printf("for more: mkfs.ext4 -O bigalloc -C 2M, or mkfs.xfs -d su=2m,sw=1 with allocation groups larger than the file\n");
+	if (shared || memory->in_2m < placed.aligned)
+		printf("for a file with blocks that are all written and its own, while no guest uses this one: fallocate -l %" PRIu64 " <new file> && dd if='%s' of=<new file> bs=2M conv=notrunc\n",
+		       memory->size, memory->path);
 }
 
 /* What Linux says of it: 1 since v5.8, or 0 since v5.10; -1 if it does not say. */

@@ -8,7 +8,8 @@
  * a line, unmaps it, and says how many kB are left; with "cold" says that it is
  * cold, and expects that it can be written to again without a page fault; with
  * "read" reads it as another process would, by GUP, and expects that each of its
- * pages has as many references as before, by page_flags.ko.
+ * pages has as many references as before, by page_flags.ko; with "faults" writes
+ * to each page of a file, and prints how many page faults that takes.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -118,6 +119,27 @@ static long minor_faults(void)
 
 	getrusage(RUSAGE_SELF, &usage);
 	return usage.ru_minflt;
+}
+
+/* Of a file, all of it; those for which the file system has converted blocks are major ones. */
+static int write_faults(int fd, const char *path)
+{
+	struct rusage before, after;
+	volatile char *memory;
+	struct stat st;
+	off_t i;
+
+	if (fstat(fd, &st))
+		return fail("fstat", path);
+	memory = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED)
+		return fail("mmap", path);
+	getrusage(RUSAGE_SELF, &before);
+	for (i = 0; i < st.st_size; i += PAGE)
+		memory[i] = 1;
+	getrusage(RUSAGE_SELF, &after);
+	printf("faults=%ld\n", after.ru_minflt - before.ru_minflt + after.ru_majflt - before.ru_majflt);
+	return 0;
 }
 
 static int cold(volatile char *memory, size_t size, const char *path)
@@ -249,7 +271,7 @@ static int vfio(int fd, volatile char *memory, size_t size, const char *device)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: dax-memory PATH [poison | numa | cold | read | vfio PCI-DEVICE]\n");
+	fprintf(stderr, "usage: dax-memory PATH [poison | numa | cold | read | faults | vfio PCI-DEVICE]\n");
 	return 2;
 }
 
@@ -265,6 +287,8 @@ int main(int argc, char **argv)
 	fd = open(argv[1], O_RDWR);
 	if (fd < 0)
 		return fail("open", argv[1]);
+	if (argc > 2 && !strcmp(argv[2], "faults"))
+		return write_faults(fd, argv[1]);
 	size = alignment(fd);
 	if (!size)
 		return fail("align", argv[1]);

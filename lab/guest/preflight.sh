@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sees that kvm-dax-check says of each DAX backing, with huge pages and without, and of what is none and why, what holds there, that QEMU takes the options
-# which it prints, and that it finds the entries of the guest that QEMU then runs. Prints one TAP result per case.
+# Sees that kvm-dax-check says of each DAX backing, with huge pages and without, and of what is none and why, what holds there, that the host maps files
+# as it says, that QEMU takes the options which it prints, and that it finds the entries of the guest that QEMU then runs. Prints one TAP result per case.
 # Takes nothing: make run JOB=lab/guest/preflight.sh
 set -euo pipefail
 # shellcheck source=lab/help.sh
@@ -61,6 +61,16 @@ refused() {
 	if [ "$status" -ne 1 ]; then result "$1" "status $status, not 1"
 	elif ! says "kvm-dax-check: .*$3.*"; then result "$1" "the reason is not: $3"
 	else result "$1"
+	fi
+}
+
+# mapped NAME PATH MIB: that the host maps so much of a file of 64M by 2M, and the rest by 4K, each with one page fault, when it is written to.
+mapped() {
+	local faults=$(($3 / 2 + (64 - $3) * 256)) status=0
+	"$work/dax-memory" "$2" faults >"$work/said" 2>&1 || status=$?
+	if [ "$status" -ne 0 ]; then result "$1 mapped" "status $status"
+	elif ! says "faults=$faults"; then result "$1 mapped" "it does not say: faults=$faults"
+	else result "$1 mapped"
 	fi
 }
 
@@ -147,6 +157,44 @@ parts() {
 	fallocate -c -o 32M -l 4K "$memory"
 	path "$backing moved" "$memory" "cut off: the last 2044K, .*fallocate -l 64M .*" "!holes.*" "2M-aligned extents: 32M of 62M; .*" \
 		"for more: .*" "expected: 2M entries for 32M, 4K for the rest" "QEMU: .*,size=62M .* -m 62M" || true
+	rm "$memory"
+	fallocate -l 64M "$memory"
+}
+
+# written BYTES: the file anew, with that much of it written.
+written() {
+	rm "$memory"
+	fallocate -l 64M "$memory"
+	dd if=/dev/zero of="$memory" bs="$1" count=1 conv=notrunc,fsync status=none
+}
+
+# states: files whose first 2M lie as they should, but not all of their blocks are written, or shared; and those that come of the command for a better one.
+states() {
+	local copy=$memory.copy command
+	local whole=("2M-aligned extents: 64M of 64M; .*" "!mixed.*" "!for more: .*" "expected: 2M entries")
+	local part=("2M-aligned extents: 62M of 64M; .*" "mixed: 2M more .*" "!for more: .*" "expected: 2M entries for 62M, 4K for the rest")
+
+	written 1M
+	path "$backing half written" "$memory" "!shared.*" "${part[@]}" || true
+	command=$(sed -n 's/^for a file with blocks .*: //p' "$work/said")
+	eval "${command//<new file>/$copy}" >/dev/null 2>&1 || true
+	mapped "$backing half written" "$memory" 62
+	path "$backing half written copied" "$copy" "!shared.*" "!for a file with blocks .*" "${whole[@]}" || true
+	mapped "$backing half written copied" "$copy" 64
+	rm -f "$copy"
+	# Files of v5.4 share no blocks.
+	if [ "$backing" = fsdax-xfs ] && [ -z "$old" ]; then
+		written 2M
+		cp --reflink=always "$memory" "$copy"
+		path "$backing cloned" "$memory" "shared: 2048K of the file .* read-only until then; do not clone .*" "for a file with blocks .*" "${whole[@]}" || true
+		rm "$copy"
+		# Blocks are shared until XFS has let go of a file that was removed, so these are others.
+		written 2M
+		xfs_io -f -c "reflink $memory 0 0 1M" "$copy" >/dev/null
+		path "$backing half cloned" "$memory" "shared: 1024K of the file .*" "${part[@]}" || true
+		mapped "$backing half cloned" "$memory" 62
+		rm "$copy"
+	fi
 	rm "$memory"
 	fallocate -l 64M "$memory"
 }
@@ -242,6 +290,7 @@ for backing in "${backings[@]}"; do
 		path "$backing without-huge-pages" "$memory" "expected: 4K entries, as prctl.*" && running "$backing without-huge-pages" "$memory"
 		under=()
 		parts
+		states
 		not_dax
 		rm "$memory"
 		;;
