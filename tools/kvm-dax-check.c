@@ -481,10 +481,27 @@ static void print_nx_huge_pages(void)
 	       value, strcmp(value, "auto") ? "" : " where the CPU has the bug itlb_multihit");
 }
 
+/* Whether the kernel has a function of this name: 1 or 0, or -1 if that cannot be read; the names, unlike the addresses, are not only for root. */
+static int has_function(const char *function)
+{
+	FILE *symbols = fopen("/proc/kallsyms", "r");
+	char line[512], name[256];
+	int found = -1;
+
+	if (!symbols)
+		return -1;
+	while (found != 1 && fgets(line, sizeof(line), symbols))
+		found = sscanf(line, "%*s %*s %255s", name) == 1 && !strcmp(name, function);
+	fclose(symbols);
+	return found;
+}
+
 static void print_level(const struct memory *memory)
 {
 	const char *why = no_huge_pages();
 	struct utsname name;
+	bool old = kernel_version(&name) < 506 && memory->file;
+	int series = -1;
 
 	if (why && memory->file) {
 		printf("expected: 4K entries, as %s\n", why);
@@ -493,6 +510,14 @@ static void print_level(const struct memory *memory)
 	if (why && memory->align > SZ_4K)
 		fail("%s cannot be accessed, as %s and device-dax maps no less than its alignment, %s; one with --align=4k can be",
 		     memory->path, why, size_string(memory->align));
+	/* which the series has added, for KVM to read how large the host maps a file */
+	if (old)
+		series = has_function("user_mapping_shift");
+	if (!series) {
+		printf("expected: 4K entries, as KVM before v5.6 maps files by 4K without the series for v5.4, and this is Linux %s without it: /proc/kallsyms has no user_mapping_shift\n",
+		       name.release);
+		return;
+	}
 	if (!memory->known)
 		printf("expected: not known without the extents\n");
 	else if (memory->in_1g)
@@ -503,7 +528,9 @@ static void print_level(const struct memory *memory)
 		printf("expected: 2M entries for %" PRIu64 "M, 4K for the rest\n", memory->in_2m >> 20);
 	else
 		printf("expected: 4K entries\n");
-	if (memory->in_2m && memory->file && kernel_version(&name) < 506)
+	if (memory->in_2m && old && series > 0)
+		printf("this is Linux %s with the series for v5.4, and KVM maps files as large as the host does\n", name.release);
+	else if (memory->in_2m && old)
 		printf("but this is Linux %s: KVM before v5.6 maps files by 4K without the series for v5.4\n", name.release);
 	if (memory->in_2m || !memory->known)
 		print_nx_huge_pages();
