@@ -500,7 +500,8 @@ static void print_level(const struct memory *memory)
 {
 	const char *why = no_huge_pages();
 	struct utsname name;
-	bool old = kernel_version(&name) < 506 && memory->file;
+	/* A vendor's kernel that has KVM of v5.6 has this function, which came with it. */
+	bool old = kernel_version(&name) < 506 && memory->file && has_function("lookup_address_in_mm") <= 0;
 	int series = -1;
 
 	if (why && memory->file) {
