@@ -87,7 +87,7 @@ no_access() {
 
 # running NAME PATH: of a guest with the options that it has printed, until its BIOS has used memory.
 running() {
-	local name=$1 path=$2 deadline=$((SECONDS + limit)) by_size large='[1-9][0-9]*' reason='' locked
+	local name=$1 path=$2 deadline=$((SECONDS + limit)) mapping="mapping: 0x[0-9a-f]+, [0-9]+[KMG], $2" by_size large='[1-9][0-9]*' reason='' locked
 	case ${small:+stock}:$name in
 	*:devdax-4k | *' without-huge-pages' | stock:fsdax-*) large=0 by_size='0 of 2M, 0 of 1G' ;;
 	*:devdax-1g) by_size="[0-9]+ of 2M, $large of 1G" ;;
@@ -98,17 +98,16 @@ running() {
 	guest=$!
 	# with another limit than QEMU's
 	until (ulimit -S -l 32 && exec "$work/kvm-dax-check" -p "$guest") >"$work/said" 2>&1 &&
-		says "vm .*: ([1-9][0-9]* entries of 4K, $by_size, [0-9]+ faults|$large entries of 2M or 1G; .*)"; do
+		says "vm .*: ([1-9][0-9]* entries of 4K, $by_size, [0-9]+ faults|$large entries of 2M or 1G; .*)" && says "$mapping"; do
 		if ! kill -0 "$guest" 2>/dev/null; then
 			cat "$work/qemu" >"$work/said"
 			reason="QEMU does not take: $options"
 		elif [ "$SECONDS" -ge "$deadline" ]; then
-			reason="the entries are not as expected within $limit s"
+			says "$mapping" && reason="the entries are not as expected within $limit s" || reason="it does not name the mapping of $path alone within $limit s"
 		fi
 		[ -z "$reason" ] || break
 		sleep 0.1
 	done
-	[ -n "$reason" ] || says "mapping: 0x[0-9a-f]+, [0-9]+[KMG], $path" || reason="it does not name the mapping of $path alone"
 	# of the size that QEMU was given
 	locked="RLIMIT_MEMLOCK of process $guest: 64K, less than $(($(numfmt --from=iec "${options##* }") >> 10))K"
 	case $name in
