@@ -113,20 +113,21 @@ static int numa(const volatile char *dax)
 	return 0;
 }
 
-static long minor_faults(void)
+/* Those for which a file system has converted blocks are major ones. */
+static long page_faults(void)
 {
 	struct rusage usage;
 
 	getrusage(RUSAGE_SELF, &usage);
-	return usage.ru_minflt;
+	return usage.ru_minflt + usage.ru_majflt;
 }
 
-/* Of a file, all of it; those for which the file system has converted blocks are major ones. */
+/* Of a file, all of it. */
 static int write_faults(int fd, const char *path)
 {
-	struct rusage before, after;
 	volatile char *memory;
 	struct stat st;
+	long faults;
 	off_t i;
 
 	if (fstat(fd, &st))
@@ -134,11 +135,10 @@ static int write_faults(int fd, const char *path)
 	memory = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (memory == MAP_FAILED)
 		return fail("mmap", path);
-	getrusage(RUSAGE_SELF, &before);
+	faults = page_faults();
 	for (i = 0; i < st.st_size; i += PAGE)
 		memory[i] = 1;
-	getrusage(RUSAGE_SELF, &after);
-	printf("faults=%ld\n", after.ru_minflt - before.ru_minflt + after.ru_majflt - before.ru_majflt);
+	printf("faults=%ld\n", page_faults() - faults);
 	return 0;
 }
 
@@ -149,10 +149,10 @@ static int cold(volatile char *memory, size_t size, const char *path)
 
 	if (madvise((void *)memory, size, MADV_COLD))
 		return fail("madvise", path);
-	faults = minor_faults();
+	faults = page_faults();
 	for (i = 0; i < size; i += PAGE)
 		memory[i] = 2;
-	faults = minor_faults() - faults;
+	faults = page_faults() - faults;
 	printf("faults=%ld\n", faults);
 	return faults != 0;
 }
