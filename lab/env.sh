@@ -63,7 +63,7 @@ configs() {
 }
 
 # compiled_configs: those of them that are only compiled; the others have the code of the default one, and machines run them.
-compiled_configs() { configs | grep -vxE 'debug|dump|bench|kabi'; }
+compiled_configs() { configs | grep -vxE 'debug|dump|bench|kabi|regress'; }
 
 [ -d "$SERIES" ] || die 2 "there is no series/$BASE; BASE can be: $(cd "$TOP/series" && echo ./*/ | sed 's|\./||g; s|/||g')"
 [ -f "$LAB/machine-$CPU.sh" ] || die 2 "CPU=$CPU: the lab has machines of amd and intel"

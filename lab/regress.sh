@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every selftest of the kernel's own in kvm, vfio, dax and mm (vm on v5.4), on the stock kernel and with the series, and compares the verdicts.
-# Takes TESTS=<extended regular expression on the names>; ends with an error when a test passed stock and does not pass with the series,
+# Takes TESTS=<extended regular expression on the names>, and CONFIG, regress if not given; ends with an error when a test passed stock and does not pass with the series,
 # or makes the kernel complain with the series alone;
 # or: worse FILE, and prints which those are in the verdicts that are kept there.
 # Leaves build/<base>/selftests.tsv, where what TESTS= leaves out stays as it was.
@@ -18,6 +18,7 @@ fi
 # One kernel after the other, each in a process of its own: env.sh takes STOCK from the environment.
 lab=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 if [ -n "${REGRESS_ROWS:-}" ]; then
+	export CONFIG=${CONFIG:-regress}
 	# shellcheck source=lab/env.sh
 	. "$lab/env.sh"
 	"$lab/kernel.sh"
