@@ -132,6 +132,7 @@ while read -r version suites; do
 	*FAILS*) ;;
 	*) continue ;;
 	esac
+	refuse_patched "$work/source" "$name"
 	refused | tee "$work/refused" | sed 's/^/  does not apply: /'
 	[ ! -s "$work/refused" ] || echo "  The $((${#patches[@]} - $(wc -l <"$work/refused"))) others apply, without fuzz."
 	sed -n "\\|^== $name: by_quilt|,/^== /s/^Patch \\(.*\\) can be reverse-applied\$/  is there already: \\1/p" "$log"

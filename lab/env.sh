@@ -124,6 +124,13 @@ SELFTESTS=$BUILD/$BASE/series/tree/tools/testing/selftests
 # base_field NAME: the value of a "name: value" line of series/<base>/base.
 base_field() { sed -n "s/^$1: *//p" "$SERIES/base"; }
 
+# refuse_patched FOLDER NAME: ends the script when the source there, which NAME names, has the whole series of BASE.
+refuse_patched() {
+	# A repository around that folder would have git look for the files there.
+	! series_patches | xargs -d '\n' cat | GIT_CEILING_DIRECTORIES=$(dirname "$1") git -C "$1" apply --check --reverse 2>/dev/null ||
+		die 2 "$2 has all of series/$BASE already, and is to be a source without it; git worktree add ../before <first>^ in a tree of git makes one, <first> being the first commit of the series (docs/maintainers.md, \"On your own tree\")"
+}
+
 # lock NAME: waits until no other run in this checkout holds NAME; released when the script ends. HELD names the lock that the
 # script which has started this one holds for it.
 lock() {

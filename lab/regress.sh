@@ -35,7 +35,7 @@ fi
 [ "$CPU" = amd ] || die 2 "make regress takes CPU=amd, as the machine of CPU=$CPU does not share our files"
 as_the_lab_builds_it
 unset MUTANT
-export SECONDS_MAX=${SECONDS_MAX:-3400}
+export SECONDS_MAX=${SECONDS_MAX:-10800}
 lock "$BASE-regress"
 "$LAB/deps.sh" build regress
 export REGRESS_TESTS=$BUILD/$BASE/series/installed

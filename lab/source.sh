@@ -215,14 +215,30 @@ esac
 source=$(find_source) || exit
 [ -n "$source" ] || die "$NO_SOURCE" "no source for $BASE: ${package:+apt finds no Debian package $package${suites:+ in ${suites// /, }} now; make it available, or }pass KSRC=<a Linux $line tree or tarball>, or put linux-$line.<n>.tar.xz into $CACHE"
 
+# copy TREE FOLDER: its files, without what a build has left there.
+copy() {
+	(cd "$1" && tar --exclude=./.git -cf - .) | tar -C "$2" -xvf -
+	make -s -C "$2" mrproper
+}
+
+# store FOLDER MESSAGE...: makes it a repository of one commit, the same each time.
+store() {
+	export GIT_AUTHOR_NAME=pristine GIT_AUTHOR_EMAIL=pristine GIT_AUTHOR_DATE='2000-01-01T00:00:00Z'
+	export GIT_COMMITTER_NAME=pristine GIT_COMMITTER_EMAIL=pristine GIT_COMMITTER_DATE='2000-01-01T00:00:00Z'
+	git -C "$1" -c init.defaultBranch=linux init -q
+	# Debian's .gitignore hides the whole tree.
+	git -C "$1" -c core.compression=1 add -v -A -f
+	git -C "$1" -c gc.auto=0 commit -q -m "$2" -m "$3"
+}
+
 repository=$CACHE/$(identify "$source").git
 if [ ! -d "$repository" ]; then
+	[ ! -d "$source" ] || refuse_patched "$source" "KSRC=$source"
 	work=$(mktemp -d "$CACHE/import.XXXXXX")
 	trap 'rm -rf "$work"' EXIT
 	say "importing $source, once; that takes a minute or more"
 	if [ -d "$source" ]; then
-		(cd "$source" && tar --exclude=./.git -cf - .) | tar -C "$work" -xf -
-		make -s -C "$work" mrproper
+		quietly "$CACHE/import.log" "copying $source" copy "$source" "$work"
 	else
 		# On a full disk tar has a line for each file.
 		tar -C "$work" --strip-components=1 -xf "$source" 2>&1 | tail -n 3 >&2 || {
@@ -231,18 +247,15 @@ if [ ! -d "$repository" ]; then
 			[ -z "${KSRC:-}" ] || remedy="pass another"
 			die 2 "$source is not a tarball of Linux, or it is damaged; $remedy and run this again"
 		}
+		refuse_patched "$work" "$source"
 	fi
 	version=$(make -s -C "$work" kernelversion)
 	case $version in
 	"$line" | "$line".* | "$line"-*) ;;
 	*) die 2 "$source is Linux $version; BASE=$BASE needs $line (docs/maintainers.md says which base is nearest to another line)" ;;
 	esac
-	export GIT_AUTHOR_NAME=pristine GIT_AUTHOR_EMAIL=pristine GIT_AUTHOR_DATE='2000-01-01T00:00:00Z'
-	export GIT_COMMITTER_NAME=pristine GIT_COMMITTER_EMAIL=pristine GIT_COMMITTER_DATE='2000-01-01T00:00:00Z'
-	git -C "$work" -c init.defaultBranch=linux init -q
-	# Debian's .gitignore hides the whole tree.
-	git -C "$work" -c core.compression=1 add -A -f
-	git -C "$work" -c gc.auto=0 commit -q -m "Linux $version" -m "$(name_of "$source")"
+	quietly "$CACHE/import.log" "storing Linux $version" store "$work" "Linux $version" "$(name_of "$source")"
+	rm "$CACHE/import.log"
 	mv "$work/.git" "$repository.part$$"
 	git -C "$repository.part$$" config core.bare true
 	mv -T "$repository.part$$" "$repository"

@@ -60,10 +60,12 @@ git -C "$beside" checkout -q
 for patch in "${patches[@]}"; do
 	# The same committer and dates each time: the same series gives the same commits.
 	git -C "$beside" -c user.name=kvm-dax -c user.email=kvm-dax am -q --committer-date-is-author-date "$patch" >"$OUT/am.log" 2>&1 || {
-		grep -vE '^(hint:|When you have|If you prefer|To restore)' "$OUT/am.log" >&2
-		why="does not apply to Linux $(version); the series was made for $(base_field tested)"
-		! git -C "$beside" apply --check -R "$patch" 2>/dev/null ||
-			why="is in Linux $(version) already; KSRC= is a source without the series, and make rebase leaves out what a source has"
+		if git -C "$beside" apply --check -R "$patch" 2>/dev/null; then
+			why="is in Linux $(version) already; make rebase leaves out what a source has"
+		else
+			grep -vE '^(hint:|When you have|If you prefer|To restore)' "$OUT/am.log" >&2
+			why="does not apply to Linux $(version); the series was made for $(base_field tested)"
+		fi
 		rm -rf "$beside"
 		die 1 "${patch#"$TOP"/} $why"
 	}

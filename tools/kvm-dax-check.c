@@ -684,7 +684,7 @@ static void usage(FILE *to)
 {
 	fputs("usage: kvm-dax-check PATH     what a guest gets whose memory is PATH, a device-dax node or a DAX file\n"
 	      "       kvm-dax-check -p PID   what a running guest has, given the pid of its VMM; needs root\n"
-	      "                              a KVM that does not count its entries by size says how many are larger than 4K\n"
+	      "                              (on a kernel that does not count entries by size, how many are larger than 4K)\n"
 	      "Ends with 0, with 1 and the reason when PATH cannot be DAX memory of a guest, and with 2 on wrong usage.\n",
 	      to);
 }
