@@ -80,6 +80,12 @@ series_lists_every_patch() {
 	diff <(cd "$SERIES" && for patch in *.patch; do [ ! -e "$patch" ] || echo "$patch"; done) "$SERIES/series"
 }
 
+refuses_a_source_that_has_the_series() {
+	local said
+	! said=$(KSRC=$tree "$LAB/source.sh" 2>&1) || return 1
+	[[ $said == *"has all of series/$BASE already"* ]] || { echo "$said"; return 1; }
+}
+
 # quilt takes the files that the series touches, from the pristine source.
 applies_by_quilt() {
 	local path
@@ -284,6 +290,7 @@ for BASE in ${BASES:-$(cd "$TOP/series" && printf '%s\n' */ | tr -d /)}; do
 	check "$BASE git am" has_been_made "$work/tree" "$status"
 	[ "$status" -ne 0 ] || made+=" $BASE"
 	check "$BASE series lists every patch" series_lists_every_patch
+	check "$BASE a source that has the series is refused" refuses_a_source_that_has_the_series
 	check "$BASE quilt push --fuzz=0" applies_by_quilt
 	! grep -qE "^<!-- groups: .*\b$BASE\b" "$TOP/docs/maintainers.md" || check "$BASE groups of patches apply alone" groups_apply_alone
 	check "$BASE mbox" mailbox_holds_the_series
