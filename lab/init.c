@@ -51,6 +51,7 @@ enum {
 };
 
 enum { POWER_OFF_SECONDS = 30 };	/* usually a few are enough */
+enum { LEAK_SECONDS = 6 };	/* kmemleak says nothing of what is younger than 5 */
 enum { PORT_SECONDS = 30 };	/* without any event; usually the ports are there */
 
 /* The last part of each line is what a kernel in trouble prints. */
@@ -63,7 +64,8 @@ static const char *const trouble[] = {
 	"inconsistent lock state", "recursive locking", "refcount_t:",
 	"Bad page", "bad page", "Bad rss-counter", "page dumped because",
 	": bad pmd", ": bad pud",
-	"kmemleak:", "list_add corruption", "list_del corruption",
+	"suspected memory leaks", "leak detector disabled", "ODEBUG disabled",
+	"list_add corruption", "list_del corruption",
 	"scheduling while atomic", "sleeping function called",
 	"EXT4-fs error", "orruption detected", "Corruption of ", "CRC error detected",
 	"XFS: Assertion failed", ": Internal error ",
@@ -348,6 +350,32 @@ static int wait_for_job(pid_t job, long seconds)
 }
 
 /*
+ * Has kmemleak look for memory that nothing points to any more; the kernel's log
+ * gets their number, the console each of them. What has changed since the last
+ * look is taken for in use, so that the first one finds nothing.
+ */
+static void find_leaks(void)
+{
+	static const char path[] = "/sys/kernel/debug/kmemleak";
+	char leaks[4096];
+	ssize_t len;
+	int fd, i;
+
+	fd = open(path, O_RDWR);
+	if (fd < 0 && errno == ENOENT)
+		return;
+	sleep(LEAK_SECONDS);
+	for (i = 0; i < 2; i++) {
+		if (write(fd, "scan", 4) != 4)
+			say("%s: %s", path, strerror(errno));
+	}
+	lseek(fd, 0, SEEK_SET);
+	while ((len = read(fd, leaks, sizeof(leaks))) > 0)
+		fwrite(leaks, 1, len, stderr);
+	close(fd);
+}
+
+/*
  * Copies to @report each line that the kernel has logged, since it booted, that
  * tells of trouble: KASAN reports once, what it has said at boot is all it says.
  * Returns their number; a log that overran counts.
@@ -441,6 +469,8 @@ int main(void)
 	limit = getenv("LAB_SECONDS");
 	status = wait_for_job(start_job(job), limit ? atol(limit) : 0);
 
+	if (status != STATUS_TIMEOUT)
+		find_leaks();
 	found = search_log(log, verdict);
 	if (lockdep_is_off()) {
 		fputs("kernel log: lockdep has switched itself off; the console says when\n", verdict);

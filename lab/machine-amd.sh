@@ -6,6 +6,7 @@
 
 packages=machine
 grace=90	# seconds to boot and to end, beyond the job's time limit
+[ "${CONFIG:-}" != debug ] || grace=400	# it boots slowly, and PID 1 looks for leaks twice
 normal_end=0	# the emulator's status when the machine powers off
 
 # What each NVDIMM becomes, and its size in MiB: data, the kernel's struct pages for it, 2 for labels.
