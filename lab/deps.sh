@@ -13,7 +13,7 @@ applies="quilt git dpkg-dev xz-utils"
 plot="gnuplot-nox"
 objects="sparse gcc-aarch64-linux-gnu gcc-powerpc64le-linux-gnu gcc-s390x-linux-gnu"
 htmldocs="python3-sphinx python3-sphinx-rtd-theme python3-yaml"
-regress="libcap-dev libcap-ng-dev libnuma-dev liburing-dev"
+regress="libcap-dev libcap-ng-dev libnuma-dev liburing-dev sudo"
 
 wanted=()
 for job in "$@"; do

@@ -15,6 +15,19 @@ for target in ${TARGETS:-kvm vfio dax}; do
 	[ ! -d "$SELFTESTS/$target" ] || find "$SELFTESTS/$target" -type f -name '*dax*_test' | while read -r program; do [ -e "$program.c" ] || rm "$program"; done
 done
 stand_ins=$BUILD/$BASE/series/stand-ins	# the programs for which something else stands in
+
+# list_what_no_script_runs: mm and vm list only the script that runs the others; what it does not name is a test by itself.
+# Not v5.4's transhuge-stress, which never ends.
+list_what_no_script_runs() {
+	local target program scripts
+	for target in mm vm; do
+		[ -d "$INSTALL/$target" ] || continue
+		mapfile -t scripts < <(find "$INSTALL/$target" -name '*.sh' -o -name run_vmtests)
+		find "$INSTALL/$target" -type f -executable ! -name '*.sh' ! -name run_vmtests ! -name transhuge-stress -printf '%f\n' | sort |
+			while read -r program; do grep -qwF -- "$program" "${scripts[@]}" || echo "$target:$program"; done
+	done >>"$INSTALL/kselftest-list.txt"
+}
+
 build() {
 	local program target
 	# They would be newer than their sources, and so stay.
@@ -36,6 +49,7 @@ build() {
 	grep -q kselftest-list "$SELFTESTS/Makefile" || awk '
 		/^cd [a-z]/ { target = $2 }
 		/^\t"/ { gsub(/[\t"\\]/, ""); print target ":" $0 }' "$INSTALL/run_kselftest.sh" >"$INSTALL/kselftest-list.txt"
+	list_what_no_script_runs
 }
 [ -f "$SELFTESTS/../../../.config" ] || STOCK='' MUTANT='' UPTO='' CONFIG='' "$LAB/config.sh"
 quietly "$BUILD/$BASE/series/selftests.log" "building the selftests of $BASE" build

@@ -53,7 +53,8 @@ groups_of_mm() {
 	local group
 	while read -r group; do
 		wanted "mm $group" || continue
-		run ./run_vmtests.sh -t "$group"
+		# Also what leaves pages poisoned, in this machine alone.
+		run ./run_vmtests.sh -d -t "$group"
 		# Without what mktemp has made of a name.
 		sed -i -E 's,(/tmp/[a-z_]+_)[A-Za-z0-9]{6}\b,\1,' "$log"
 		sed -nE "s|^not ok [0-9]+ (.*) # exit=.*|row\tmm $group: \1\tfail|p; s|^ok [0-9]+ (.*) # SKIP.*|row\tmm $group: \1\tskip|p; s|^ok [0-9]+ ([^#]*)$|row\tmm $group: \1\tpass|p" "$log"
@@ -78,6 +79,7 @@ while IFS=: read -r target test; do
 		# What these tests map; dirty_log_page_splitting_test wants 2 GiB, and some more for its code.
 		case $target in
 		vfio) huge_pages 1 ;;
+		vm) huge_pages 4 ;;
 		kvm) huge_pages 1100 hugepages-2048kB ;;
 		esac
 		run "./$test"
