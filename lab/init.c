@@ -63,7 +63,7 @@ static const char *const trouble[] = {
 	"self-detected stall", "suspicious RCU usage", "circular locking",
 	"inconsistent lock state", "recursive locking", "refcount_t:",
 	"Bad page", "bad page", "Bad rss-counter", "page dumped because",
-	": bad pmd", ": bad pud",
+	": bad pmd", ": bad pud", ": bad p4d", ": bad pgd",
 	"suspected memory leaks", "leak detector disabled", "kmemleak: Found",
 	"kmemleak: Scan area", "unknown object at", "ODEBUG disabled",
 	"list_add corruption", "list_del corruption",
