@@ -89,6 +89,7 @@ x86/vmx_set_nested_state_test
 x86/vmx_tsc_adjust_test
 "
 
+# load_kvm: loads it with the parameters of the mode; session.sh has left that to this script.
 load_kvm() {
 	local vendor=kvm_amd paging=npt
 	grep -q vmx /proc/cpuinfo && vendor=kvm_intel paging=ept
