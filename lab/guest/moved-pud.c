@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A page of 1G of device-dax is mapped and written to, and mremap() moves it to
+ * another address.  Anonymous memory takes its old one, where nothing but zeroes
+ * is to be found, whatever the TLB still has; what was written is at the new one.
+ *
+ * Takes the device; prints what is at both.  Ends with 1 unless that is right.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define GB (1UL << 30)
+#define WRITTEN 0x5a
+
+static void *map(void *at, size_t size, int prot, int flags, int fd)
+{
+	void *memory = mmap(at, size, prot, flags, fd, 0);
+
+	if (memory == MAP_FAILED) {
+		perror("moved-pud: mmap()");
+		_exit(1);
+	}
+	return memory;
+}
+
+int main(int argc, char **argv)
+{
+	volatile char *old, *new;
+	int found, moved, fd;
+	char *room;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: moved-pud DEVICE\n");
+		return 2;
+	}
+	fd = open(argv[1], O_RDWR);
+	old = map(NULL, GB, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+	room = map(NULL, 2 * GB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+	room = (char *)(((uintptr_t)room + GB - 1) & -GB);
+	*old = WRITTEN;
+	new = mremap((void *)old, GB, GB, MREMAP_MAYMOVE | MREMAP_FIXED, room);
+	if (new == MAP_FAILED) {
+		perror("moved-pud: mremap()");
+		return 1;
+	}
+	map((void *)old, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1);
+	found = *old;
+	moved = *new;
+	printf("old address: %s, new address: %s\n", found == WRITTEN ? "device-dax" : found ? "something else" : "zeroes",
+	       moved == WRITTEN ? "device-dax" : "something else");
+	return found || moved != WRITTEN;
+}
