@@ -6,8 +6,6 @@ set -euo pipefail
 . "$(dirname "$0")/../help.sh"
 
 program=$(mktemp)
+trap 'rm "$program"' EXIT
 gcc -O2 -Wall -Wextra -Werror -o "$program" "$(dirname "$0")/moved-pud.c"
-status=0
-"$program" /dax/devdax-1g || status=1
-rm "$program"
-exit $status
+"$program" /dax/devdax-1g
