@@ -38,6 +38,10 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	fd = open(argv[1], O_RDWR);
+	if (fd < 0) {
+		perror(argv[1]);
+		return 1;
+	}
 	old = map(NULL, GB, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
 	room = map(NULL, 2 * GB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
 	room = (char *)(((uintptr_t)room + GB - 1) & -GB);
