@@ -55,7 +55,7 @@ compose() {
 	emulator+=(-virtfs "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap")
 	words="console=ttyS0 panic=-1 log_buf_len=8M"
 	# As a guest is started that waits to take an interrupt, the emulator changes its CPU's set of pending interrupts without the lock,
-	# and so may lose one that another CPU sends. A timer that ticks makes up for it, but not where v7.2 compares the clocks of two CPUs
+	# and so may lose one that another CPU sends. A timer that ticks makes up for it, but not where v7.3 compares the clocks of two CPUs
 	# (docs/lab.md).
 	[ -n "${ICOUNT:-}" ] || words+=" highres=off tsc=nowatchdog"
 	words+=" LAB_MODULES=$MODULES LAB_BACKINGS=$backings${guests_on:+ LAB_CPUS=$guests_on}"

@@ -43,7 +43,7 @@ compose() {
 		*) memmap+=" memmap=${size}M!${start}M" ;;
 		esac
 	done
-	# Without XSAVE, of whose area it gives the size in one format only: v7.2 notices, and has its own memory overwritten then.
+	# Without XSAVE, of whose area it gives the size in one format only: v7.3 notices, and has its own memory overwritten then.
 	words="console=ttyS0,115200 noxsave tsc_early_khz=$((ips / 1000)) panic=-1 log_buf_len=8M LAB_MODULES=$MODULES LAB_ALONE=1 LAB_BACKINGS=$backings LAB_RANGES=$starts"
 	# What hibernation writes to the disk is to be found there as it is.
 	[ "${CONFIG:-}" != dump ] || words+=" hibernate=nocompress"

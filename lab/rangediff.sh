@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Shows how the patches that two bases share differ between them, by git range-diff.
-# Takes A=<base> and B=<base>; v6.12 and v7.2 if not given; KSRC=<directory or tarball> is B's source, A has its own.
+# Takes A=<base> and B=<base>; v6.12 and v7.3 if not given; KSRC=<directory or tarball> is B's source, A has its own.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
-bases=("${A:-v6.12}" "${B:-v7.2}")
+bases=("${A:-v6.12}" "${B:-v7.3}")
 sources=('' "${KSRC:-}")
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-rangediff.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT

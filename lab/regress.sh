@@ -67,7 +67,7 @@ awk -F'\t' -v OFS='\t' -v stock="$rows-stock.log" -v series="$rows-series.log" -
 	$3 != "not run" && $3 != "missing" && !(group in again) { print "row", $1, $3 >series }
 	' <([ -z "${RECORD:-}" ] || "$lab/regress.sh" worse "$rows-was.tsv") "$rows-was.tsv"
 
-# names: every test, as "<target> <test>", and instead of mm's script, and of those that run a group of it (v7.2), its groups.
+# names: every test, as "<target> <test>", and instead of mm's script, and of those that run a group of it (v7.3), its groups.
 names() {
 	local target test
 	while IFS=: read -r target test; do

@@ -393,7 +393,7 @@ vfio() {
 	tap 'vfio_dax_test many' 'vfio ' "vfio cycles=$cycles " \
 		"$test" -c "$cycles" ${device:+-d "$device"} -s "dax:$(path devdax-2m)"
 	# The same memory by IOMMUFD, which has never asked for PG_reserved.
-	[ "${BASE:-}" != v7.2 ] ||
+	[ "${BASE:-}" != v7.3 ] ||
 		tap 'vfio_dax_test iommufd' '' '' "$test" -i ${device:+-d "$device"} "${arguments[@]}"
 	echo "$huge_before" >"$huge"
 }
@@ -415,7 +415,7 @@ references() {
 	tap references '' '' "$test" ${device:+-d "$device"} "${arguments[@]}"
 }
 
-# Whose the page of a file is that only a pipe refers to. Before v7.2 no such page has one reference alone.
+# Whose the page of a file is that only a pipe refers to. Before v7.3 no such page has one reference alone.
 splice() {
 	local arguments
 	every_backing fsdax-

@@ -332,7 +332,7 @@ step "reserved-system-ram" system_ram
 step "namespaces" namespaces
 step "memory-failure" memory_failure
 [ ! -e "$failing" ] || step "bad-block" bad_block
-# Each of these ends a kernel that does not expect it: v7.2's, and v6.12's.
+# Each of these ends a kernel that does not expect it: v7.3's, and v6.12's.
 step "offset-1g" offset_1g
 # The files of v5.4 share none.
 [ ! -e "$failing" ] || [ "${BASE:-}" = v5.4 ] || step "shared-block" shared_block

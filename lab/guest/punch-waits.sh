@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Shows whether a hole can be punched into a DAX file while its memory is written to and read by GUP, on each file system; if not, what
 # the kernel waits for.
-# Takes how many holes to punch, 2000 if not given: make run BASE=v7.2 JOB=lab/guest/punch-waits.sh
+# Takes how many holes to punch, 2000 if not given: make run BASE=v7.3 JOB=lab/guest/punch-waits.sh
 set -euo pipefail
 # shellcheck source=lab/help.sh
 . "$(dirname "$0")/../help.sh"
