@@ -245,7 +245,8 @@ stanzas() {
 			split("", value)
 			for (i = 1; i <= NF; i++) if (match($i, /^[A-Z][a-z]+: */)) {
 				name = substr($i, 1, index($i, ":") - 1)
-				value[name] = (name in value ? value[name] "^" : "") substr($i, RLENGTH + 1)
+				before = name in value ? value[name] "^" : ""
+				value[name] = before substr($i, RLENGTH + 1)
 			}
 			line = some = ""
 			for (i = 1; i <= n; i++) { line = line (i > 1 ? "\t" : "") value[field[i]]; some = some value[field[i]] }

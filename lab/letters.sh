@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Writes the cover letter of each topic: its subject of series/topics, its text of series/letters, and the patches that the base has.
+# Takes BASE, or BASES=<list>; or: print TOPIC, and prints that of BASE.
+set -euo pipefail
+# shellcheck source=lab/env.sh
+. "$(dirname "$0")/env.sh"
+
+# letter TOPIC
+letter() {
+	local topic=$1 subject posting titles
+	[ -f "$TOP/series/letters/$topic" ] || die 2 "there is no series/letters/$topic; write what the topic is for there"
+	IFS=$'\x1f' read -r subject posting < <(stanzas "$TOP/series/topics" Topic Subject Posting | awk -F'\t' -v topic="$topic" '$1 == topic { print $2 "\037" $3 }') || true
+	[ -n "$subject" ] || die 2 "series/topics has no stanza for $topic"
+	titles=$(paste -d'\t' "$SERIES/series" <(titles_of "$BASE") | sed -n "s|^$topic/[^	]*	||p")
+	printf 'Subject: [PATCH 0/%d] %s\n\n' "$(wc -l <<<"$titles")" "$subject"
+	cat "$TOP/series/letters/$topic"
+	[ "$posting" != no ] || printf '\nNot for posting.\n'
+	printf '\nOn Linux %s:\n\n' "$(base_field tested)"
+	sed 's/^/  /' <<<"$titles"
+}
+
+case ${1:-} in
+print) letter "${2:?}" ;;
+'')
+	for BASE in ${BASES:-$BASE}; do
+		SERIES=$TOP/series/$BASE
+		for folder in "$SERIES"/*/; do
+			letter "$(basename "$folder")" >"$BUILD/letter"
+			mv "$BUILD/letter" "$folder/cover-letter.txt"
+		done
+	done
+	;;
+*) die 2 "usage: letters.sh [print TOPIC]" ;;
+esac
