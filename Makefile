@@ -48,6 +48,8 @@ record: ## run again what results/ has of another series than the present one
 	@lab/record.sh
 table: ## write what the documents show of the results, series/
 	@lab/table.sh
+letters: ## write the cover letter of each topic of BASE, from series/topics and series/letters
+	@lab/letters.sh
 bisect: ## build and boot the kernel after each patch of the series (PATCHES= for some; MODES= runs the selftests, too)
 	@lab/bisect.sh
 objects: ## compile what the series touches, after each patch, with W=1 and sparse, in several configurations and for arm64, powerpc, s390

@@ -69,8 +69,11 @@ recorded() {
 	for base in "${bases[@]}"; do
 		file=$TOP/results/$base-$name said='not recorded'
 		[ ! -e "$file" ] || said=$("$@" "$file")
-		[ -e "$work/left-$base" ] || BASE=$base "$LAB/record.sh" list | sed -n 's|^results/\(.*\)\t.*\tleft$|\1|p' >"$work/left-$base"
-		! grep -qxF "${file##*/}" "$work/left-$base" || said+="; not complete"
+		[ -e "$work/old-$base" ] || BASE=$base "$LAB/record.sh" list >"$work/old-$base"
+		case $(sed -n "s|^results/${file##*/}	[^	]*||p" "$work/old-$base" | sed 's/^$/old/') in
+		*left) said+="; not complete" ;;
+		old) [ ! -e "$file" ] || said+="; of an earlier state" ;;
+		esac
 		printf ' %s |' "$said"
 	done
 	echo
