@@ -177,7 +177,9 @@ static int full(uint64_t size)
 		0xe6, 0x10,	/* out %al, $0x10 */
 	};
 	struct kvm_userspace_memory_region slot = { .guest_phys_addr = CODE, .memory_size = PAGE };
-	struct kvm_regs regs = { .rip = CODE, .rdi = MEMORY, .rsi = MEMORY + size, .rdx = SZ_2M, .rflags = 2 };
+	struct kvm_regs regs = { .rip = CODE, .rdi = MEMORY, .rsi = MEMORY + size, .rdx = SZ_2M,
+		.rflags = 0x202,	/* KVM faults pages in behind the back of a guest that takes interrupts */
+	};
 	pthread_t thread;
 	void *page;
 

@@ -71,9 +71,9 @@ full() {
 	said=$("$built/demo-facts" full $folder/memory $((4 << 20)))
 	rm -f $folder/memory $folder/rest
 	case $said in
-	loops) fact 'its file system is full' "loops, 1000 page faults" ;;
-	errno=*) fact 'its file system is full' "ends with ${said#errno=}" ;;
-	*) fact 'its file system is full' "$said" ;;
+	loops) fact 'guest whose file system is full' "loops, 1000 page faults" ;;
+	errno=*) fact 'guest whose file system is full' "ends with ${said#errno=}" ;;
+	*) fact 'guest whose file system is full' "$said" ;;
 	esac
 }
 
@@ -97,7 +97,7 @@ assigned() {
 	before=$(value references "$("$built/demo-facts" pages $frame $pages)")
 	said=$("$built/demo-facts" assign /dax/devdax-4k $((mib << 20)) "$device")
 	after=$(value references "$("$built/demo-facts" pages $frame $pages)")
-	fact "device assigned: charged (VmLck)" "$(value charged "$said") of $((mib << 10)) kB"
+	fact "device assigned: charged as VmLck" "$(value charged "$said") of $((mib << 10)) kB"
 	fact "references left after its end" "$((after - before)) on $pages pages"
 	node=$(realpath /dax/devdax-4k)
 	namespace=$(<"$(realpath "/sys/bus/dax/devices/${node##*/}")/../namespace")
@@ -116,7 +116,7 @@ assigned() {
 failures() {
 	local said device count name
 	if [ "${BASE:-}" = v5.4 ]; then return; fi
-	name='clone closed, memory fails (XFS)'
+	name='XFS: clone closed, memory fails'
 	fact "$name" "the kernel dies"
 	said=$("$built/shared-failure" /dax/fsdax-xfs 200 closed 2>&1) && status=0 || status=$?
 	count=$(value failures "$(tail -n 1 <<<"$said")") || count='?'
@@ -129,7 +129,7 @@ failures() {
 		return
 	fi
 
-	name='clone, memory fails (XFS, no rmapbt)'
+	name='XFS without rmapbt: clone, memory fails'
 	device=$(sed -n 's|^\([^ ]*\) /dax/fsdax-xfs .*|\1|p' /proc/mounts)
 	umount /dax/fsdax-xfs
 	mkfs.xfs -q -f -K -m reflink=1,rmapbt=0 "$device"
@@ -147,9 +147,6 @@ failures() {
 for look in reserved full punched assigned failures; do
 	$look
 done
-fact all told
-[ "$label" != stock ] || {
-	# The output has been read, as far as it is in the port.
-	sync
-	echo b >/proc/sysrq-trigger
-}
+printf 'fact\t%s\tall told\tyes\n' "$label"
+# A write to the port returns when the host has it.
+[ "$label" != stock ] || echo b >/proc/sysrq-trigger
