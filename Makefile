@@ -46,7 +46,7 @@ plot: ## draw docs/levels.svg, docs/demo.svg and docs/bench.svg from recorded re
 	@lab/plot.sh
 record: ## run again what results/ has of another series than the present one
 	@lab/record.sh
-table: ## write what the documents show of the results, series/, lab/topics and lab/harms
+table: ## write what the documents show of the results, series/
 	@lab/table.sh
 bisect: ## build and boot the kernel after each patch of the series (PATCHES= for some; MODES= runs the selftests, too)
 	@lab/bisect.sh

@@ -77,8 +77,7 @@ by_debian() {
 	cat "$work/touched" >>"$work/touched-by-all"
 	unpack "$(ls "${dsc%/*}"/*.orig.tar.xz)" "$work/touched-by-all" "$folder"
 	mv "$work/packaging/debian" "$folder/"
-	mkdir "$folder/debian/patches/kvm-dax"
-	cp "${patches[@]}" "$folder/debian/patches/kvm-dax/"
+	cp -r "$SERIES" "$folder/debian/patches/kvm-dax"
 	sed 's|^|kvm-dax/|' "$SERIES/series" >>"$folder/debian/patches/series"
 	(cd "$folder" && dpkg-source --before-build .)
 	while read -r path; do

@@ -77,7 +77,7 @@ help_lists_every_target_and_variable() {
 }
 
 series_lists_every_patch() {
-	diff <(cd "$SERIES" && for patch in *.patch; do [ ! -e "$patch" ] || echo "$patch"; done) "$SERIES/series"
+	diff <(cd "$SERIES" && for patch in */*.patch; do [ ! -e "$patch" ] || echo "$patch"; done) "$SERIES/series"
 }
 
 refuses_a_source_that_has_the_series() {
@@ -102,47 +102,25 @@ applies_by_quilt() {
 	(cd "$work/quilt" && QUILT_PATCHES=$SERIES quilt --quiltrc=- push -a --fuzz=0)
 }
 
-# The groups of patches in docs/maintainers.md: each patch is in the one whose row names the most of its title's beginning,
-# and each group applies with no others but those that its row says it needs. It comes after quilt's check, whose folder it uses.
-groups_apply_alone() {
-	local group patches
+# Each topic applies with no others but those that series/topics says it needs. It comes after quilt's check, whose folder it uses.
+topics_apply_alone() {
+	local topic needs wanted bad=0
 	(cd "$work/quilt" && QUILT_PATCHES=$SERIES quilt --quiltrc=- pop -q -a) || return 1
-	paste <(titles_of "$BASE") <(series_patches) | awk -F'\t' '
-		NR == FNR {
-			if (/^\| `.*` \| /) {
-				rows++
-				split($0, column, / \| /)
-				n = split(column[1], part, "`")
-				for (i = 2; i <= n; i += 2) { sub(/ …$/, "", part[i]); of[part[i]] = rows }
-				n = split(column[3], part, "`")
-				for (i = 2; i <= n; i += 2) { sub(/ …$/, "", part[i]); needs[rows, part[i]] }
-			}
-			next
-		}
-		{
-			best = ""
-			for (prefix in of) if (index($1, prefix) == 1 && length(prefix) > length(best)) best = prefix
-			if (best == "") { print "docs/maintainers.md has no group for: " $1 > "/dev/stderr"; exit 1 }
-			wanted[of[best]]
-			for (i = 1; i <= rows; i++) {
-				mine = i == of[best]
-				for (need in needs) { split(need, part, SUBSEP); if (part[1] == i && index($1, part[2]) == 1) mine = 1 }
-				if (mine) group[i] = group[i] " " $2
-			}
-		}
-		END { for (i in wanted) print group[i] }' <(sed -nE "/^<!-- groups: .*\b$BASE\b/,/^$/p" "$TOP/docs/maintainers.md") - >"$work/groups" || return 1
-	while IFS= read -r group; do
-		read -ra patches <<<"$group"
+	while IFS=$'\t' read -r topic needs; do
+		[ -d "$SERIES/$topic" ] || continue
+		wanted=$(printf '%s\n' "$topic" $needs)
 		# as one, so that a patch sees what those before it do
-		cat "${patches[@]}" | (cd "$work/quilt" && git apply --check) || return 1
-	done <"$work/groups"
+		series_patches | grep -F -f <(sed 's|.*|/&/|' <<<"$wanted") | xargs cat | (cd "$work/quilt" && git apply --check) ||
+			{ echo "$topic does not apply with ${needs:-nothing else}; series/topics says what it needs"; bad=1; }
+	done < <(stanzas "$TOP/series/topics" Topic Needs)
+	return $bad
 }
 
 # What the tree gives is the series.
 round_trips() {
 	rm -rf "$work"/{there,refreshed}
 	mkdir "$work"/{there,refreshed}
-	cp "$SERIES"/{series,*.patch} "$work/there"
+	(cd "$SERIES" && cp --parents series */*.patch "$work/there")
 	"$LAB/refresh.sh" "$work/refreshed" || return 1
 	diff -r "$work/there" "$work/refreshed"
 }
@@ -213,7 +191,7 @@ documents_link_to_what_is_there() {
 documents_show_the_results() {
 	local file line bad=0
 	for file in $(tabled_documents); do
-		BASE=v6.12 "$LAB/table.sh" print "$TOP/$file" | diff "$TOP/$file" - || { echo "$file's tables are not those of results/, series/, lab/topics and lab/harms; run: make table"; return 1; }
+		BASE=v6.12 "$LAB/table.sh" print "$TOP/$file" | diff "$TOP/$file" - || { echo "$file's tables are not those of results/, series/; run: make table"; return 1; }
 	done
 	while IFS= read -r line; do
 		grep -qxF -- "$line" "$TOP"/results/*.tap || { echo "a document has a line that no file in results/ has: $line"; bad=1; }
@@ -292,7 +270,7 @@ for BASE in ${BASES:-$(cd "$TOP/series" && printf '%s\n' */ | tr -d /)}; do
 	check "$BASE series lists every patch" series_lists_every_patch
 	check "$BASE a source that has the series is refused" refuses_a_source_that_has_the_series
 	check "$BASE quilt push --fuzz=0" applies_by_quilt
-	! grep -qE "^<!-- groups: .*\b$BASE\b" "$TOP/docs/maintainers.md" || check "$BASE groups of patches apply alone" groups_apply_alone
+	check "$BASE each topic applies alone" topics_apply_alone
 	check "$BASE mbox" mailbox_holds_the_series
 	check "$BASE refresh round trip" round_trips
 	check "$BASE documentation builds" "$LAB/htmldocs.sh"
@@ -314,6 +292,7 @@ for script in "${scripts[@]}"; do
 done
 check "a script that is told to end leaves nothing behind" what_is_ended_leaves_nothing
 check "make help lists every target and variable" help_lists_every_target_and_variable
+check "make's targets look at their arguments before they build" "$LAB/check-arguments.sh"
 check "documents: each command is run by somebody, or marked" "$LAB/commands.sh" unlisted
 check "documents: make's targets and variables" commands_of_make_are_right
 # They are run on the bases that they name; one that names none is for v6.12, as is the folder that some need.

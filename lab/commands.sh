@@ -25,7 +25,7 @@ list() {
 		grep -nE "^  ($command)" series/*/cover-letter.txt | sed -E 's/^([^:]*:[0-9]+):  /\1\t/'
 		awk -v command="^[+]  ($command)" '
 			/^diff --git /{ documentation = $4 ~ "^b/Documentation/" }
-			documentation && $0 ~ command { sub(/^\+ +/, ""); print FILENAME ":" FNR "\t" $0 }' series/*/*.patch
+			documentation && $0 ~ command { sub(/^\+ +/, ""); print FILENAME ":" FNR "\t" $0 }' series/*/*/*.patch
 	} | sed -E 's/  +# .*//; s/ +$//'
 }
 

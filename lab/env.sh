@@ -211,7 +211,7 @@ of_kernel() { grep -qvE '^(tools|Documentation)/|^MAINTAINERS$'; }
 # changes_kernel PATCH: whether it touches such a file.
 changes_kernel() { touched_by "$1" | of_kernel; }
 
-# series_patches: the paths of the base's patches, in order.
+# series_patches: the paths of the base's patches, in order; each lies in the folder of its topic.
 series_patches() { sed "s|^|$SERIES/|" "$SERIES/series"; }
 
 # chosen_patches: those whose names PATCHES matches.
@@ -233,6 +233,28 @@ titles_of() {
 		git mailinfo /dev/null /dev/null <"$TOP/series/$1/$patch" | sed -n 's/^Subject: //p'
 	done <"$TOP/series/$1/series"
 }
+
+# stanzas FILE FIELD...: those fields of each stanza of the file that has one of them, with tabs between; what a stanza has
+# several times stands in one, with a "^" between.
+stanzas() {
+	local file=$1
+	shift
+	awk -v fields="$*" '
+		BEGIN { RS = ""; FS = "\n"; n = split(fields, field, " ") }
+		{
+			split("", value)
+			for (i = 1; i <= NF; i++) if (match($i, /^[A-Z][a-z]+: */)) {
+				name = substr($i, 1, index($i, ":") - 1)
+				value[name] = (name in value ? value[name] "^" : "") substr($i, RLENGTH + 1)
+			}
+			line = some = ""
+			for (i = 1; i <= n; i++) { line = line (i > 1 ? "\t" : "") value[field[i]]; some = some value[field[i]] }
+			if (some != "") print line
+		}' "$file"
+}
+
+# register FIELD...: the same of series/patches.
+register() { stanzas "$TOP/series/patches" "$@"; }
 
 # touched_by PATCH...: the paths of the files that the patches change, make or remove.
 touched_by() {

@@ -34,10 +34,25 @@ fi
 git -C "$TREE" -c core.abbrev=12 -c diff.noprefix=false -c diff.algorithm=myers -c format.pretty= -c user.useConfigOnly=false \
 	format-patch -q --zero-commit --no-signature --full-index -N --no-renames --no-attach --no-thread --no-cover-letter \
 	-o "$new" pristine..HEAD
-(cd "$new" && for patch in *.patch; do [ ! -f "$patch" ] || echo "$patch"; done) >"$new/series"
+
+# Each goes into the folder of its topic, and the topics come in their order.
+register Title Topic >"$BUILD/topics"
+before=
+for patch in "$new"/*.patch; do
+	[ -f "$patch" ] || continue
+	title=$(git mailinfo /dev/null /dev/null <"$patch" | sed -n 's/^Subject: //p')
+	topic=$(awk -F'\t' -v title="$title" '$1 == title { print $2 }' "$BUILD/topics")
+	[ -n "$topic" ] || die 1 "series/patches has no stanza for \"$title\"; add one with its Topic, and run this again"
+	[[ ! $topic < $before ]] || die 1 "\"$title\" is of $topic, and stands behind a patch of $before; git -C ${TREE#"$TOP"/} rebase -i pristine puts it in its place"
+	before=$topic
+	mkdir -p "$new/$topic"
+	mv "$patch" "$new/$topic/"
+done
+(cd "$new" && for patch in */*.patch; do [ ! -f "$patch" ] || echo "$patch"; done) >"$new/series"
 [ -z "${1:-}" ] || exit 0
-rm -f "$SERIES"/*.patch
-mv "$new"/* "$SERIES/"
+rm -f "$SERIES"/*/*.patch
+cp -r "$new"/* "$SERIES/"
+find "$SERIES" -type d -empty -delete
 
 # The tree now is what the series says.
 mapfile -t patches < <(series_patches)

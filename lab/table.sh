@@ -41,11 +41,11 @@ cell() {
 		[[ " ${note%%: *} " = *" $base "* ]] || continue
 		case $note in
 		'and '*) ;;
-		*) [ -z "$words" ] || die 1 "lab/topics says \"${note#*: }\" of $base, whose series has the patch of: $topic" ;;
+		*) [ -z "$words" ] || die 1 "series/patches says \"${note#*: }\" of $base, whose series has the patch of: $topic" ;;
 		esac
 		words+=${words:+; }${note#*: }
 	done
-	[ -n "$words" ] || die 1 "lab/topics does not say what holds of $base without a patch: $topic"
+	[ -n "$words" ] || die 1 "series/patches does not say what holds of $base without a patch: $topic"
 	note=${regex:+$(tests "$base" "$regex")}
 	words+=${note:+; $note}
 	printf ' %s |' "$words"
@@ -53,7 +53,6 @@ cell() {
 
 row() {
 	local base
-	[ -n "$topic" ] || return 0
 	printf '| %s |' "$topic"
 	for base in "${bases[@]}"; do
 		cell "$base"
@@ -115,7 +114,7 @@ patched() {
 caught() { awk -F'\t' '/^#/ || $1 == "mutant" { next } { n++ } END { print n " caught" }' "$1"; }
 
 bases() {
-	local base line topic='' title regex
+	local base topic title regex note
 	local -a notes=()
 	printf '| |'
 	printf ' %s |' "${bases[@]}"
@@ -125,19 +124,11 @@ bases() {
 		printf -- '---|'
 	done
 	echo
-	while IFS= read -r line; do
-		case $line in
-		'#'*) continue ;;
-		'  '*)
-			notes+=("${line#  }")
-			continue
-			;;
-		esac
+	while IFS=$'\x1f' read -r topic title regex note; do
+		[ -n "$topic" ] || continue
+		IFS='^' read -ra notes <<<"$note"
 		row
-		IFS='|' read -r topic title regex <<<"$line"
-		notes=()
-	done <"$LAB/topics"
-	row
+	done < <(register Feature Title Tests Base | tr '\t' '\037')
 	recorded "All recorded tests, on AMD's nested paging" amd.tap
 	recorded "The same on the stock kernel, as far as it gets" amd-stock.tap
 	recorded "All recorded tests, on the emulated Intel machine" intel.tap
@@ -163,8 +154,8 @@ patches() {
 			done >"$work/numbers-$base"
 	done
 	printf -- '---|---|---|\n'
-	while IFS='|' read -r title whom harm; do
-		[[ $title != '#'* ]] || continue
+	while IFS=$'\x1f' read -r title whom harm; do
+		[ -n "$harm" ] || continue
 		stable=''
 		# shellcheck disable=SC2016
 		printf '| `%s` |' "$title"
@@ -174,9 +165,9 @@ patches() {
 			! grep -qxF "$title|$number|1" "$work/numbers-$base" || stable=yes
 		done
 		printf ' %s | %s | %s |\n' "$stable" "$whom" "$harm"
-	done <"$LAB/harms"
-	cut -d '|' -f 1 "$work"/numbers-* | sort -u | diff - <(sed -n '/^#/d; s/|.*//p' "$LAB/harms" | sort) >"$work/differ" ||
-		die 1 "lab/harms does not have the patches of series/ that change the kernel (\"<\"), or has others (\">\"): $(grep '^[<>]' "$work/differ")"
+	done < <(register Title Concerns Without | tr '\t' '\037')
+	cut -d '|' -f 1 "$work"/numbers-* | sort -u | diff - <(register Title Without | awk -F'\t' '$2 != "" { print $1 }' | sort) >"$work/differ" ||
+		die 1 "series/patches does not say of each patch that changes the kernel what happens without it (\"<\"), or says it of others (\">\"): $(grep '^[<>]' "$work/differ")"
 }
 
 # Lines of make kselftest on standard input, with the numbers that v6.12's recorded results have now.
