@@ -64,8 +64,8 @@ kvm-dax-check: ## build build/kvm-dax-check, which says how a guest on a given p
 	@mkdir -p build && $(CC) -O2 -Wall -Wextra -Werror -o build/$@ tools/$@.c
 check: ## check patches, scripts and C without booting (BASES= for some)
 	@lab/check.sh
-run: kernel ## run JOB=<script or program> in the machine
-	@lab/machine.sh run $(JOB)
+run: ## run JOB=<script or program> in the machine
+	@lab/run.sh $(JOB)
 shell: kernel ## a prompt in the machine
 	@lab/machine.sh shell
 cmdline: ## print the emulator's command

@@ -68,7 +68,11 @@ files=()
 if [ -n "${A:-}${B:-}" ]; then
 	files=("${A:-}" "${B:-}")
 else
+	all='devdax-4k devdax-2m devdax-1g fsdax-ext4 fsdax-xfs hugetlbfs-2m hugetlbfs-1g thp anon'
 	read -ra backings <<<"${BACKINGS:-devdax-2m hugetlbfs-2m}"
+	for backing in "${backings[@]}"; do
+		[[ " $all " == *" $backing "* ]] || die 2 "BACKINGS=$backing: there is no such memory; it can be one or two of $all"
+	done
 	case ${#backings[@]} in
 	1) cases=("1 ${backings[0]}" " ${backings[0]}") ;;
 	2) cases=("${STOCK:-} ${backings[0]}" "${STOCK:-} ${backings[1]}") ;;

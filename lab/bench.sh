@@ -45,6 +45,9 @@ fi
 export SIZE=${SIZE:-32} REPEAT=${REPEAT:-3} GROWTH=${GROWTH:-$growth} BACKINGS=${BACKINGS:-$all} SECONDS_MAX=${SECONDS_MAX:-3000}
 [[ $SIZE =~ ^[0-9]+$ && $((SIZE % 2)) -eq 0 && $SIZE -gt 0 && $SIZE -le $largest ]] ||
 	die 2 "SIZE=$SIZE: an even number of MiB up to $largest is needed, as much as the machine of CPU=$CPU has of each kind of memory"
+for backing in $BACKINGS; do
+	[[ " $all " == *" $backing "* ]] || die 2 "BACKINGS=$backing: there is no such memory; it can be some of $all"
+done
 rows=$BUILD/$BASE/bench-$CPU.tsv
 mkdir -p "${rows%/*}"
 lock "$BASE-bench-$CPU"

@@ -20,6 +20,7 @@ record=$TOP/results/$BASE-steps.tsv
 passed=0 failed=0 skipped=0
 trap 'exit 130' INT TERM
 patches=$(chosen_patches) || exit
+[ -z "${MODES:-}" ] || "$LAB/test-names.sh" >/dev/null
 
 # builds: the first UPTO patches; a new warning of the compiler is a failure.
 builds() {

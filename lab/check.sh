@@ -277,6 +277,7 @@ for script in "${scripts[@]}"; do
 done
 check "a script that is told to end leaves nothing behind" what_is_ended_leaves_nothing
 check "make help lists every target and variable" help_lists_every_target_and_variable
+check "make's targets look at their arguments before they build" "$LAB/check-arguments.sh"
 check "documents: each command is run by somebody, or marked" "$LAB/commands.sh" unlisted
 check "documents: make's targets and variables" commands_of_make_are_right
 # They are run on the bases that they name; one that names none is for v6.12, as is the folder that some need.

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Shows how KVM maps a real Linux guest's memory, by backing, on the stock kernel and with the series.
-# Takes the base (default: BASE, or v6.12); leaves build/<base>/demo.tsv and prints it as a table.
-# RECORD=1 keeps it in results/, with what it depends on, and what was shown when; make plot draws both.
+# Shows what a guest on DAX memory meets, on the stock kernel and with the series: how KVM maps a real Linux guest, by backing, and
+# with CPU=amd also a device that is assigned, a full file system, memory that fails, and the like.
+# Takes the base (default: BASE, or v6.12); leaves build/<base>/demo.tsv and demo-facts.tsv, and prints what differs.
+# RECORD=1 keeps both in results/, with what they depend on, and what was shown when; make plot draws it.
 set -euo pipefail
 
 lab=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -26,7 +27,16 @@ if [ -n "${DEMO_ROWS:-}" ]; then
 		mkdir "$work/cpio"
 		gcc -static -O2 -Wall -Wextra -Werror -o "$work/cpio/init" "$lab/guest/touch-memory.c"
 		(cd "$work/cpio" && echo init | cpio --quiet -o -H newc) >"$work/initramfs"
-		job=("$lab/guest/demo.sh" "$VARIANT" "$BZIMAGE" "$work/initramfs" "$work/kvm_leaves/kvm_leaves.ko")
+		mkdir "$work/facts"
+		cp "$lab"/page_flags/{Kbuild,page_flags.c} "$work/facts"
+		quietly "$work/page_flags.log" "building page_flags for $VARIANT" \
+			make -C "$TREE" M="$work/facts" modules
+		for program in demo-facts punch-waits shared-failure; do
+			gcc -O2 -Wall -Wextra -Werror -pthread -o "$work/facts/$program" "$lab/guest/$program.c"
+		done
+		# shellcheck disable=SC2016
+		job=(bash -c '"$1/demo.sh" "$2" "${@:4}" && exec "$1/demo-facts.sh" "$2" "$3"' demo "$lab/guest" "$VARIANT" "$work/facts"
+			"$BZIMAGE" "$work/initramfs" "$work/kvm_leaves/kvm_leaves.ko")
 		;;
 	# Emulated VMX is too slow for a QEMU in it: the test guest of the selftests takes the place of Linux.
 	intel)
@@ -38,10 +48,18 @@ if [ -n "${DEMO_ROWS:-}" ]; then
 
 	say "$BASE $VARIANT: booting the machine, then a guest on each backing"
 	trap 'exit 130' INT TERM
-	"$lab/machine.sh" run "${job[@]}" |
-		tee "$work/output" | grep --line-buffered -v '^row' >&2 ||
+	status=0
+	"$lab/machine.sh" run "${job[@]}" 2>"$work/machine" |
+		tee "$work/output" | grep --line-buffered -vE '^(row|fact)' >&2 || status=$?
+	tr -d '\r' <"$work/output" >"$work/lines"
+	# The stock kernel does not survive all of it; what it was doing then is the last fact.
+	if [ "$status" -ne 0 ] && { [ "$VARIANT" != stock ] || ! tail -n 1 <(grep '^fact' "$work/lines") | grep -qE 'the kernel dies$|all told.yes$'; }; then
+		cat "$work/machine" >&2
+		[ "$status" -ne 130 ] || exit 130
 		die 1 "the demonstration failed on the $VARIANT kernel; the reason is above and in ${work#"$TOP"/}/output"
-	tr -d '\r' <"$work/output" | sed -n "s/^row\t/$BASE\t/p" >>"$DEMO_ROWS"
+	fi
+	sed -n "s/^row\t/$BASE\t/p" "$work/lines" >>"$DEMO_ROWS"
+	sed -n "s/^fact\t/$BASE\t/p" "$work/lines" >>"$DEMO_FACTS"
 	exit
 fi
 
@@ -69,15 +87,22 @@ if [ -n "${RECORD:-}" ] && [ -z "${DEMO_RECORDED:-}" ] && [ "$BASE-$CPU" = v6.12
 	exit
 fi
 
-partial=$rows.partial
-trap 'rm -f "$partial"' EXIT
-printf 'base\tkernel\tbacking\tpages_4k\tpages_2m\tpages_1g\tfaults\tseconds\n' >"$partial"
+facts=${rows%.tsv}-facts.tsv
+partial=$rows.partial partial_facts=$facts.partial
+trap 'rm -f "$partial" "$partial_facts"' EXIT
+printf 'base\tkernel\tbacking\tpages_4k\tpages_2m\tpages_1g\tfaults\n' >"$partial"
+printf 'base\tkernel\tfact\tis\n' >"$partial_facts"
 
 for stock in 1 ''; do
-	STOCK=$stock DEMO_ROWS=$partial "$lab/demo.sh" "$BASE"
+	STOCK=$stock DEMO_ROWS=$partial DEMO_FACTS=$partial_facts "$lab/demo.sh" "$BASE"
 done
 mv "$partial" "$rows"
+mv "$partial_facts" "$facts"
 [ -z "${RECORD:-}" ] || { depends_on 'stock and series' kernel; cat "$rows"; } >"$result.tsv"
+[ -z "${RECORD:-}" ] || { depends_on 'stock and series' kernel; cat "$facts"; } >"$result-facts.tsv"
 
-echo "How KVM maps the guest's memory on $BASE, after the guest has written to it (${rows#"$TOP"/}):"
-"$LAB/table.sh" demo "$rows"
+echo "What a guest on DAX memory meets on $BASE (the numbers are counts; all of them: ${rows#"$TOP"/}):"
+echo
+"$LAB/demo-screen.sh" "$rows" "$facts"
+echo
+printf 'it took %d:%02d minutes\n' $((SECONDS / 60)) $((SECONDS % 60))

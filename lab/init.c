@@ -10,7 +10,7 @@
  * The kernel hands over its unknown command line words as the environment:
  *   LAB_JOB=<file>       the shell script to run
  *   LAB_TERMINAL=1       its input and output are the host's terminal
- *   LAB_SECONDS=<n>      time limit for the job, 0 for none
+ *   LAB_SECONDS=<n>      how long the job may say nothing, 0 for ever
  *   LAB_MODULES=<dir>    folder that holds this kernel's lib/modules
  *   LAB_ALONE=1          the initramfs holds all files, the channels are serial
  *   LAB_BACKINGS=<list>  for the job: what the NVDIMMs become
@@ -28,6 +28,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <linux/serial.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -320,11 +321,41 @@ static time_t now(void)
 	return time.tv_sec;
 }
 
-/* Returns the exit status of @job, or STATUS_TIMEOUT when it took too long. */
+/* How much the machine has sent by its ports, of which the job's output is one. */
+static unsigned long sent(void)
+{
+	static const char folder[] = "/sys/kernel/debug/virtio-ports";
+	struct serial_icounter_struct counts;
+	unsigned long sum = 0, bytes;
+	struct dirent *port;
+	char line[512];
+	DIR *ports;
+	FILE *file;
+
+	if (!ioctl(output, TIOCGICOUNT, &counts))
+		return counts.tx;
+	ports = opendir(folder);
+	while (ports && (port = readdir(ports))) {
+		snprintf(line, sizeof(line), "%s/%s", folder, port->d_name);
+		file = port->d_name[0] == '.' ? NULL : fopen(line, "r");
+		while (file && fgets(line, sizeof(line), file)) {
+			if (sscanf(line, "bytes_sent: %lu", &bytes) == 1)
+				sum += bytes;
+		}
+		if (file)
+			fclose(file);
+	}
+	if (ports)
+		closedir(ports);
+	return sum;
+}
+
+/* Returns the exit status of @job, or STATUS_TIMEOUT when it has had no output for so many seconds: as long as it has, it is only slow. */
 static int wait_for_job(pid_t job, long seconds)
 {
 	const struct timespec second = { .tv_sec = 1 };
 	time_t deadline = now() + seconds;
+	unsigned long seen = sent();
 	sigset_t child;
 	int status;
 	pid_t pid;
@@ -339,8 +370,12 @@ static int wait_for_job(pid_t job, long seconds)
 				return WEXITSTATUS(status);
 			return 128 + WTERMSIG(status);
 		}
+		if (seconds && now() >= deadline && sent() != seen) {
+			deadline = now() + seconds;
+			seen = sent();
+		}
 		if (seconds && now() >= deadline) {
-			say("the job is still running after %ld s", seconds);
+			say("the job is still running, and has said nothing for %ld s", seconds);
 			sysrq('w');
 			sysrq('l');
 			kill(-1, SIGKILL);

@@ -24,6 +24,7 @@ done
 [[ ${REPEAT:-1} =~ ^[1-9][0-9]*$ ]] || die 2 "REPEAT=$REPEAT is no number of runs"
 [[ ${RACE_SECONDS:-1} =~ ^[1-9][0-9]*$ ]] || die 2 "RACE_SECONDS=$RACE_SECONDS is no number of seconds"
 as_the_lab_builds_it
+also=$(MODES=$modes "$LAB/test-names.sh" run)
 lock "$BASE-${OUT##*/}-kselftest"
 "$LAB/kernel.sh"
 source=$(git -C "$TREE" rev-parse pristine)
@@ -69,7 +70,7 @@ run_modes() {
 		(
 			# A quarter of it is enough, but a test whose guest does not stop takes its own limit.
 			export SECONDS_MAX=${SECONDS_MAX:-2400}
-			CARRY="${files[*]}" "$LAB/machine.sh" run env REPEAT="${REPEAT:-1}" RACE_SECONDS="${RACE_SECONDS:-5}" RACE_OPERATION="${RACE_OPERATION:-}" RACE_SEED="${RACE_SEED:-}" "$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1
+			CARRY="${files[*]}" "$LAB/machine.sh" run env ALSO="$also" REPEAT="${REPEAT:-1}" RACE_SECONDS="${RACE_SECONDS:-5}" RACE_OPERATION="${RACE_OPERATION:-}" RACE_SEED="${RACE_SEED:-}" "$LAB/guest/kselftest.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1
 		) | tee "$log" || status=$?
 		# Interrupted: no other machine is started.
 		[ "$status" -ne 130 ] || exit 130

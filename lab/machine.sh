@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Boots the kernel of BASE in an emulated machine with NVDIMMs, and runs a job or a shell in it.
-# Takes: run COMMAND [ARGUMENT...] | shell | cmdline; CPU=amd or intel; SECONDS_MAX=<the job's time limit>, 1200 if not given;
+# Takes: run COMMAND [ARGUMENT...] | shell | cmdline; CPU=amd or intel; SECONDS_MAX=<how long the job may say nothing>, 1200 if not given;
 # and KERNEL_WORDS=<more words for the kernel's command line>.
 set -euo pipefail
 # shellcheck source=lab/env.sh
@@ -82,15 +82,30 @@ if [ "$mode" = shell ]; then
 	exit
 fi
 trap stop INT TERM HUP
-# The machine ends the job at its limit; when it is too sick for that, we end the machine.
+# seen: how far the machine has come: what its job has said, and before it begins, its console.
+seen() {
+	grep -s rchar "/proc/$output/io" || true
+	stat -c %s "$run/verdict" 2>/dev/null || true
+	grep -qs begun "$run/verdict" || stat -c %s "$run/console.log" 2>/dev/null || true
+}
+
+# The machine ends a job that has said nothing for as long as its limit; when it is too sick for that, we end the machine, but not one
+# that is only slow. One that does not come to its job gets ten times as long, as a kernel may complain for ever.
 # The pipe to cat is there because the emulator wants a descriptor that can only be written to; a terminal's can be read.
 exec 3> >(exec cat)
 output=$!
 "${emulator[@]}" >"$run/emulator.log" 2>&1 </dev/null 9>&- &
 pid=$!
-timeout $((limit + grace)) tail --pid="$pid" -f /dev/null 3>&- 9>&- &
-emulator_status=0 hung=
-wait $! || hung=1
+emulator_status=0 hung='' periods=0
+while :; do
+	was=$(seen) periods=$((periods + 1))
+	timeout $((limit + grace)) tail --pid="$pid" -f /dev/null 3>&- 9>&- &
+	! wait $! || break
+	if [ "$(seen)" = "$was" ] || { [ "$periods" -ge 10 ] && ! grep -qs begun "$run/verdict"; }; then
+		hung=1
+		break
+	fi
+done
 if [ -n "$hung" ]; then
 	examine
 	kill "$pid" 2>/dev/null || true
@@ -107,10 +122,10 @@ if [ -z "$status" ]; then
 	tail -n "${hung:+1}25" "$run/console.log" >&2 2>/dev/null || true
 	if [ -n "$hung" ]; then
 		if grep -qs begun "$run/verdict"; then
-			say "the machine hung and was stopped after $((limit + grace)) s; its console is ${run#"$TOP"/}/console.log"
+			say "the machine hung and was stopped, as its job said nothing for $((limit + grace)) s; its console is ${run#"$TOP"/}/console.log"
 			exit $machine_died
 		fi
-		say "the machine hung before its job began, and was stopped after $((limit + grace)) s; its console is ${run#"$TOP"/}/console.log"
+		say "the machine hung before its job began, and was stopped after $((periods * (limit + grace))) s; its console is ${run#"$TOP"/}/console.log"
 		exit $never_began
 	fi
 	# QEMU ends with 0 when it is told to.
@@ -128,6 +143,6 @@ fi
 grep -vE '^(status |begun$)' "$run/verdict" >&2 || true
 case $status in
 70) say "the job itself ended well, but the kernel complained (above); the console is ${run#"$TOP"/}/console.log" ;;
-124) sed -n '/the job is still running/,$p' "$run/console.log" >&2; say "the job took longer than $limit s; pass SECONDS_MAX= for more; the console is ${run#"$TOP"/}/console.log" ;;
+124) sed -n '/the job is still running/,$p' "$run/console.log" >&2; say "the job has said nothing for $limit s; pass SECONDS_MAX= for more; the console is ${run#"$TOP"/}/console.log" ;;
 esac
 exit "$status"

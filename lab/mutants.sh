@@ -17,7 +17,7 @@ record=$TOP/results/$BASE-mutants.tsv
 # of MUTANT: what its verdict depends on.
 of() {
 	local patch=$LAB/mutants/$BASE/$1.patch
-	[ -f "$patch" ] || die 2 "there is no lab/mutants/$BASE/$1.patch"
+	[ -f "$patch" ] || die 2 "MUTANTS=$1: there is no lab/mutants/$BASE/$1.patch; MUTANTS can be: ${all//$'\n'/ }"
 	echo "$series $(sed -nE '/^(Tests|Modes|Seconds|Machine|Caught-by): /p; /^diff /,$p' "$patch" | sha256sum | cut -c1-16)"
 }
 
@@ -61,6 +61,9 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-mutants.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 passed=0 failed=0
+for mutant in ${MUTANTS:-}; do
+	of "$mutant" >/dev/null || exit
+done
 mkdir -p "$kept"
 [ -z "${RECORD:-}" ] || STOCK='' MUTANT='' "$LAB/tree.sh" >&2
 

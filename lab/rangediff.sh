@@ -6,6 +6,9 @@ set -euo pipefail
 . "$(dirname "$0")/env.sh"
 
 bases=("${A:-v6.12}" "${B:-v7.3}")
+for base in "${bases[@]}"; do
+	[ -d "$TOP/series/$base" ] || die 2 "$base is no base; A= and B= can be: $(cd "$TOP/series" && echo ./*/ | sed 's|\./||g; s|/||g')"
+done
 sources=('' "${KSRC:-}")
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-rangediff.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT

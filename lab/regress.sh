@@ -35,6 +35,13 @@ fi
 [ "$CPU" = amd ] || die 2 "make regress takes CPU=amd, as the machine of CPU=$CPU does not share our files"
 as_the_lab_builds_it
 unset MUTANT
+# What can be known before the selftests are built: those that were run before, and what the series adds.
+if [ -n "${TESTS:-}" ] && [ -e "$TOP/results/$BASE-selftests.tsv" ]; then
+	{
+		sed -nE 's/^([a-z]+ [^:\t]+).*/\1/p' "$TOP/results/$BASE-selftests.tsv"
+		series_patches | xargs -d '\n' cat | sed -nE 's,^\+\+\+ b/tools/testing/selftests/([a-z]+)/(.*/)?([^/]*)\.(c|sh)$,\1 \3,p'
+	} | grep -E -- "$TESTS" >/dev/null || die 2 "TESTS=$TESTS: no test has such a name, \"<target> <test>\"; results/$BASE-selftests.tsv lists them"
+fi
 export SECONDS_MAX=${SECONDS_MAX:-10800}
 lock "$BASE-regress"
 "$LAB/deps.sh" build regress

@@ -15,6 +15,7 @@ grep -qxF -- "$mode" <<<"$known" || die 2 "MODES=$mode: make soak takes one of $
 [ "$CPU" = amd ] || die 2 "make soak takes CPU=amd, as the machine of CPU=$CPU is too slow for races"
 [ -z "${RECORD:-}" ] || [ -z "${MODES:-}${TESTS:-}${STOCK:-}${MUTANT:-}${KERNEL_WORDS:-}" ] ||
 	die 2 "RECORD=1 keeps the whole soak of the series; leave MODES, TESTS, STOCK, MUTANT and KERNEL_WORDS out"
+PARTS=soak MODES=$mode "$LAB/test-names.sh" >/dev/null
 lock "$BASE-${OUT##*/}-soak"
 "$LAB/kernel.sh"
 TARGETS=kvm "$LAB/selftests.sh"

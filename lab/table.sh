@@ -13,10 +13,10 @@ mapfile -t bases < <(cd "$TOP/series" && printf '%s\n' */ | tr -d / | sort -V)
 demo() {
 	awk -F'\t' -v backings="${2:-.}" '
 		/^#/ { next }
-		!head++ { printf "%-13s %-7s %9s %9s %9s %9s %8s\n", "backing", "kernel", "4K", "2M", "1G", "faults", "seconds"; next }
+		!head++ { printf "%-13s %-7s %9s %9s %9s %9s\n", "backing", "kernel", "4K", "2M", "1G", "faults"; next }
 		$3 !~ backings { next }
 		!($3 in seen) { order[++n] = $3; seen[$3] }
-		{ line[$3] = line[$3] sprintf("%-13s %-7s %9s %9s %9s %9s %8s\n", $3, $2, $4, $5, $6, $7, $8) }
+		{ line[$3] = line[$3] sprintf("%-13s %-7s %9s %9s %9s %9s\n", $3, $2, $4, $5, $6, $7) }
 		END { for (i = 1; i <= n; i++) printf "%s", line[order[i]] }
 	' "$1"
 }

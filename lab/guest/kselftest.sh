@@ -146,10 +146,27 @@ result() {
 	esac
 }
 
+# chosen NAME: whether it is to run: TESTS names it, or one of its lines, for the sake of which lab/test-names.sh has put it in ALSO.
+chosen() { grep -qE "$only" <<<"$mode $1" || grep -qxF -- "$mode $1" <<<"${ALSO:-}"; }
+
+# chosen_lines NAME: of the lines of such a test, on standard input, those that TESTS names, as they stand or without their values; of
+# one that TESTS names itself all of them.
+chosen_lines() {
+	if grep -qE "$only" <<<"$mode $1"; then cat; return; fi
+	while IFS= read -r line; do
+		case $line in
+		'ok '* | 'not ok '*)
+			sed -E 's/^(not )?ok //; h; s/^([^ ]+ .*[^ ]) +(#|[a-z_0-9]+=).*/\1/; H; g' <<<"$line" | grep -qE "$only" || continue
+			;;
+		esac
+		printf '%s\n' "$line"
+	done
+}
+
 run() {
 	local name=$1 start=$SECONDS status=0 runs=0 log
 	shift
-	grep -qE "$only" <<<"$mode $name" || return 0
+	chosen "$name" || return 0
 	log=$(mktemp)
 	while [ "$runs" -lt "${REPEAT:-1}" ] && [ "$status" -eq 0 ]; do
 		runs=$((runs + 1))
@@ -182,13 +199,13 @@ path() {
 tap() {
 	local name=$1 words=$2 prefix=$3 start=$SECONDS status=0 log lines
 	shift 3
-	there "$1" && grep -qE "$only" <<<"$mode $name" || return 0
+	there "$1" && chosen "$name" || return 0
 	log=$(mktemp)
 	limited $((600 * slower)) "$@" >"$log" 2>&1 || status=$?
 	lines=$(sed -nE "s/^(not )?ok [0-9]+ # SKIP $words([^:]*): /ok $mode $prefix\2 # SKIP /p; t
 		s/^(not )?ok [0-9]+ # SKIP /ok $mode $prefix# SKIP /p; t
 		s/^(ok|not ok) [0-9]+ $words/\1 $mode $prefix/p; /^# /p" "$log")
-	echo "$lines"
+	chosen_lines "$name" <<<"$lines"
 	echo "# $mode $name: $((SECONDS - start)) s"
 	# An exit that its lines do not explain.
 	if [ "$status" -eq 4 ]; then
@@ -380,7 +397,7 @@ every_backing() {
 # The machine within the machine has no device to assign.
 vfio() {
 	local device arguments huge=/proc/sys/vm/nr_hugepages huge_before cycles=10000 test=$selftests/vfio/vfio_dax_test
-	there "$test" && grep -qE "$only" <<<"$mode vfio_dax_test" || return 0
+	there "$test" && { chosen vfio_dax_test || chosen 'vfio_dax_test many' || chosen 'vfio_dax_test iommufd'; } || return 0
 	# It pins each 4K by itself.
 	[ "${BASE:-}" != v5.4 ] || cycles=1000
 	device=$("$(dirname "$0")/vfio-setup.sh") || { echo "not ok $mode vfio no device"; return 0; }
@@ -401,7 +418,7 @@ vfio() {
 # What adds a reference to a DAX page. It comes before vfio(), which on a stock kernel leaves references behind.
 references() {
 	local device arguments test=$selftests/dax/dax_references_test
-	grep -qE "$only" <<<"$mode references" || return 0
+	chosen references || return 0
 	# v5.4 has no gup_test that could look.
 	if [ "${BASE:-}" = v5.4 ]; then
 		echo "ok $mode references # SKIP not on this base: a mapping of DAX memory takes no reference"
@@ -434,7 +451,7 @@ shared() {
 # Which pages are PG_reserved.
 reserved() {
 	local arguments test=$selftests/dax/dax_reserved_test
-	there "$test" && grep -qE "$only" <<<"$mode reserved" || return 0
+	there "$test" && chosen reserved || return 0
 	every_backing
 	# v5.4 cannot allocate p2pdma pages from user space, nor show the flags of a page without a module.
 	if ! find_p2pdma; then
@@ -462,7 +479,7 @@ nested() {
 	for try in 1 2; do
 		status=0
 		NESTED=1 ACCEL=kvm SECONDS_MAX=$((LAB_SECONDS / 3)) "$(dirname "$0")/../machine.sh" run \
-			env LABEL=nested PARTS=levels "$0" npt=1 "$selftests" kvm "$only" || status=$?
+			env LABEL=nested PARTS=levels ALSO="${ALSO:-}" "$0" npt=1 "$selftests" kvm "$only" || status=$?
 		[ "$status" -eq 126 ] || break
 		echo "# $mode: inner machine $try has hung as it booted"
 	done

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What make demo shows beside the entries of page tables; each prints one line:
+ *
+ *   pages FILE|PFN COUNT     the references of so many pages, and how many are
+ *                            PG_reserved: of a file's first, mapped page, or
+ *                            from a page frame on; page_flags.ko shows them
+ *   assign DEVICE BYTES BDF  has VFIO map memory for the PCI device, and prints
+ *                            by how many kB VmLck has grown
+ *   full FILE BYTES          has a guest with an interrupt controller in the
+ *                            kernel write to all of the file, a word in each
+ *                            2M, and prints what ends it; or that it goes on
+ *                            faulting, by far more faults than it has words
+ *   clone-fails FOLDER       makes a file, and a clone of it, has a page of it
+ *                            fail, and prints what whoever maps it is told
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <libgen.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <linux/vfio.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Not all of it is used. */
+#pragma GCC diagnostic ignored "-Wunused-function"
+#include "small-guest.h"
+
+#define SZ_2M (2UL << 20)
+#define IOVA 0x100000000ULL	/* above the window of the interrupts */
+#define LOOPS 1000		/* faults; a guest that ends has one for each word, and few more */
+
+static void *map(int fd, size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (memory == MAP_FAILED)
+		fail("mmap");
+	return memory;
+}
+
+static int open_path(void)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		fail("open");
+	return fd;
+}
+
+/* The page frame of the first page of a file, which the caller's mapping keeps. */
+static unsigned long first_frame(void)
+{
+	volatile char *memory = map(open_path(), PAGE);
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	uint64_t entry = 0;
+
+	*memory = 1;
+	if (pread(fd, &entry, sizeof(entry), (uintptr_t)memory / PAGE * sizeof(entry)) != sizeof(entry))
+		fail("/proc/self/pagemap");
+	return entry & ((1UL << 55) - 1);
+}
+
+static int pages(unsigned long count)
+{
+	unsigned long pfn = path[0] == '/' ? first_frame() : strtoul(path, NULL, 0);
+	unsigned long reserved = 0;
+	long references = 0;
+
+	for (unsigned long i = 0; i < count; i++) {
+		int fd = open("/sys/kernel/debug/page_flags", O_RDWR), is_reserved, refs;
+		char text[512] = "", *at;
+
+		if (fd < 0 || dprintf(fd, "%lu\n", pfn + i) < 0 || pread(fd, text, sizeof(text) - 1, 0) < 0)
+			fail("/sys/kernel/debug/page_flags");
+		close(fd);
+		at = strstr(text, "count=");
+		if (sscanf(text, "reserved=%d", &is_reserved) != 1 || !at || sscanf(at, "count=%d", &refs) != 1) {
+			fprintf(stderr, "demo-facts: page %#lx: %s\n", pfn + i, text);
+			return 1;
+		}
+		reserved += is_reserved;
+		references += refs;
+	}
+	printf("references=%ld reserved=%lu\n", references, reserved);
+	return 0;
+}
+
+static long locked(void)
+{
+	FILE *status = fopen("/proc/self/status", "r");
+	char line[128];
+	long kib = -1;
+
+	while (status && kib < 0 && fgets(line, sizeof(line), status))
+		sscanf(line, "VmLck: %ld", &kib);
+	if (kib < 0)
+		fail("VmLck");
+	fclose(status);
+	return kib;
+}
+
+static int assign(size_t size, const char *bdf)
+{
+	struct vfio_iommu_type1_dma_map dma = {
+		.argsz = sizeof(dma), .flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE, .iova = IOVA, .size = size,
+	};
+	char name[PATH_MAX], link[PATH_MAX] = "";
+	int container, group;
+	long before;
+
+	dma.vaddr = (uintptr_t)map(open_path(), size);
+	snprintf(name, sizeof(name), "/sys/bus/pci/devices/%s/iommu_group", bdf);
+	if (readlink(name, link, sizeof(link) - 1) < 0)
+		fail(name);
+	snprintf(name, sizeof(name), "/dev/vfio/%s", basename(link));
+	container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	group = open(name, O_RDWR | O_CLOEXEC);
+	if (container < 0 || group < 0)
+		fail(name);
+	DO_IOCTL(group, VFIO_GROUP_SET_CONTAINER, &container);
+	DO_IOCTL(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU);
+	before = locked();
+	DO_IOCTL(container, VFIO_IOMMU_MAP_DMA, &dma);
+	printf("charged=%ld\n", locked() - before);
+	/* What is still mapped is unmapped as the process ends. */
+	return 0;
+}
+
+/* The faults of our virtual machine so far, or its exits where those are not counted. */
+static unsigned long faults(void)
+{
+	static const char *const names[] = { "pf_taken", "exits" };
+	unsigned long number = 0;
+	char name[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		FILE *file;
+
+		snprintf(name, sizeof(name), "/sys/kernel/debug/kvm/%d-%d/%s", getpid(), vm, names[i]);
+		file = fopen(name, "r");
+		if (!file)
+			continue;
+		if (fscanf(file, "%lu", &number) != 1)
+			fail(name);
+		fclose(file);
+		return number;
+	}
+	fail("/sys/kernel/debug/kvm");
+	return 0;
+}
+
+static void *watch(void *unused)
+{
+	const unsigned long first = faults();
+
+	(void)unused;
+	while (faults() - first < LOOPS)
+		usleep(10000);
+	printf("loops\n");
+	fflush(stdout);
+	_exit(0);
+}
+
+static int full(uint64_t size)
+{
+	/* edi: the first word, esi: the end, edx: the step; it ends by I/O, as the kernel waits with a guest that executes hlt */
+	static const uint8_t code[] = {
+		0x89, 0x3f,	/* 1: mov %edi, (%edi) */
+		0x01, 0xd7,	/* add %edx, %edi */
+		0x39, 0xf7,	/* cmp %esi, %edi */
+		0x72, 0xf8,	/* jb 1b */
+		0xe6, 0x10,	/* out %al, $0x10 */
+	};
+	struct kvm_userspace_memory_region slot = { .guest_phys_addr = CODE, .memory_size = PAGE };
+	struct kvm_regs regs = { .rip = CODE, .rdi = MEMORY, .rsi = MEMORY + size, .rdx = SZ_2M,
+		.rflags = 0x202,	/* KVM faults pages in behind the back of a guest that takes interrupts */
+	};
+	pthread_t thread;
+	void *page;
+
+	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (kvm < 0)
+		fail("/dev/kvm");
+	vm = DO_IOCTL(kvm, KVM_CREATE_VM, 0);
+	DO_IOCTL(vm, KVM_SET_TSS_ADDR, 0xfffbd000);
+	DO_IOCTL(vm, KVM_CREATE_IRQCHIP, 0);
+	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (page == MAP_FAILED)
+		fail("mmap of the code");
+	memcpy(page, code, sizeof(code));
+	slot.userspace_addr = (uintptr_t)page;
+	DO_IOCTL(vm, KVM_SET_USER_MEMORY_REGION, &slot);
+	if (set_slot(map(open_path(), size), size, 0))
+		fail("KVM_SET_USER_MEMORY_REGION");
+	vcpu = open_vcpu(0, &run);
+	DO_IOCTL(vcpu, KVM_SET_REGS, &regs);
+	errno = pthread_create(&thread, NULL, watch, NULL);
+	if (errno)
+		fail("pthread_create");
+	for (;;) {
+		if (!ioctl(vcpu, KVM_RUN, 0)) {
+			if (run->exit_reason == KVM_EXIT_INTR)
+				continue;
+			printf("exit=%u\n", run->exit_reason);
+			break;
+		}
+		if (errno == EINTR)
+			continue;
+		printf("errno=%s\n", strerrorname_np(errno));
+		break;
+	}
+	fflush(stdout);
+	_exit(0);
+}
+
+static void on_sigbus(int sig, siginfo_t *info, void *context)
+{
+	static const char told[] = "told=SIGBUS\n", other[] = "told=another SIGBUS\n";
+
+	(void)sig;
+	(void)context;
+	if (info->si_code == BUS_MCEERR_AR)
+		_exit(write(STDOUT_FILENO, told, sizeof(told) - 1) < 0);
+	_exit(write(STDOUT_FILENO, other, sizeof(other) - 1) < 0);
+}
+
+static int clone_fails(void)
+{
+	const struct sigaction action = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO };
+	int fd = open(path, O_TMPFILE | O_RDWR, 0600), clone = open(path, O_TMPFILE | O_RDWR, 0600), status;
+	static char data[PAGE];
+	volatile char *memory;
+	pid_t child;
+
+	if (fd < 0 || clone < 0)
+		fail("O_TMPFILE");
+	if (pwrite(fd, data, PAGE, 0) != PAGE)
+		fail("write");
+	DO_IOCTL(clone, FICLONE, (long)fd);
+	fflush(stdout);
+	child = fork();
+	if (child < 0)
+		fail("fork");
+	if (!child) {
+		sigaction(SIGBUS, &action, NULL);
+		memory = map(fd, PAGE);
+		(void)*memory;
+		if (madvise((void *)memory, PAGE, MADV_HWPOISON)) {
+			printf("errno=%s\n", strerrorname_np(errno));
+			fflush(stdout);
+		}
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	if (WIFSIGNALED(status))
+		printf("killed=%d\n", WTERMSIG(status));
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	path = argc > 2 ? argv[2] : "";
+	if (argc == 4 && !strcmp(argv[1], "pages"))
+		return pages(strtoul(argv[3], NULL, 0));
+	if (argc == 5 && !strcmp(argv[1], "assign"))
+		return assign(strtoul(argv[3], NULL, 0), argv[4]);
+	if (argc == 4 && !strcmp(argv[1], "full"))
+		return full(strtoul(argv[3], NULL, 0));
+	if (argc == 3 && !strcmp(argv[1], "clone-fails"))
+		return clone_fails();
+	fprintf(stderr, "usage: demo-facts pages FILE|PFN COUNT | assign DEVICE BYTES BDF | full FILE BYTES | clone-fails FOLDER\n");
+	return 2;
+}
