@@ -7,10 +7,13 @@
  *   copied  it is written to, so that each write has a block allocated, and is
  *           made to share the blocks again
  *   closed  it is deleted, and another one is made
+ *   told    as copied, and another process, which is told early, reads the
+ *           pages all the time: of each failure it may be told once
  *
- * Prints how often a page has failed, and the other file has been copied or
- * closed.  Ends with 1 if nothing happens for 30 seconds, or something fails,
- * as after a shutdown.
+ * Prints how often a page has failed, the other file has been copied or closed,
+ * and the other process was told.  Ends with 1 if nothing happens for 30
+ * seconds, or something fails, as after a shutdown, or if the process was told
+ * more often than a page has failed.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -24,6 +27,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,7 +36,7 @@
 #define PATIENCE 30	/* seconds */
 
 static struct counts {
-	atomic_ulong failures, rounds;
+	atomic_ulong failures, rounds, told;
 } *counts;
 static const char *folder;
 static int fd;
@@ -95,7 +99,32 @@ static void ignore(int sig)
 	(void)sig;
 }
 
-static void run(unsigned long nr, void *(*other)(void *))
+static void is_told(int sig, siginfo_t *info, void *unused)
+{
+	(void)sig;
+	(void)unused;
+	if (info->si_code == BUS_MCEERR_AO || info->si_code == BUS_MCEERR_AR)
+		counts->told++;
+}
+
+/* Another process that reads the pages, until this one ends. */
+static void reader(void)
+{
+	struct sigaction action = { .sa_sigaction = is_told, .sa_flags = SA_SIGINFO };
+	volatile char *memory;
+
+	if (fork())
+		return;
+	memory = map(fd, PROT_READ);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || sigaction(SIGBUS, &action, NULL) ||
+	    prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0))
+		fail("reader");
+	for (;;)
+		for (unsigned long offset = 0; offset < SIZE; offset += PAGE)
+			(void)memory[offset];
+}
+
+static void run(unsigned long nr, void *(*other)(void *), int told)
 {
 	static char data[SIZE];
 	pthread_t thread;
@@ -105,6 +134,8 @@ static void run(unsigned long nr, void *(*other)(void *))
 	memset(data, 1, SIZE);
 	if (pwrite(fd, data, SIZE, 0) != SIZE)
 		fail("write");
+	if (told)
+		reader();
 	memory = map(fd, PROT_READ);
 	signal(SIGBUS, ignore);
 	if (pthread_create(&thread, NULL, other, NULL))
@@ -120,8 +151,9 @@ int main(int argc, char **argv)
 	int status, idle = 0;
 	pid_t pid, ended;
 
-	if (argc != 4 || (strcmp(argv[3], "copied") && strcmp(argv[3], "closed"))) {
-		fprintf(stderr, "usage: shared-failure FOLDER FAILURES copied|closed\n");
+	if (argc != 4 || (strcmp(argv[3], "copied") && strcmp(argv[3], "closed") &&
+			  strcmp(argv[3], "told"))) {
+		fprintf(stderr, "usage: shared-failure FOLDER FAILURES copied|closed|told\n");
 		return 2;
 	}
 	folder = argv[1];
@@ -132,7 +164,8 @@ int main(int argc, char **argv)
 	if (pid < 0)
 		fail("fork");
 	if (!pid) {
-		run(strtoul(argv[2], NULL, 0), strcmp(argv[3], "copied") ? closed : copied);
+		run(strtoul(argv[2], NULL, 0), strcmp(argv[3], "closed") ? copied : closed,
+		    !strcmp(argv[3], "told"));
 		_exit(0);
 	}
 	/* What hangs in the kernel cannot be waited for. */
@@ -142,7 +175,7 @@ int main(int argc, char **argv)
 		idle = now == seen ? idle + 1 : 0;
 		seen = now;
 	}
-	printf("%s failures=%lu rounds=%lu%s\n", argv[3], counts->failures, counts->rounds,
-	       ended ? "" : ", and then nothing");
-	return !ended || !WIFEXITED(status) || WEXITSTATUS(status);
+	printf("%s failures=%lu rounds=%lu told=%lu%s\n", argv[3], counts->failures,
+	       counts->rounds, counts->told, ended ? "" : ", and then nothing");
+	return counts->told > counts->failures + 1 || !ended || !WIFEXITED(status) || WEXITSTATUS(status);
 }

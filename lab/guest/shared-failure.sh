@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Has pages of an XFS file fail while a file that shares its blocks is copied, or closed, and shows whether that goes on; if not, the
 # kernel's log, with the tasks that hang. Not for v5.4, whose DAX files share no blocks.
-# Takes how often a page fails, 2000 times if not given, and copied or closed for one of the two: make run JOB=lab/guest/shared-failure.sh
+# Takes how often a page fails, 2000 times if not given, and copied, closed or told for one of them: make run JOB=lab/guest/shared-failure.sh
 set -euo pipefail
 # shellcheck source=lab/help.sh
 . "$(dirname "$0")/../help.sh"
@@ -9,7 +9,7 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 gcc -O2 -Wall -Wextra -Werror -pthread -o "$work/shared-failure" "$(dirname "$0")/shared-failure.c"
-for other in ${2:-copied closed}; do
+for other in ${2:-copied closed told}; do
 	status=0
 	"$work/shared-failure" /dax/fsdax-xfs "${1:-2000}" "$other" || status=$?
 	[ "$status" -eq 0 ] || break
