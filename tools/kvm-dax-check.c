@@ -1171,8 +1171,9 @@ static void say_nx_huge_pages(void)
 
 	if (!read_line(value, sizeof(value), NX_HUGE_PAGES) || !strcmp(value, "N") || !strcmp(value, "never"))
 		return;
-	say("but KVM's nx_huge_pages is on", "%s, so memory which the guest executes is mapped by 4K%s; echo N >" NX_HUGE_PAGES " ends that, for guests that are trusted not to crash the host",
-	    value, strcmp(value, "auto") ? "" : " where the CPU has the bug itlb_multihit");
+	note("nx_huge_pages", format("but KVM's nx_huge_pages is %s", value),
+	     format("memory which the guest executes is mapped by 4K%s; echo N >" NX_HUGE_PAGES " ends that, for guests that are trusted not to crash the host",
+		    strcmp(value, "auto") ? "" : " where the CPU has the bug itlb_multihit"));
 }
 
 static enum status expect(enum status status, const char *pages, const char *text)
