@@ -298,13 +298,15 @@ devices() {
 	[ -d "$drivers/device_dax" ] || return 0
 	echo "$device" >"$drivers/device_dax/unbind"
 	refused "$backing no driver" "$memory" "has no driver, .*; daxctl enable-device $device gives"
-	if modprobe kmem 2>/dev/null && echo "$device" >"$drivers/kmem/new_id" 2>/dev/null; then
+	command=$(sed -nE 's/.*; (daxctl .*) gives it one/\1/p' "$work/said")
+	eval "$command" >/dev/null 2>&1 || true
+	path "$backing driver" "$memory" "expected: .*" || echo "$device" >"$drivers/device_dax/bind" || true
+	if modprobe kmem 2>/dev/null && echo "$device" >"$drivers/device_dax/unbind" && echo "$device" >"$drivers/kmem/new_id"; then
 		refused "$backing system-ram" "$memory" "is in system-ram mode: .*; daxctl reconfigure-device --force --mode=devdax $device changes"
-		echo "$device" >"$drivers/kmem/unbind"
-		echo "$device" >"$drivers/kmem/remove_id"
+		command=$(sed -nE 's/.*; (daxctl .*) changes that/\1/p' "$work/said")
+		eval "$command" >/dev/null 2>&1 || true
+		path "$backing devdax mode" "$memory" "expected: .*" || true
 	fi
-	echo "$device" >"$drivers/device_dax/bind"
-	path "$backing driver" "$memory" "expected: .*" || true
 }
 
 # sparse: files whose blocks come when they are written, and what there is for them.
@@ -479,6 +481,24 @@ $half $((sectors - half)) linear $node $half"
 	: >"$memory"
 }
 
+# assigned: QEMU maps a second memory for a device, too, which is why it says that this is no way out.
+assigned() {
+	local device before='' looks=0 reason=''
+	device=$("$here/vfio-setup.sh") && [ -n "$device" ] || return 0
+	qemu-system-x86_64 -accel kvm -nodefaults -display none -machine q35,nvdimm=on -m 128M,slots=1,maxmem=4G \
+		-object "memory-backend-file,id=mem,mem-path=$memory,share=on,align=2M,size=64M" -device nvdimm,memdev=mem \
+		-device "vfio-pci,host=$device" >"$work/said" 2>&1 </dev/null &
+	guest=$!
+	while kill -0 "$guest" 2>/dev/null; do
+		goes_on || { reason="QEMU starts with it"; kill -9 "$guest"; }
+		sleep 0.1
+	done
+	wait "$guest" || true
+	guest=''
+	grep -q 'Operation not supported' "$work/said" || reason=${reason:-QEMU says another reason}
+	result "$backing second memory, assigned device" "$reason"
+}
+
 # vmms: the line for each VMM, and JSON.
 vmms() {
 	local vmm line
@@ -592,6 +612,7 @@ for backing in "${backings[@]}"; do
 		# shellcheck disable=SC2016,SC1003
 		named '-$(x)"\'
 		read_only
+		assigned
 		overlay
 		not_dax
 		volumes
