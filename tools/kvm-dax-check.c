@@ -156,7 +156,7 @@ static char *escape(const char *text, const char *special, const char *as, const
 	return to;
 }
 
-/* A word for the shell. */
+/* A word for the shell; one that cannot be shown as it is, for bash. */
 static char *quote(const char *text)
 {
 	bool plain = *text, shown = true;
@@ -168,8 +168,8 @@ static char *quote(const char *text)
 	}
 	if (plain)
 		return strdup(text);
-	if (shown && !strchr(text, '\''))
-		return format("'%s'", text);
+	if (shown)
+		return format("'%s'", escape(text, "'", "'\\%c'", "%c"));
 	return format("$'%s'", escape(text, "\\'", "\\%c", "\\%03o"));
 }
 
@@ -1209,8 +1209,7 @@ static enum status say_level(const struct memory *memory)
 	const char *why = no_huge_pages();
 	struct utsname name;
 	/* A vendor's kernel that has KVM of v5.6 has this function, which came with it. */
-	bool old = kernel_version(&name) < 506 && memory->align == SZ_2M && !memory->in_1g &&
-		   (memory->file || memory->folder) && has_function("lookup_address_in_mm") <= 0;
+	bool old = kernel_version(&name) < 506 && (memory->file || memory->folder) && has_function("lookup_address_in_mm") <= 0;
 	enum status status;
 	int series = -1;
 

@@ -609,6 +609,7 @@ for backing in "${backings[@]}"; do
 		states
 		unnamed
 		named "a b,c'd"
+		named $'t\tb'
 		# shellcheck disable=SC2016,SC1003
 		named '-$(x)"\'
 		read_only
