@@ -640,6 +640,7 @@ static bool free_in_2m(uint64_t *sum, int fd, dev_t dev, const struct layout *la
 	keys = head->fmh_keys;
 	memset(&keys[1], 0xff, sizeof(keys[1]));
 	memset(keys[1].fmr_reserved, 0, sizeof(keys[1].fmr_reserved));
+	keys[1].fmr_length = 0;
 	head->fmh_count = 256;
 	*sum = 0;
 	do {

@@ -285,7 +285,7 @@ devices() {
 	local device=${memory##*/} drivers=/sys/bus/dax/drivers command
 
 	exec 3<"$memory"
-	refused "$backing busy" "$memory" "is busy: process $$ [(]preflight.sh[)] has it open, .*; end that process"
+	refused "$backing busy" "$memory" "is busy: process $$ [(].*[)] has it open, .*; end that process"
 	exec 3<&-
 	under=("${not_root[@]}")
 	refused "$backing no permission" "$memory" "may not be opened by this user [(]owner 0:0, mode 0600[)]: Permission denied; sudo chgrp 65534 $memory && sudo chmod g[+]rw "
@@ -506,7 +506,7 @@ vmms() {
 		"$work/kvm-dax-check" --for "$vmm" "$memory" >"$work/said" 2>&1 || true
 		result "$backing for $vmm" "$(says "$line" || echo "it does not say: $line")"
 	done <<-EOF
-		libvirt     <path>$memory</path>
+		libvirt [[:space:]]*<path>$memory</path>
 		cloud-hypervisor cloud-hypervisor: --memory size=0 --memory-zone id=mem,size=64M,file=$memory,shared=on
 		kata kata: file_mem_backend = "/dax/$backing" in configuration.toml
 	EOF
