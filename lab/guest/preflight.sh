@@ -244,9 +244,9 @@ not_dax() {
 
 	mounted defaults
 	case $old:$backing in
-	:*) refused "$backing no option" "$memory" "$lacks without dax=, which is as with dax=inode; xfs_io -c 'chattr [+]x' '$memory' " ;;
+	:*) refused "$backing no option" "$memory" "$lacks without dax=, which is as with dax=inode; xfs_io -c 'chattr [+]x' $memory " ;;
 	*ext4) refused "$backing no option" "$memory" "its file system is mounted without -o dax; unmount it" ;;
-	*xfs) refused "$backing no option" "$memory" "$lacks without -o dax; xfs_io -c 'chattr [+]x' '$memory' " ;;
+	*xfs) refused "$backing no option" "$memory" "$lacks without -o dax; xfs_io -c 'chattr [+]x' $memory " ;;
 	esac
 	mkdir -p "$work/sysfs/queue"
 	echo 0 >"$work/sysfs/queue/dax"
@@ -258,10 +258,10 @@ not_dax() {
 		refused "$backing dax=never" "$memory" "its file system is mounted with dax=never; unmount it"
 		mounted dax=inode
 		# What is the default, XFS does not show.
-		refused "$backing dax=inode" "$memory" "$lacks with(out dax=, which is as with)? dax=inode; xfs_io -c 'chattr [+]x' '$memory' "
+		refused "$backing dax=inode" "$memory" "$lacks with(out dax=, which is as with)? dax=inode; xfs_io -c 'chattr [+]x' $memory "
 		exec 3<"$memory"
 		xfs_io -c 'chattr +x' "$memory"
-		refused "$backing attribute" "$memory" "is not DAX yet, though it has the attribute: .*fuser '$memory'"
+		refused "$backing attribute" "$memory" "is not DAX yet, though it has the attribute: .*fuser $memory "
 		exec 3<&-
 		path "$backing attribute closed" "$memory" "2M-aligned extents: 64M of 64M; .*" "expected: 2M entries" || true
 		mounted dax=never
