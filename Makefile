@@ -60,8 +60,8 @@ kabi: ## compare the exported symbols and their types, stock against series
 	@lab/kabi.sh
 htmldocs: ## build the documentation that the series touches
 	@lab/htmldocs.sh
-kvm-dax-check: ## build build/kvm-dax-check, which says how a guest on a given path would be mapped
-	@mkdir -p build && $(CC) -O2 -Wall -Wextra -Werror -o build/$@ tools/$@.c
+kvm-dax-check: ## build build/kvm-dax-check, which says how a guest on a given path would be mapped (STATIC=1: without libraries)
+	@mkdir -p build && $(CC) -O2 -Wall -Wextra -Werror $(if $(STATIC),-static -s) -o build/$@ tools/$@.c
 check: ## check patches, scripts and C without booting (BASES= for some)
 	@lab/check.sh
 run: ## run JOB=<script or program> in the machine

@@ -232,6 +232,16 @@ picture_is_of() {
 	grep -qF "<!-- of: $hash -->" "$TOP/$picture" || { echo "$picture is not of $*; run: make plot"; return 1; }
 }
 
+# With sanitizers, on broken texts of /proc and /sys and on nasty names, and without a library.
+tool_stands_broken_texts() {
+	local tool=$TOP/tools/kvm-dax-check.c
+	gcc -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra -Werror -o "$work/fuzz" "$LAB/kvm-dax-check-fuzz.c" || return 1
+	mkdir "$work/fuzzed"
+	ASAN_OPTIONS=detect_leaks=0 "$work/fuzz" "$work/fuzzed" 60 || return 1
+	gcc -O2 -static -Wall -Wextra -Werror -o "$work/static" "$tool" && "$work/static" --version | grep -x "kvm-dax-check $(sed -n 's/^#define VERSION\t"\(.*\)"/\1/p' "$tool")" || return 1
+	! command -v groff >/dev/null || [ -z "$(groff -man -Tascii -ww -z "${tool%.c}.1" 2>&1)" ] || { echo "groff warns of ${tool%.c}.1"; return 1; }
+}
+
 made=	# the bases that have a tree
 export BASE
 for BASE in ${BASES:-$(cd "$TOP/series" && printf '%s\n' */ | tr -d /)}; do
@@ -306,6 +316,7 @@ for source in "$LAB"/*.c "$LAB"/guest/*.c "$TOP"/tools/*.c "$TOP"/bench/*.c; do
 	check "compile ${source#"$TOP"/}" gcc -O2 -Wall -Wextra -Werror "${plugin[@]}" -o "$program" "$source"
 	[ "${source%/*}" != "$TOP/tools" ] || check "-h of ${source#"$TOP"/}" says_what_it_does "$program"
 done
+check "kvm-dax-check stands broken texts" tool_stands_broken_texts
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

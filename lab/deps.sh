@@ -6,7 +6,7 @@ set -euo pipefail
 . "$(dirname "$0")/env.sh"
 
 build="gcc make libc6-dev bc flex bison libelf-dev libssl-dev cpio xz-utils perl kmod rsync git ccache uuid-dev"
-machine="gcc libc6-dev cpio qemu-system-x86 ndctl e2fsprogs xfsprogs kmod"
+machine="gcc libc6-dev cpio qemu-system-x86 ndctl daxctl dmsetup perl e2fsprogs xfsprogs kmod"
 intel="gcc libc6-dev cpio bochs bochsbios vgabios grub-common grub-pc-bin xorriso mtools ndctl e2fsprogs xfsprogs kmod"
 check="shellcheck quilt git perl gcc libc6-dev"
 applies="quilt git dpkg-dev xz-utils"

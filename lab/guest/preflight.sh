@@ -1,22 +1,27 @@
 #!/usr/bin/env bash
 # Sees that kvm-dax-check says of each DAX backing, with huge pages and without, and of what is none and why, what holds there, that the host maps files
-# as it says, that QEMU takes the options which it prints, and that it finds the entries of the guest that QEMU then runs. Prints one TAP result per case.
+# as it says, that QEMU takes the options which it prints, that the commands which it prints do what they are for, and that it finds the entries of the
+# guest that QEMU then runs. Prints one TAP result per case.
 # Takes nothing: make run JOB=lab/guest/preflight.sh
 set -euo pipefail
 # shellcheck source=lab/help.sh
 . "$(dirname "$0")/../help.sh"
 
 IFS=, read -ra backings <<<"$LAB_BACKINGS"
-limit=60	# seconds for QEMU to start, and for its BIOS to use memory; 10 are usual
+limit=60	# seconds of CPU time for QEMU to start, and for its BIOS to use memory; 10 are usual
+still=200	# looks at a guest that does nothing
 work=$(mktemp -d)
 chmod 755 "$work"	# for who is not root
-guest='' passed=0 failed=0
+guest='' passed=0 failed=0 skipped=0
 trap '[ -z "$guest" ] || kill -9 "$guest" || true; rm -rf "$work"' EXIT
 here=$(dirname "$0")
 gcc -O2 -o "$work/kvm-dax-check" "$here/../../tools/kvm-dax-check.c"
 gcc -O2 -o "$work/without-huge-pages" "$here/without-huge-pages.c"
 gcc -O2 -o "$work/dax-memory" "$here/dax-memory.c"
+gcc -O2 -pthread -o "$work/vm-of-thread" "$here/vm-of-thread.c"
 under=()	# what runs the check and QEMU
+# shellcheck disable=SC2034
+inside=()	# what runs QEMU alone
 not_root=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 of_file="it matters only with QEMU's -overcommit mem-lock=on, .*"	# the limit to what can be locked
 sysfs=/sys/dev/block
@@ -40,13 +45,14 @@ result() {
 says() { grep -qxE "$1" "$work/said"; }
 
 # path NAME PATH LINE...: what it says of a path that a guest can have, and with ! before a line, what it does not; the options for
-# QEMU go to options.
+# QEMU go to options. Its status is 0 where it expects huge pages, and 3 elsewhere.
 path() {
-	local name=$1 path=$2 line status=0
+	local name=$1 path=$2 line status=0 wanted=0
 	shift 2
 	"${under[@]}" "$work/kvm-dax-check" "$path" >"$work/said" 2>&1 || status=$?
 	options=$(sed -n 's/^QEMU: //p' "$work/said")
-	[ "$status" -eq 0 ] || { result "$name" "status $status"; return 1; }
+	! says "expected: (4K entries|not known).*" || wanted=3
+	[ "$status" -eq "$wanted" ] || { result "$name" "status $status, not $wanted"; return 1; }
 	for line; do
 		[[ $line != !* ]] || ! says "${line#!}" || { result "$name" "it says: ${line#!}"; return 1; }
 		[[ $line == !* ]] || says "$line" || { result "$name" "it does not say: $line"; return 1; }
@@ -85,40 +91,68 @@ no_access() {
 	if [ "$status" -eq 135 ]; then result "$1"; else result "$1" "status $status, not 135, that of SIGBUS"; fi
 }
 
+# goes_on: false when the guest has had its CPU time, or when nothing has changed for many looks, neither that nor what is said. A host that
+# is slow has neither.
+goes_on() {
+	local ticks=0 now
+	read -r _ _ _ _ _ _ _ _ _ _ _ _ _ ticks _ <"/proc/$guest/stat" 2>/dev/null || return 0
+	[ "$ticks" -lt $((limit * $(getconf CLK_TCK))) ] || return 1
+	now=$ticks$(<"$work/said")
+	[ "$now" = "$before" ] && looks=$((looks + 1)) || looks=0
+	before=$now
+	[ "$looks" -lt "$still" ]
+}
+
+# guest_says LINE...: starts a guest with $options, and looks at it until each line is said; the reason why not.
+guest_says() {
+	local line reason='' before='' looks=0
+	# The options are for a shell.
+	eval "exec \"\${under[@]}\" \"\${inside[@]}\" qemu-system-x86_64 -accel kvm -nodefaults -display none $options" >"$work/qemu" 2>&1 </dev/null &
+	guest=$!
+	while [ -z "$reason" ]; do
+		# with another limit than QEMU's
+		(ulimit -S -l 32 && exec "$work/kvm-dax-check" -p "$guest") >"$work/said" 2>&1 || true
+		for line; do
+			says "${line//PID/$guest}" || break
+			line=
+		done
+		[ -n "$line" ] || break
+		if ! kill -0 "$guest" 2>/dev/null; then
+			cat "$work/qemu" >"$work/said"
+			reason="QEMU does not take: $options"
+		elif ! goes_on; then
+			reason="the guest has stopped, and it does not say: $line"
+		fi
+		sleep 0.1
+	done
+	echo "$reason" >"$work/reason"
+}
+
+# guest_ends NAME: the guest of guest_says, and the result.
+guest_ends() {
+	kill -9 "$guest" 2>/dev/null || true
+	wait "$guest" 2>/dev/null || true
+	guest=''
+	result "$1" "$(<"$work/reason")"
+}
+
 # running NAME PATH: of a guest with the options that it has printed, until its BIOS has used memory.
 running() {
-	local name=$1 path=$2 deadline=$((SECONDS + limit)) mapping="mapping: 0x[0-9a-f]+, [0-9]+[KMG], $2" by_size large='[1-9][0-9]*' reason='' locked
+	local name=$1 by_size large='[1-9][0-9]*' locked
 	case ${small:+stock}:$name in
 	*:devdax-4k | *' without-huge-pages' | stock:fsdax-*) large=0 by_size='0 of 2M, 0 of 1G' ;;
 	*:devdax-1g) by_size="[0-9]+ of 2M, $large of 1G" ;;
 	*) by_size="$large of 2M, 0 of 1G" ;;
 	esac
-	# shellcheck disable=SC2086
-	"${under[@]}" qemu-system-x86_64 -accel kvm -nodefaults -display none $options >"$work/qemu" 2>&1 </dev/null &
-	guest=$!
-	# with another limit than QEMU's
-	until (ulimit -S -l 32 && exec "$work/kvm-dax-check" -p "$guest") >"$work/said" 2>&1 &&
-		says "vm .*: ([1-9][0-9]* entries of 4K, $by_size, [0-9]+ faults|$large entries of 2M or 1G; .*)" && says "$mapping"; do
-		if ! kill -0 "$guest" 2>/dev/null; then
-			cat "$work/qemu" >"$work/said"
-			reason="QEMU does not take: $options"
-		elif [ "$SECONDS" -ge "$deadline" ]; then
-			says "$mapping" && reason="the entries are not as expected within $limit s" || reason="it does not name the mapping of $path alone within $limit s"
-		fi
-		[ -z "$reason" ] || break
-		sleep 0.1
-	done
 	# of the size that QEMU was given
-	locked="RLIMIT_MEMLOCK of process $guest: 64K, less than $(($(numfmt --from=iec "${options##* }") >> 10))K"
+	locked="RLIMIT_MEMLOCK of process PID: 64K, less than $(($(numfmt --from=iec "${options##* }") >> 10))K"
 	case $name in
-	devdax-*) locked+=": a device cannot be assigned unless .*--pid $guest.*" ;;
+	devdax-*) locked+=": a device cannot be assigned unless .*--pid PID.*" ;;
 	fsdax-*) locked+="; $of_file" ;;
 	esac
-	[ -n "$reason" ] || says "$locked" || reason="it does not say: $locked"
-	kill -9 "$guest" 2>/dev/null || true
-	wait "$guest" 2>/dev/null || true
-	guest=''
-	result "$name guest" "$reason"
+	guest_says "mapping: 0x[0-9a-f]+, [0-9]+[KMG], $2" "$locked" \
+		"vm .*: ([1-9][0-9]* entries of 4K, $by_size, [0-9]+ faults|$large entries of 2M or 1G; .*)"
+	guest_ends "$name guest"
 }
 
 # mounted OPTIONS: the file system of the present backing, anew.
@@ -152,6 +186,9 @@ parts() {
 	fallocate -p -o 0 -l 4K "$memory"
 	path "$backing small hole" "$memory" "holes: 4K of the file .*" "2M-aligned extents: 62M of 64M; .*" "!cut off.*" \
 		"$(expects "2M entries for 62M, 4K for the rest")" || true
+	fallocate -p -o 4M -l 4M "$memory"
+	path "$backing holes" "$memory" "holes: 4100K of the file .*" "2M-aligned extents: 58M of 64M; .*" \
+		"$(expects "2M entries for 58M, not known until written for 4M, 4K for the rest")" || true
 	rm "$memory"
 	fallocate -l 64M "$memory"
 	# Half of the file moves by 4K; clusters of 2M do not let it.
@@ -207,9 +244,9 @@ not_dax() {
 
 	mounted defaults
 	case $old:$backing in
-	:*) refused "$backing no option" "$memory" "$lacks without dax=, which is as with dax=inode; xfs_io -c 'chattr [+]x' '$memory' " ;;
+	:*) refused "$backing no option" "$memory" "$lacks without dax=, which is as with dax=inode; xfs_io -c 'chattr [+]x' $memory " ;;
 	*ext4) refused "$backing no option" "$memory" "its file system is mounted without -o dax; unmount it" ;;
-	*xfs) refused "$backing no option" "$memory" "$lacks without -o dax; xfs_io -c 'chattr [+]x' '$memory' " ;;
+	*xfs) refused "$backing no option" "$memory" "$lacks without -o dax; xfs_io -c 'chattr [+]x' $memory " ;;
 	esac
 	mkdir -p "$work/sysfs/queue"
 	echo 0 >"$work/sysfs/queue/dax"
@@ -221,10 +258,10 @@ not_dax() {
 		refused "$backing dax=never" "$memory" "its file system is mounted with dax=never; unmount it"
 		mounted dax=inode
 		# What is the default, XFS does not show.
-		refused "$backing dax=inode" "$memory" "$lacks with(out dax=, which is as with)? dax=inode; xfs_io -c 'chattr [+]x' '$memory' "
+		refused "$backing dax=inode" "$memory" "$lacks with(out dax=, which is as with)? dax=inode; xfs_io -c 'chattr [+]x' $memory "
 		exec 3<"$memory"
 		xfs_io -c 'chattr +x' "$memory"
-		refused "$backing attribute" "$memory" "is not DAX yet, though it has the attribute: .*fuser '$memory'"
+		refused "$backing attribute" "$memory" "is not DAX yet, though it has the attribute: .*fuser $memory "
 		exec 3<&-
 		path "$backing attribute closed" "$memory" "2M-aligned extents: 64M of 64M; .*" "expected: 2M entries" || true
 		mounted dax=never
@@ -243,13 +280,284 @@ not_dax() {
 	mounted dax
 }
 
+# devices: states in which a device-dax node is no memory of a guest, and that the commands which it prints change them.
+devices() {
+	local device=${memory##*/} drivers=/sys/bus/dax/drivers command
+
+	exec 3<"$memory"
+	refused "$backing busy" "$memory" "is busy: process $$ [(].*[)] has it open, .*; end that process"
+	exec 3<&-
+	under=("${not_root[@]}")
+	refused "$backing no permission" "$memory" "may not be opened by this user [(]owner 0:0, mode 0600[)]: Permission denied; sudo chgrp 65534 $memory && sudo chmod g[+]rw "
+	command=$(sed -nE 's/.*: Permission denied; (.*) changes that until .*/\1/p' "$work/said")
+	eval "${command//sudo /}" >/dev/null 2>&1 || true
+	path "$backing permission" "$memory" "expected: .*" || true
+	under=()
+	chown 0:0 "$memory"
+	chmod 600 "$memory"
+	[ -d "$drivers/device_dax" ] || return 0
+	echo "$device" >"$drivers/device_dax/unbind"
+	refused "$backing no driver" "$memory" "has no driver, .*; daxctl enable-device $device gives"
+	command=$(sed -nE 's/.*; (daxctl .*) gives it one/\1/p' "$work/said")
+	eval "$command" >/dev/null 2>&1 || true
+	path "$backing driver" "$memory" "expected: .*" || echo "$device" >"$drivers/device_dax/bind" || true
+	if modprobe kmem 2>/dev/null && echo "$device" >"$drivers/device_dax/unbind" && echo "$device" >"$drivers/kmem/new_id"; then
+		refused "$backing system-ram" "$memory" "is in system-ram mode: .*; daxctl reconfigure-device --force --mode=devdax $device changes"
+		command=$(sed -nE 's/.*; (daxctl .*) changes that/\1/p' "$work/said")
+		eval "$command" >/dev/null 2>&1 || true
+		path "$backing devdax mode" "$memory" "expected: .*" || true
+	fi
+}
+
+# sparse: files whose blocks come when they are written, and what there is for them.
+sparse() {
+	local free=$(($(stat -f -c '%a * %S' "/dax/$backing"))) command
+
+	rm "$memory"
+	truncate -s 64M "$memory"
+	path "$backing hole" "$memory" "holes: 65536K of the file have no blocks yet: .*" "free: [0-9]+M, of which [1-9][0-9]*M are whole 2M at multiples of 2M" \
+		"$(expects "not known until written: holes are filled with .*")" || true
+	[ -n "$small" ] || mapped "$backing hole" "$memory" 64
+	rm "$memory"
+	truncate -s "$((free + (512 << 20)))" "$memory"
+	refused "$backing more holes than space" "$memory" "has holes of [0-9]+M, and [0-9]+M are free: a guest that writes to more of it ends with"
+	rm "$memory"
+	truncate -s 64M "$memory"
+	"$work/kvm-dax-check" "$memory" >"$work/said" 2>&1 || true
+	command=$(sed -nE 's/^holes: .*; (fallocate .*) allocates them now/\1/p' "$work/said")
+	eval "$command" >/dev/null 2>&1 || true
+	path "$backing hole allocated" "$memory" "!holes.*" "$(expects "2M entries")" || true
+}
+
+# unnamed: guests whose file has no path any more, or is behind another one.
+unnamed() {
+	local folder=/dax/$backing inner=$work/inner
+
+	path "$backing folder" "$folder" "$folder: folder on a DAX file system; .*" "free: [0-9]+M, of which [1-9][0-9]*M are whole 2M .*" \
+		"$(expects "2M entries for up to [0-9]+M of .*")" && {
+		guest_says "mapping: .*, $folder/qemu_back_mem[^ ]* [(]deleted[)]" "vm .*"
+		guest_ends "$backing folder guest"
+	}
+	path "$backing mounted over" "$memory" "QEMU: .*" && {
+		guest_says "mapping: .*, $memory" "vm .*"
+		mount -t tmpfs tmpfs "$folder"
+		before='' looks=0
+		"$work/kvm-dax-check" -p "$guest" >"$work/said" 2>&1 || true
+		umount "$folder"
+		says "mapping: .*, $memory" || echo "the mapping is not named" >"$work/reason"
+		guest_ends "$backing mounted over guest"
+	}
+	mkdir -p "$inner"
+	# shellcheck disable=SC2016,SC2034
+	inside=(unshare -m bash -c 'mount --bind "$1" "$2" && shift 2 && exec "$@"' - "$folder" "$inner")
+	options=${options//mem-path=$folder/mem-path=$inner}
+	guest_says "mapping: .*/preflight" "vm .*"
+	guest_ends "$backing mount namespace guest"
+	# shellcheck disable=SC2034
+	inside=()
+	options=${options//mem-path=$inner/mem-path=$folder} options=${options/share=on/share=off}
+	guest_says "mapping: .*, $memory: private: what is written becomes 4K copies in RAM, not in the file; .*" "vm .*"
+	guest_ends "$backing private guest"
+	path "$backing removed" "$memory" "QEMU: .*" && {
+		guest_says "mapping: .*, $memory" "vm .*"
+		rm "$memory"
+		"$work/kvm-dax-check" -p "$guest" >"$work/said" 2>&1 || true
+		says "mapping: .*, $memory [(]deleted[)]" || echo "the mapping is not named" >"$work/reason"
+		guest_ends "$backing removed guest"
+		fallocate -l 64M "$memory"
+	}
+}
+
+# named NAME: a file of a name that means something to a shell, or to QEMU; both take what is printed.
+named() {
+	local odd=/dax/$backing/$1 said command
+	fallocate -l 64M "$odd"
+	fallocate -p -o 0 -l 2M "$odd"
+	path "$backing named $1" "$odd" "holes: 2048K .*" "QEMU: .*" && {
+		said=$(sed -nE 's/^holes: .*; (fallocate .*) allocates them now/\1/p' "$work/said")
+		eval "$said" >/dev/null 2>&1 || true
+		[ "$(stat -c %b "$odd")" -ge 131072 ] && said='' || said="it is not allocated by: $said"
+		result "$backing named $1 allocated" "$said"
+		guest_says "mapping: .*" "vm .*"
+		command=$(sed -nE "s/^mapping: 0x[^,]*, [^,]*, //p" "$work/said")
+		eval "[ $command = \"\$odd\" ]" || echo "the mapping is not named as a shell takes it: $command" >"$work/reason"
+		guest_ends "$backing named $1 guest"
+	}
+	rm -f "$odd"
+}
+
+# read_only: files and mounts that cannot be written.
+read_only() {
+	local times
+	times=$(stat -c '%x %y %z' "$memory")
+	"$work/kvm-dax-check" "$memory" >"$work/said" 2>&1 || true
+	result "$backing times" "$([ "$(stat -c '%x %y %z' "$memory")" = "$times" ] || echo "they were $times")"
+	chmod 444 "$memory"
+	under=("${not_root[@]}")
+	path "$backing read-only file" "$memory" "read-only: it cannot be written [(]Permission denied[)], .* readonly=on and unarmed=on; sudo chgrp 65534 $memory .*" || true
+	under=()
+	chmod 644 "$memory"
+	mount -o remount,ro "/dax/$backing"
+	path "$backing read-only mount" "$memory" "read-only: it cannot be written [(]Read-only file system[)], .*" "$(expects "2M entries")" \
+		"QEMU: .*,readonly=on,.*,unarmed=on" && {
+		guest_says "mapping: .*, $memory" "vm .*"
+		guest_ends "$backing read-only guest"
+	}
+	refused "$backing read-only folder" "/dax/$backing" "is a folder in which this user cannot make a file: Read-only file system"
+	mount -o remount,rw "/dax/$backing"
+	refused "$backing block device" "$node" "is a block device, and no DAX memory of a guest; .*: kvm-dax-check /dax/$backing says"
+}
+
+# overlay: on a DAX file system; what is opened for writing there would be copied.
+overlay() {
+	local at=/dax/$backing/overlay
+	mkdir -p "$at"/{lower,upper,work,on}
+	fallocate -l 64M "$at/lower/file"
+	mount -t overlay -o "lowerdir=$at/lower,upperdir=$at/upper,workdir=$at/work" overlay "$at/on" 2>"$work/said" ||
+		{ result "$backing overlay" "it cannot be mounted"; rm -r "$at"; return; }
+	refused "$backing overlay" "$at/on/file" "is on overlayfs .*upperdir=$at/upper.*; give the path on the file system below"
+	result "$backing overlay unchanged" "$([ ! -e "$at/upper/file" ] || echo "the file was copied up")"
+	umount "$at/on"
+	rm -r "$at"
+}
+
+# volume TABLE: a device-mapper device for the file system's, instead of it.
+volume() {
+	umount "/dax/$backing"
+	echo "$1" | dmsetup create --noudevsync --noudevrules preflight
+	dmsetup mknodes >/dev/null
+}
+
+no_volume() {
+	umount "/dax/$backing" || true
+	dmsetup remove --noudevsync --noudevrules --retry preflight
+	mount -t "${backing#fsdax-}" -o dax "$node" "/dax/$backing"
+}
+
+# volumes: linear ones are added up, where root asks; others are named.
+volumes() {
+	local sectors half
+	modprobe dm-mod 2>/dev/null || true
+	if ! command -v dmsetup >/dev/null || ! dmsetup version >/dev/null 2>&1; then
+		echo "ok preflight $backing volumes # SKIP no dmsetup, or a kernel without CONFIG_BLK_DEV_DM"
+		skipped=$((skipped + 1))
+		return
+	fi
+	sectors=$(blockdev --getsz "$node")
+	half=$(((sectors / 2) & ~4095))
+	volume "0 $half linear $node 0
+$half $((sectors - half)) linear $node $half"
+	mount -t "${backing#fsdax-}" -o dax /dev/mapper/preflight "/dax/$backing"
+	path "$backing volume" "$memory" "2M-aligned extents: 64M of 64M; .*" "!extents.*" "!device.*" "$(expects "2M entries")" || true
+	[ -n "$small" ] || mapped "$backing volume" "$memory" 64
+	under=("${not_root[@]}")
+	chmod 666 "$memory"
+	path "$backing volume not root" "$memory" "extents: .* cannot be checked: device-mapper's table cannot be read [(]Permission denied[)]; root can.*" \
+		"$(expects "not known .*")" || true
+	under=()
+	no_volume
+	volume "0 $((sectors / 8192 * 8192)) striped 1 8192 $node 0"
+	if mount -t "${backing#fsdax-}" -o dax /dev/mapper/preflight "/dax/$backing" 2>/dev/null; then
+		path "$backing striped" "$memory" "extents: .* cannot be checked: its device-mapper target is striped, and only linear .*" || true
+	else
+		mount -t tmpfs tmpfs "/dax/$backing"	# for no_volume
+	fi
+	no_volume
+	# The file system is made anew, 1M from where it should be.
+	volume "0 $((sectors - 2048)) linear $node 2048"
+	case $backing in
+	*ext4) mkfs.ext4 -q -b 4096 -E nodiscard -m 0 -O bigalloc -C 2M /dev/mapper/preflight ;;
+	*) mkfs.xfs -q -f -K -d agcount=2,su=2m,sw=1 -m bigtime=0,inobtcount=0,reflink=0 -i nrext64=0 /dev/mapper/preflight ;;
+	esac
+	mount -t "${backing#fsdax-}" -o dax /dev/mapper/preflight "/dax/$backing"
+	fallocate -l 64M "$memory"
+	path "$backing volume shifted" "$memory" "2M-aligned extents: 0M of 64M; .*" "device: it begins at 0x[0-9a-f]*, which is no multiple of 2M, .*--dataalignment 2M" \
+		"expected: 4K entries.*" || true
+	mapped "$backing volume shifted" "$memory" 0
+	umount "/dax/$backing"
+	dmsetup remove --noudevsync --noudevrules --retry preflight
+	mkfs.ext4 -q -b 4096 -E nodiscard -m 0 "$node"
+	mount -t ext4 -o dax "$node" "/dax/$backing"
+	: >"$memory"
+}
+
+# assigned: QEMU maps a second memory for a device, too, which is why it says that this is no way out.
+assigned() {
+	local device before='' looks=0 reason=''
+	device=$("$here/vfio-setup.sh") && [ -n "$device" ] || return 0
+	qemu-system-x86_64 -accel kvm -nodefaults -display none -machine q35,nvdimm=on -m 128M,slots=1,maxmem=4G \
+		-object "memory-backend-file,id=mem,mem-path=$memory,share=on,align=2M,size=64M" -device nvdimm,memdev=mem \
+		-device "vfio-pci,host=$device" >"$work/said" 2>&1 </dev/null &
+	guest=$!
+	while kill -0 "$guest" 2>/dev/null; do
+		goes_on || { reason="QEMU starts with it"; kill -9 "$guest"; }
+		sleep 0.1
+	done
+	wait "$guest" || true
+	guest=''
+	grep -q 'Operation not supported' "$work/said" || reason=${reason:-QEMU says another reason}
+	result "$backing second memory, assigned device" "$reason"
+}
+
+# vmms: the line for each VMM, and JSON.
+vmms() {
+	local vmm line
+	while read -r vmm line; do
+		"$work/kvm-dax-check" --for "$vmm" "$memory" >"$work/said" 2>&1 || true
+		result "$backing for $vmm" "$(says "$line" || echo "it does not say: $line")"
+	done <<-EOF
+		libvirt [[:space:]]*<path>$memory</path>
+		cloud-hypervisor cloud-hypervisor: --memory size=0 --memory-zone id=mem,size=64M,file=$memory,shared=on
+		kata kata: file_mem_backend = "/dax/$backing" in configuration.toml
+	EOF
+	"$work/kvm-dax-check" --json "$memory" >"$work/said" 2>&1 || true
+	result "$backing json" "$(perl -MJSON::PP -e 'local $/; my $d = decode_json(<>); exit !($d->{size} == 64 << 20 && $d->{kind} eq "file" && @{$d->{notes}})' \
+		"$work/said" 2>&1 || echo "it is no JSON, or says no size")"
+}
+
+# of_thread NAME [ended]: a VM that another thread than the first has made.
+of_thread() {
+	local name=$1 reason=''
+	shift
+	coproc "$work/vm-of-thread" "$@"
+	guest=$COPROC_PID
+	read -r -u "${COPROC[0]}"
+	"$work/kvm-dax-check" -p "$guest" >"$work/said" 2>&1 || true
+	says "vm [0-9]+-[0-9]+, all its memory: (0 entries of 4K, 0 of 2M, 0 of 1G.*|0 entries of 2M or 1G; .*)" || reason="it finds no VM"
+	result "$name" "$reason"
+	echo >&"${COPROC[1]}"
+	wait "$guest" || true
+	guest=''
+}
+
+processes() {
+	of_thread "VM of a thread"
+	of_thread "VM of a thread that has ended" ended
+	local status=0
+	"$work/kvm-dax-check" -p $$ >"$work/said" 2>&1 || status=$?
+	result "no VM" "$(says "kvm-dax-check: process $$ has no VM: .*" && [ "$status" -eq 1 ] || echo "status $status, or it does not say so")"
+}
+
+usage() {
+	local words status
+	for words in "" "-p x" "-p 1 2" "--for x /dev" "--bad" "-p 99999999999"; do
+		status=0
+		# shellcheck disable=SC2086
+		"$work/kvm-dax-check" $words >"$work/said" 2>&1 || status=$?
+		[ "$status" -eq 2 ] || break
+	done
+	result "wrong usage" "$([ "$status" -eq 2 ] || echo "status $status of: $words")"
+	"$work/kvm-dax-check" --version >"$work/said" 2>&1 || true
+	result "version" "$(says "kvm-dax-check [0-9]+[.][0-9]+" || echo "it says none")"
+}
+
 case $(uname -r) in
 5.4*) old=1 ;;	# no dax=, and no attribute of ext4
 *) old= ;;
 esac
-small='' series="!this is Linux .*"	# what is said of files that KVM maps by 4K, and of the series
+small='' series="!kernel: this is Linux .*"	# what is said of files that KVM maps by 4K, and of the series
 case $old:${STOCK:-} in
-1:) series="this is Linux .* with the series .*" ;;
+1:) series="kernel: this is Linux .* with the series .*" ;;
 1:*) small="4K entries, as KVM before v5[.]6 maps files by 4K .*: /proc/kallsyms has no user_mapping_shift" ;;
 esac
 for backing in "${backings[@]}"; do
@@ -262,6 +570,8 @@ for backing in "${backings[@]}"; do
 		under=(prlimit --memlock=unlimited)
 		path "$backing lockable" "$memory" "RLIMIT_MEMLOCK: unlimited" || true
 		under=()
+		[ "$size" != 1G ] || path "$backing label" "$memory" "nvdimm: as a guest's nvdimm with label-size=2M, the guest sees (2G|nothing) of these [13]G, as the label takes a whole 1G; add one align .*" || true
+		[ "$size" != 2M ] || devices
 		[ "$size" != 4K ] || continue
 		echo Y >"$nx"
 		path "$backing nx_huge_pages" "$memory" "expected: $size entries.*" "but KVM's nx_huge_pages is Y: memory which the guest executes .*" || true
@@ -276,11 +586,9 @@ for backing in "${backings[@]}"; do
 		node=$(findmnt -n -o SOURCE "/dax/$backing") device=$(mountpoint -d "/dax/$backing")
 		: >"$memory"
 		refused "$backing empty" "$memory" "is empty; fallocate"
-		truncate -s 64M "$memory"
-		path "$backing hole" "$memory" "holes: 65536K of the file have no blocks yet, .*" "$(expects "4K entries")" || true
-		fallocate -l 64M "$memory"
+		sparse
 		path "$backing" "$memory" "$memory: file on a DAX file system, 64M" "2M-aligned extents: 64M of 64M; .*" \
-			"$(expects "2M entries")" "$series" "!but this is Linux .*" "assigned devices: not with a file .*" "!but KVM's nx.*" "!cut off.*" \
+			"$(expects "2M entries")" "$series" "!kernel: but this is Linux .*" "assigned devices: not with a file .*Use device-dax .*" "!but KVM's nx.*" "!cut off.*" \
 			"RLIMIT_MEMLOCK: 64K, less than 65536K; $of_file" && running "$backing" "$memory"
 		echo Y >"$nx"
 		[ -n "$small" ] || path "$backing nx_huge_pages" "$memory" "expected: 2M entries" "but KVM's nx_huge_pages is Y: memory which the guest executes .*" || true
@@ -289,27 +597,41 @@ for backing in "${backings[@]}"; do
 		path "$backing lockable" "$memory" "RLIMIT_MEMLOCK: 65536K, enough for 65536K; $of_file" || true
 		chmod 666 "$memory"
 		under=("${not_root[@]}")
-		path "$backing not root" "$memory" "extents: .* cannot be checked, as only root .*" "$(expects "not known .*")" || true
+		path "$backing not root" "$memory" "extents: .* cannot be checked: only root .*" "$(expects "not known .*")" || true
 		under=()
-		sysfs_has path "$backing no address" "$memory" "extents: .* cannot be checked, as device $device has no physical address .*" \
+		sysfs_has path "$backing no address" "$memory" "extents: .* cannot be checked: device $device has no physical address .*" \
 			"$(expects "not known .*")"
 		under=("$work/without-huge-pages")
 		path "$backing without-huge-pages" "$memory" "expected: 4K entries, as prctl.*" && running "$backing without-huge-pages" "$memory"
 		under=()
+		vmms
 		parts
 		states
+		unnamed
+		named "a b,c'd"
+		named $'t\tb'
+		# shellcheck disable=SC2016,SC1003
+		named '-$(x)"\'
+		read_only
+		assigned
+		overlay
 		not_dax
+		volumes
 		rm "$memory"
 		;;
 	esac
 done
 truncate -s 64M "$work/memory"
-refused "no dax" "$work/memory" "is not DAX: it is on (overlay|tmpfs), which has no block device"
+refused "no dax" "$work/memory" "is on overlayfs .*; give the path on the file system below"
 truncate -s 64M /dax/preflight
-refused "tmpfs" /dax/preflight "is not DAX: it is on tmpfs, which has no block device"
+refused "tmpfs" /dax/preflight "it is not DAX, as tmpfs has no block device"
 rm /dax/preflight
 refused "no device-dax" /dev/zero "is a character device, but not of device-dax"
-refused "a folder" "$work" "neither a device-dax node nor a file"
+refused "a folder" /dax "a file in it would not be DAX, as tmpfs has no block device"
 refused "nothing" "$work/none" "No such file"
-echo "$passed passed, $failed failed, 0 skipped"
+mkfifo "$work/pipe"
+refused "a pipe" "$work/pipe" "neither a device-dax node nor a file or a folder"
+processes
+usage
+echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]
