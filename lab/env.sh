@@ -292,6 +292,7 @@ machine_version() {
 	case $CPU in
 	amd) echo "$(qemu-system-x86_64 --version | sed -n '1s/^QEMU emulator version //p'), $("$LAB/accel.sh" 2>/dev/null)" ;;
 	intel) dpkg-query -W -f='Bochs ${Version}\n' bochs ;;
+	arm64) echo "$(qemu-system-aarch64 --version | sed -n '1s/^QEMU emulator version //p'), tcg" ;;
 	esac
 }
 
@@ -303,7 +304,7 @@ depends_on() {
 	echo "# source: $(git -C "$TREE" log -1 --format=%b pristine)"
 	of_series "${@:2}"
 	echo "# machine: $(machine_version)"
-	echo "# compiler: $(gcc --version | head -n 1)"
+	echo "# compiler: $("${CROSS_COMPILE:-}gcc" --version | head -n 1)"
 }
 
 # recipe PRISTINE PATCH...: names a tree by the commit it starts from and the patches on top.
