@@ -210,19 +210,23 @@ static char *memory;
 static volatile struct mailbox *mailbox;
 static jmp_buf failed;
 static pthread_t main_thread;
-static char why[300];
+static char why[300], thread_why[300];
+static volatile bool thread_ended;
 static int number, failures;
 
 static void __attribute__((noreturn, format(printf, 1, 2))) fail(const char *format, ...)
 {
 	va_list args;
 
+	bool in_main = pthread_equal(pthread_self(), main_thread);
+
 	va_start(args, format);
-	vsnprintf(why, sizeof(why), format, args);
+	vsnprintf(in_main ? why : thread_why, sizeof(why), format, args);
 	va_end(args);
-	if (pthread_equal(pthread_self(), main_thread))
+	if (in_main)
 		longjmp(failed, 1);
-	pthread_exit((void *)why);
+	thread_ended = true;
+	pthread_exit(thread_why);
 }
 
 static int do_ioctl(int file, unsigned long request, const char *what, void *arg)
@@ -537,17 +541,21 @@ static void dirty_log(void)
 /* The second thread of a case: a vCPU that counts in each page; ends with 0, the errno of KVM_RUN, or why. */
 static void *counting(void *unused)
 {
+	long error = go();
+
 	(void)unused;
-	return (void *)(long)go();
+	thread_ended = true;
+	return (void *)error;
 }
 
 static void run_counting(pthread_t *thread)
 {
 	command(COUNT, DATA, MEMORY + SIZE, PAGE, 0);
+	thread_ended = false;
 	if (pthread_create(thread, NULL, counting, NULL))
 		fail("pthread_create");
 	/* It is at work: each page was mapped once. */
-	while (mailbox->rounds < 2 && pthread_tryjoin_np(*thread, NULL))
+	while (mailbox->rounds < 2 && !thread_ended)
 		usleep(1000);
 }
 
@@ -572,11 +580,11 @@ static void punch(void)
 			punched[pages[i] + from] = true;
 	}
 	value = mailbox->rounds;
-	while (mailbox->rounds < value + 2 && pthread_tryjoin_np(thread, NULL))
+	while (mailbox->rounds < value + 2 && !thread_ended)
 		usleep(1000);
 	mailbox->stop = 1;
 	if (pthread_join(thread, &ended) || ended)
-		fail("KVM_RUN: %s", ended == why ? why : strerror((long)ended));
+		fail("KVM_RUN: %s", ended == thread_why ? thread_why : strerror((long)ended));
 	rounds = mailbox->result;
 	for (page = 0; page < DATA_PAGES; page++) {
 		if (pread(fd, &value, sizeof(value), BLOCK + (off_t)page * PAGE) != sizeof(value))
@@ -604,7 +612,7 @@ static void unmapped(void)
 	run_counting(&thread);
 	munmap(memory + half, half);
 	if (pthread_join(thread, &ended) || ended != (void *)(long)EFAULT)
-		fail("KVM_RUN without memory: %s, expected: %s", ended == why ? why : strerror((long)ended), strerror(EFAULT));
+		fail("KVM_RUN without memory: %s, expected: %s", ended == thread_why ? thread_why : strerror((long)ended), strerror(EFAULT));
 	map_memory(memory + half, half, half);
 	mailbox->stop = 1;
 	if (go())
