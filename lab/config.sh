@@ -9,12 +9,16 @@ set -euo pipefail
 
 # Where its symbols come from, the first that is named first.
 folders=("$LAB/config" "$LAB/config/$BASE") start=tinyconfig
-[ -z "${CROSS_COMPILE:-}" ] || folders=() start=defconfig
+if [ -n "$MACHINE_CONFIG" ]; then
+	folders=("$LAB/config/$MACHINE_CONFIG" "$LAB/config/$MACHINE_CONFIG/$BASE")
+elif [ -n "${CROSS_COMPILE:-}" ]; then
+	folders=() start=defconfig
+fi
 folders+=(${CONFIG:+"$LAB/config/$CONFIG" "$LAB/config/$CONFIG/$BASE"})
 mapfile -t fragments < <(for folder in "${folders[@]}"; do find "$folder" -maxdepth 1 -name '*.config' 2>/dev/null | LC_ALL=C sort; done)
 [ "${CONFIG:-}" != own ] || fragments=("$OWN_CONFIG")	# as it is
 
-stamp=$({ cat "${fragments[@]}"; git -C "$TREE" rev-parse HEAD; gcc -dumpfullversion; } | sha256sum)
+stamp=$({ cat "${fragments[@]}"; git -C "$TREE" rev-parse HEAD; "${CROSS_COMPILE:-}gcc" -dumpfullversion; } | sha256sum)
 folder=${OBJECTS:+$OUT/objects}
 folder=${folder:-$TREE}
 if [ -f "$folder/.config" ] && [ "$(cat "$OUT/config-stamp" 2>/dev/null)" = "$stamp" ]; then

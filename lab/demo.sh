@@ -65,6 +65,7 @@ fi
 
 # shellcheck source=lab/env.sh
 . "$lab/env.sh"
+[ "$CPU" != arm64 ] || die 2 "CPU=arm64: make demo has no Linux guests there yet; make kselftest CPU=arm64 runs a small one on each backing"
 as_the_lab_builds_it
 result=$TOP/results/$BASE-demo
 [ "$CPU" = amd ] || result+=-$CPU

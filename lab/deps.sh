@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Sees that the Debian packages for a job of the lab are there, and installs them when root.
-# Takes the jobs: build, machine, intel, check, applies, plot, regress, objects, htmldocs.
+# Takes the jobs: build, machine, intel, arm64, check, applies, plot, regress, objects, htmldocs.
 set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
 build="gcc make libc6-dev bc flex bison libelf-dev libssl-dev cpio xz-utils perl kmod rsync git ccache uuid-dev"
 machine="gcc libc6-dev cpio qemu-system-x86 ndctl daxctl dmsetup perl e2fsprogs xfsprogs kmod"
+arm64="gcc libc6-dev cpio qemu-system-arm qemu-efi-aarch64 dpkg"
+[ "$(uname -m)" = aarch64 ] || arm64+=" gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 intel="gcc libc6-dev cpio bochs bochsbios vgabios grub-common grub-pc-bin xorriso mtools ndctl e2fsprogs xfsprogs kmod"
 check="shellcheck quilt git perl gcc libc6-dev"
 applies="quilt git dpkg-dev xz-utils"
@@ -20,6 +22,7 @@ for job in "$@"; do
 	case $job in
 	build) read -ra more <<<"$build" ;;
 	machine) read -ra more <<<"$machine" ;;
+	arm64) read -ra more <<<"$arm64" ;;
 	intel) read -ra more <<<"$intel" ;;
 	check) read -ra more <<<"$check" ;;
 	applies) read -ra more <<<"$applies" ;;
@@ -27,7 +30,7 @@ for job in "$@"; do
 	objects) read -ra more <<<"$objects" ;;
 	htmldocs) read -ra more <<<"$htmldocs" ;;
 	regress) read -ra more <<<"$regress" ;;
-	*) die 2 "no such job: $job (build, machine, intel, check, applies, plot, regress, objects, htmldocs)" ;;
+	*) die 2 "no such job: $job (build, machine, intel, arm64, check, applies, plot, regress, objects, htmldocs)" ;;
 	esac
 	wanted+=("${more[@]}")
 done

@@ -58,6 +58,7 @@ cross_compiler() {
 # configs: the names that CONFIG can have for BASE.
 configs() {
 	(cd "$LAB/config" && for folder in */; do
+		[[ $folder != machine-* ]] || continue	# what CPU= chooses
 		[ -d "$TOP/series/$folder" ] || [ -z "$(ls -d "$folder"*.config "$folder$BASE"/*.config 2>/dev/null)" ] || echo "${folder%/}"
 	done)
 }
@@ -66,7 +67,7 @@ configs() {
 compiled_configs() { configs | grep -vxE 'debug|dump|bench|kabi|regress'; }
 
 [ -d "$SERIES" ] || die 2 "there is no series/$BASE; BASE can be: $(cd "$TOP/series" && echo ./*/ | sed 's|\./||g; s|/||g')"
-[ -f "$LAB/machine-$CPU.sh" ] || die 2 "CPU=$CPU: the lab has machines of amd and intel"
+[ -f "$LAB/machine-$CPU.sh" ] || die 2 "CPU=$CPU: the lab has machines of amd, intel and arm64"
 case ${ACCEL:-} in
 '' | kvm | tcg) ;;
 *) die 2 "ACCEL=$ACCEL: the machine runs under kvm or tcg; without ACCEL a probe decides" ;;
@@ -113,12 +114,23 @@ if [ -n "${CONFIG:-}" ]; then
 	esac
 fi
 
-# One mutant at a time is built, in a tree that all of them share; a kernel of another CONFIG has a tree of its own.
-OUT=$BUILD/$BASE/${VARIANT%%-*}${CONFIG:+-$CONFIG}
+# The kernel of an arm64 machine, with a configuration of its own; MACHINE_CONFIG is its folder in lab/config.
+MACHINE_CONFIG=
+if [ "$CPU" = arm64 ]; then
+	[ -z "${CONFIG:-}" ] || die 2 "CONFIG=$CONFIG: the machine of CPU=arm64 has one configuration, lab/config/machine-arm64; leave CONFIG out"
+	[ "$BASE" != v5.4 ] || die 2 "BASE=v5.4: arm64 has no ZONE_DEVICE there, and so no DAX memory; BASE can be v6.12 or later with CPU=arm64"
+	MACHINE_CONFIG=machine-arm64
+	[ "$(uname -m)" = aarch64 ] || CROSS_COMPILE=$(cross_compiler arm64)
+	export ARCH=arm64 CROSS_COMPILE
+fi
+
+# One mutant at a time is built, in a tree that all of them share; a kernel of another CONFIG or machine has a tree of its own.
+OUT=$BUILD/$BASE/${VARIANT%%-*}${CONFIG:+-$CONFIG}${MACHINE_CONFIG:+-$MACHINE_CONFIG}
 TREE=$OUT/tree
 [ "$VARIANT" != objects ] || TREE=$BUILD/$BASE/objects/tree	# of all configurations, as nothing is built in it
 MODULES=$OUT/modules
 BZIMAGE=$TREE/arch/x86/boot/bzImage
+[ -z "$MACHINE_CONFIG" ] || BZIMAGE=$TREE/arch/arm64/boot/Image
 SELFTESTS=$BUILD/$BASE/series/tree/tools/testing/selftests
 
 # base_field NAME: the value of a "name: value" line of series/<base>/base.
@@ -303,6 +315,7 @@ machine_version() {
 	case $CPU in
 	amd) echo "$(qemu-system-x86_64 --version | sed -n '1s/^QEMU emulator version //p'), $("$LAB/accel.sh" 2>/dev/null)" ;;
 	intel) dpkg-query -W -f='Bochs ${Version}\n' bochs ;;
+	arm64) echo "$(qemu-system-aarch64 --version | sed -n '1s/^QEMU emulator version //p'), tcg" ;;
 	esac
 }
 
@@ -314,7 +327,7 @@ depends_on() {
 	echo "# source: $(git -C "$TREE" log -1 --format=%b pristine)"
 	of_series "${@:2}"
 	echo "# machine: $(machine_version)"
-	echo "# compiler: $(gcc --version | head -n 1)"
+	echo "# compiler: $("${CROSS_COMPILE:-}gcc" --version | head -n 1)"
 }
 
 # recipe PRISTINE PATCH...: names a tree by the commit it starts from and the patches on top.

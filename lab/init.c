@@ -12,6 +12,7 @@
  *   LAB_TERMINAL=1       its input and output are the host's terminal
  *   LAB_SECONDS=<n>      how long the job may say nothing, 0 for ever
  *   LAB_MODULES=<dir>    folder that holds this kernel's lib/modules
+ *   LAB_LAYER=1          over the host's files lie those that are shared as "layer"
  *   LAB_ALONE=1          the initramfs holds all files, the channels are serial
  *   LAB_BACKINGS=<list>  for the job: what the NVDIMMs become
  *   LAB_CPUS=<list>      for the job: the CPUs that it runs on, if not all
@@ -131,16 +132,26 @@ static void mount_at(const char *type, const char *source, const char *target,
 		die(target);
 }
 
+static void mount_shared(const char *tag, const char *target)
+{
+	mount_at("9p", tag, target, MS_RDONLY,
+		 "trans=virtio,version=9p2000.L,msize=262144,cache=loose");
+}
+
 /* A root of the host's files that can be written to, as the new "/". */
 static void enter_host_root(void)
 {
+	const char *layers = "lowerdir=/lab/host,upperdir=/lab/written,workdir=/lab/work";
+
 	mount_at("tmpfs", "tmpfs", "/lab", 0, "size=75%");
-	mount_at("9p", "host", "/lab/host", MS_RDONLY,
-		 "trans=virtio,version=9p2000.L,msize=262144,cache=loose");
+	mount_shared("host", "/lab/host");
+	if (getenv("LAB_LAYER")) {
+		mount_shared("layer", "/lab/layer");
+		layers = "lowerdir=/lab/layer:/lab/host,upperdir=/lab/written,workdir=/lab/work";
+	}
 	if (mkdir("/lab/written", 0755) || mkdir("/lab/work", 0755))
 		die("/lab");
-	mount_at("overlay", "overlay", "/lab/root", 0,
-		 "lowerdir=/lab/host,upperdir=/lab/written,workdir=/lab/work");
+	mount_at("overlay", "overlay", "/lab/root", 0, layers);
 
 	if (chdir("/lab/root") || mount(".", "/", NULL, MS_MOVE, NULL) ||
 	    chroot(".") || chdir("/"))

@@ -5,12 +5,12 @@ set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
-image=$BUILD/initramfs.gz
+image=$BUILD/initramfs${MACHINE_CONFIG:+-$MACHINE_CONFIG}.gz
 if [ ! -f "$image" ] || [ "$LAB/init.c" -nt "$image" ]; then
 	lock initramfs
 	work=$(mktemp -d "$BUILD/initramfs.XXXXXX")
 	trap 'rm -rf "$work"' EXIT
-	gcc -static -O2 -Wall -Wextra -Werror -o "$work/init" "$LAB/init.c"
+	"${CROSS_COMPILE:-}gcc" -static -O2 -Wall -Wextra -Werror -o "$work/init" "$LAB/init.c"
 	(cd "$work" && echo init | cpio --quiet -o -H newc | gzip >image)
 	mv "$work/image" "$image"
 fi

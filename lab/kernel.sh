@@ -5,11 +5,12 @@ set -euo pipefail
 # shellcheck source=lab/env.sh
 . "$(dirname "$0")/env.sh"
 
-[ -z "${CROSS_COMPILE:-}" ] || die 2 "CONFIG=$CONFIG is for make objects, which compiles a part; no machine of the lab runs it"
+[ -z "${CROSS_COMPILE:-}" ] || [ -n "$MACHINE_CONFIG" ] || die 2 "CONFIG=$CONFIG is for make objects, which compiles a part; no machine of the lab runs it"
 # All that is missing is named at once.
 case $CPU in
 amd) "$LAB/deps.sh" build machine ;;
 intel) "$LAB/deps.sh" build intel ;;
+arm64) "$LAB/deps.sh" build arm64 ;;
 esac
 # Locked before the tree is made: until it is built, no other run gives it another source.
 held=$BASE-${VARIANT%%-*}
@@ -35,9 +36,9 @@ fi
 export CCACHE_DIR=$CACHE/ccache CCACHE_MAXSIZE=3G
 export KBUILD_BUILD_USER=kvm-dax KBUILD_BUILD_HOST=lab KBUILD_BUILD_TIMESTAMP='2000-01-01 00:00:00'
 cd "$TREE"
-kernel() { make -j"$(nproc)" CC="ccache gcc" HOSTCC="ccache gcc" LOCALVERSION= "$@"; }
+kernel() { make -j"$(nproc)" CC="ccache ${CROSS_COMPILE:-}gcc" HOSTCC="ccache gcc" LOCALVERSION= "$@"; }
 build() {
-	kernel bzImage modules
+	kernel "${BZIMAGE##*/}" modules
 	# A machine that runs meanwhile keeps the modules that it booted with.
 	rm -rf "$MODULES.new" "$MODULES.old"
 	kernel -s modules_install INSTALL_MOD_PATH="$MODULES.new"

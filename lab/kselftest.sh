@@ -28,25 +28,29 @@ also=$(MODES=$modes "$LAB/test-names.sh" run)
 lock "$BASE-${OUT##*/}-kselftest"
 "$LAB/kernel.sh"
 source=$(git -C "$TREE" rev-parse pristine)
-"$LAB/selftests.sh"
+# On arm64 only the lab's own program runs.
+[ "$CPU" = arm64 ] || "$LAB/selftests.sh"
 
 # What the tests need besides the selftests: for each CPU a module for this kernel, and programs.
 built=$OUT/$CPU
 case $CPU in
 amd) module=page_flags programs=dax-memory ;;
 intel) module=kvm_leaves programs='guest-leaves memory-image' ;;
+arm64) module='' programs=arm64-guest ;;
 esac
 mkdir -p "$built"
-cp "$LAB/$module"/{Kbuild,"$module.c"} "$built"
-quietly "$OUT/$module.log" "building $module for $VARIANT" make -C "$TREE" M="$built" modules
+if [ -n "$module" ]; then
+	cp "$LAB/$module"/{Kbuild,"$module.c"} "$built"
+	quietly "$OUT/$module.log" "building $module for $VARIANT" make -C "$TREE" M="$built" modules
+fi
 
 # The machine that does not share our files is given them; a series may lack the test.
-files=("$built/$module.ko")
-for program in "$SELFTESTS"/kvm/x86*/dax_huge_page_test; do
+files=(${module:+"$built/$module.ko"})
+[ "$CPU" = arm64 ] || for program in "$SELFTESTS"/kvm/x86*/dax_huge_page_test; do
 	[ ! -e "$program" ] || files+=("$program")
 done
 for program in $programs; do
-	gcc -O2 -Wall -Wextra -Werror -o "$built/$program" "$LAB/guest/$program.c"
+	"${CROSS_COMPILE:-}gcc" ${MACHINE_CONFIG:+-static} -O2 -Wall -Wextra -Werror -pthread -o "$built/$program" "$LAB/guest/$program.c"
 	files+=("$built/$program")
 done
 

@@ -40,6 +40,7 @@ old_results() {
 		esac
 		CPU=amd
 		[[ $file != *-intel* ]] || CPU=intel
+		[[ $file != *-arm64* ]] || CPU=arm64
 		left=
 		# shellcheck disable=SC2086
 		if [ "$(grep -s '^# series' "$TOP/results/$file")" = "$(of_series $parts)" ]; then
@@ -84,6 +85,6 @@ done <<<"$old"
 cd "$TOP"
 "$LAB/table.sh"
 "$LAB/plot.sh"
-for file in results/"$BASE"-{amd,intel,soak*}.tap; do
+for file in results/"$BASE"-{amd,intel,arm64,soak*}.tap; do
 	if [ -e "$file" ] && grep -H '^not ok' "$file"; then die 1 "tests that fail are recorded (above); mend them, or what fails them"; fi
 done

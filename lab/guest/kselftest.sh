@@ -21,6 +21,11 @@ ept=1                |                     |          | levels leaves elsewhere 
 ept=0                |                     | paging=0 | levels                              | shadow paging
 "
 
+# KVM is no module there, and of its selftests none runs yet: what runs is a program of the lab.
+[ "${CPU:-amd}" != arm64 ] || modes="
+vhe                  |                     |          | stage2 | a small guest of arm64 in each kind of memory, and how KVM maps that at stage 2
+"
+
 # v5.4 has no TDP MMU.
 [ "${BASE:-}" != v5.4 ] || modes=$(grep -v '^tdp_mmu' <<<"$modes")
 
@@ -36,6 +41,7 @@ if [ $# -lt 3 ]; then
 fi
 file_size=1280M
 [ "${CPU:-amd}" != intel ] || file_size=448M
+[ "${CPU:-amd}" != arm64 ] || file_size=256M
 mode=$1 selftests=$2 targets=$3 only=${4:-.} built=${5:-}
 kvm=$selftests/kvm
 row=$(grep -E "^$mode +\|" <<<"$modes") || { echo "kselftest: no such mode: $mode" >&2; exit 2; }
@@ -92,6 +98,7 @@ x86/vmx_tsc_adjust_test
 # load_kvm: loads it with the parameters of the mode; session.sh has left that to this script.
 load_kvm() {
 	local vendor=kvm_amd paging=npt
+	[ "${CPU:-amd}" != arm64 ] || return 0
 	grep -q vmx /proc/cpuinfo && vendor=kvm_intel paging=ept
 	modprobe -r kvm_amd kvm_intel kvm 2>/dev/null || true
 	# shellcheck disable=SC2086
@@ -221,6 +228,15 @@ tap() {
 
 levels() {
 	tap "$1 dax_huge_page_test" '[^ ]+ ' "$1 " "$(program x86/dax_huge_page_test)" -s "dax:$(path "$1")"
+}
+
+# The guest's whole memory is that of the backing; anonymous memory is there to compare with.
+stage2() {
+	local backing memory
+	for backing in anon "${backings[@]}"; do
+		memory=$(path "$backing")
+		tap "$backing" '[^ ]+ ' "$backing " "$built/arm64-guest" "${memory:-anon}"
+	done
 }
 
 # The entries themselves: all of one size, with the page frames that belong there, and write-back.
@@ -497,9 +513,9 @@ for part in $what; do
 	references | splice | reserved | mm | shared) target=dax ;;
 	*) target=kvm ;;
 	esac
-	[[ " $targets " == *" $target "* && -d $selftests/$target ]] || continue
+	[[ $part == stage2 || ( " $targets " == *" $target "* && -d $selftests/$target ) ]] || continue
 	case $part in
-	existing | hugetlb | elsewhere | hibernation | nested | references | splice | soak | vfio | reserved | mm | shared) $part ;;
+	existing | hugetlb | stage2 | elsewhere | hibernation | nested | references | splice | soak | vfio | reserved | mm | shared) $part ;;
 	others) fill_files ;;&
 	*)
 		for backing in "${backings[@]}"; do

@@ -12,6 +12,8 @@ here=$(dirname "$0")
 vendor=kvm_amd load=(modprobe)
 ! grep -q vmx /proc/cpuinfo || vendor=kvm_intel
 [[ " $* " != *"/kselftest.sh "* ]] || load+=(--dry-run)
+# On arm64 it is no module, and is there when its CPU can run guests.
+[ "${CPU:-}" != arm64 ] || vendor=kvm load=(test -c /dev/kvm -a -n)
 "${load[@]}" "$vendor" ||
 	echo "session: without $vendor no guest runs; see that lab/config has CONFIG_${vendor^^}=m, and make kernel" >&2
 status=0
