@@ -48,7 +48,7 @@ record: ## run again what results/ has of another series than the present one
 	@lab/record.sh
 table: ## write what the documents show of the results, series/
 	@lab/table.sh
-letters: ## write the cover letter of each topic of BASE, from series/topics and series/letters
+letters: ## write the cover letter of each topic of BASE, from series/topics and docs/letters
 	@lab/letters.sh
 bisect: ## build and boot the kernel after each patch of the series (PATCHES= for some; MODES= runs the selftests, too)
 	@lab/bisect.sh

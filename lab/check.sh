@@ -249,7 +249,7 @@ for BASE in ${BASES:-$(cd "$TOP/series" && printf '%s\n' */ | tr -d /)}; do
 	[ -d "$SERIES" ] || die 2 "BASES: there is no series/$BASE"
 	[ "$BASE" = v6.12 ] || check "$BASE has the patches that it shares with v6.12 in their order" in_the_order_of v6.12 3>&1
 	check_results
-	check "$BASE cover letters are of series/topics, series/letters and the patches" letters_are_current
+	check "$BASE cover letters are of series/topics, docs/letters and the patches" letters_are_current
 	tree=$BUILD/$BASE/series/tree
 	status=0
 	STOCK='' MUTANT='' CONFIG='' "$LAB/tree.sh" >"$work/tree" 2>&1 || status=$?

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes the cover letter of each topic: its subject of series/topics, its text of series/letters, and the patches that the base has.
+# Writes the cover letter of each topic: its subject of series/topics, its text of docs/letters, and the patches that the base has.
 # Takes BASE, or BASES=<list>; or: print TOPIC, and prints that of BASE.
 set -euo pipefail
 # shellcheck source=lab/env.sh
@@ -8,12 +8,12 @@ set -euo pipefail
 # letter TOPIC
 letter() {
 	local topic=$1 subject posting titles
-	[ -f "$TOP/series/letters/$topic" ] || die 2 "there is no series/letters/$topic; write what the topic is for there"
+	[ -f "$TOP/docs/letters/$topic" ] || die 2 "there is no docs/letters/$topic; write what the topic is for there"
 	IFS=$'\x1f' read -r subject posting < <(stanzas "$TOP/series/topics" Topic Subject Posting | awk -F'\t' -v topic="$topic" '$1 == topic { print $2 "\037" $3 }') || true
 	[ -n "$subject" ] || die 2 "series/topics has no stanza for $topic"
 	titles=$(paste -d'\t' "$SERIES/series" <(titles_of "$BASE") | sed -n "s|^$topic/[^	]*	||p")
 	printf 'Subject: [PATCH 0/%d] %s\n\n' "$(wc -l <<<"$titles")" "$subject"
-	cat "$TOP/series/letters/$topic"
+	cat "$TOP/docs/letters/$topic"
 	[ "$posting" != no ] || printf '\nNot for posting.\n'
 	printf '\nOn Linux %s:\n\n' "$(base_field tested)"
 	sed 's/^/  /' <<<"$titles"

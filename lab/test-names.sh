@@ -51,6 +51,7 @@ names() {
 			esac
 		done
 		;;
+	async) unit async_pf_fault_test </dev/null ;;
 	existing) sed -n '/^v54_tests="/,/^"/s/^[a-z0-9_/]*$/&/p' "$guest" | while read -r test; do unit "${test##*/}" </dev/null; done ;;
 	hugetlb)
 		for backing in hugetlb-2m hugetlb-1g; do

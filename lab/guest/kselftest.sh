@@ -8,7 +8,7 @@ set -euo pipefail
 
 # mode | parameters of kvm | parameters of kvm_amd or kvm_intel | what runs | what it is
 modes="
-npt=1                |                     |          | levels others references splice race failure vfio reserved mm shared | nested paging, the default; VFIO; struct pages
+npt=1                |                     |          | levels async others references splice race failure vfio reserved mm shared | nested paging, the default; VFIO; struct pages
 npt=0                |                     | paging=0 | levels race   | shadow paging
 tdp_mmu=N            | tdp_mmu=N           |          | levels race   | nested paging without the TDP MMU
 nx_huge_pages=force  | nx_huge_pages=force |          | levels        | executable pages are never huge
@@ -400,6 +400,9 @@ existing() {
 		run "${test##*/}" "$(program "$test")"
 	done
 }
+
+# What a VMM is told whose guest touches memory that cannot be had. It needs no DAX memory.
+async() { run async_pf_fault_test "$(program x86/async_pf_fault_test)"; }
 
 # every_backing [PREFIX]: sets arguments, of a test that takes all backings at once, or those whose names begin so.
 every_backing() {
