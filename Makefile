@@ -9,66 +9,66 @@ ifeq ($(MAKECMDGOALS) $(JOB),run )
 $(error run what? make run JOB=<script or program>)
 endif
 
-help: ## list the targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
-	@echo; sed -nE '/^\| variable/,/^$$/s/^\| `([^|]*)` \| ([^;|]*[^;| ]).*/  \1\t\2/p' docs/lab.md | tr -d '`' | expand -t 32
-kernel: ## build base + series (STOCK=1: the base alone; MUTANT=name: one protection removed)
+help: ## use: list the targets
+	@for group in 'use it' 'carry it' 'prove it'; do echo "To $$group:"; sed -nE "s/^([a-z-]+):.*## $${group% it}: (.*)/  make \1\t\2/p" Makefile | expand -t 22; done
+	@echo "Variables (docs/lab.md explains them):"; sed -nE '/^\| variable/,/^$$/s/^\| `([^|]*)` \| ([^;|]*[^;| ]).*/  \1\t\2/p' docs/lab.md | tr -d '`' | expand -t 32 | cut -c 1-110
+kernel: ## carry: build base and series (STOCK=1, MUTANT=)
 	@lab/kernel.sh
-tree: ## make the git work tree: pristine source, one commit per patch
+tree: ## carry: make the git tree, a commit per patch
 	@lab/deps.sh build && lab/tree.sh
-refresh: ## write the tree's commits back into series/
+refresh: ## carry: write the tree back into series/
 	@lab/refresh.sh
-rebase: ## move the series to another source of its line, KSRC=<tree or tarball> or the newest package
+rebase: ## carry: move the series to another source
 	@lab/rebase.sh
-mbox: ## make one mailbox of the patches, for git am
+mbox: ## use: make one mailbox for git am
 	@lab/mbox.sh
-applies: ## try each series, or that of BASE=, on every source of its line within reach, by git am, quilt and debian/patches
+applies: ## use: try the series on your tree, by KSRC=
 	@BASES='$(or $(BASES),$(if $(filter-out file,$(origin BASE))$(KSRC),$(BASE),$(notdir $(wildcard series/v*))))' lab/applies.sh
-rangediff: ## show how the same patch differs between the bases A= and B=
+rangediff: ## carry: compare a patch between bases A= and B=
 	@lab/rangediff.sh
-demo: ## show real guests on each DAX backing, on the stock kernel and with the series (RECORD=1 keeps the rows)
+demo: ## use: show guests, stock against series
 	@lab/demo.sh
-kselftest: ## run the KVM, VFIO and DAX selftests on DAX memory (MODES=, TESTS= for a part; RECORD=1 keeps the results)
+kselftest: ## use: run the selftests on DAX memory
 	@lab/kselftest.sh
-bench: ## count the instructions that memory of each kind costs a guest, stock against series (SIZE=, REPEAT=)
+bench: ## prove: count a fault's instructions, stock and series
 	@lab/bench.sh
-bench-diff: ## show by how much two runs of make bench differ, the files A= and B=
+bench-diff: ## prove: compare two runs of make bench
 	@lab/bench-diff.sh
-bench-profile: ## name the functions that a figure of make bench goes to, in two cases (FIGURE=, BACKINGS=<two> or <one>)
+bench-profile: ## prove: name the functions behind a figure
 	@lab/bench-profile.sh
-regress: ## run the kernel's own selftests, stock against series; a test that only stock passes is an error (RECORD=1 keeps the verdicts)
+regress: ## prove: run the kernel's own selftests, stock and series
 	@lab/regress.sh
-soak: ## run the race test on every DAX backing: each pair of operations, then for MINUTES= with fresh seeds
+soak: ## prove: race for a guest's memory for MINUTES=
 	@lab/soak.sh
-mutants: ## show which test fails when which protection is removed (MUTANTS= for some)
+mutants: ## prove: show which test catches which damage
 	@lab/mutants.sh
-plot: ## draw docs/levels.svg, docs/demo.svg and docs/bench.svg from recorded results
+plot: ## carry: draw the pictures from recorded results
 	@lab/plot.sh
-record: ## run again what results/ has of another series than the present one
+record: ## prove: run again what results/ lacks
 	@lab/record.sh
-table: ## write what the documents show of the results, series/
+table: ## carry: write the tables of the documents
 	@lab/table.sh
-letters: ## write the cover letter of each topic of BASE, from series/topics and docs/letters
+letters: ## carry: write the cover letter of each topic
 	@lab/letters.sh
-bisect: ## build and boot the kernel after each patch of the series (PATCHES= for some; MODES= runs the selftests, too)
+bisect: ## prove: build and boot after each patch
 	@lab/bisect.sh
-objects: ## compile what the series touches, after each patch, with W=1 and sparse, in several configurations and for arm64, powerpc, s390
+objects: ## prove: compile after each patch, several configurations
 	@lab/objects.sh
-configs: ## build the whole kernel in several configurations (CONFIG= for one)
+configs: ## prove: build whole kernels of several configurations
 	@lab/configs.sh
-kabi: ## compare the exported symbols and their types, stock against series
+kabi: ## carry: compare exported symbols and types
 	@lab/kabi.sh
-htmldocs: ## build the documentation that the series touches
+htmldocs: ## carry: build the documentation that the series touches
 	@lab/htmldocs.sh
-kvm-dax-check: ## build build/kvm-dax-check, which says how a guest on a given path would be mapped (STATIC=1: without libraries)
+kvm-dax-check: ## use: build the tool that checks a path
 	@mkdir -p build && $(CC) -O2 -Wall -Wextra -Werror $(if $(STATIC),-static -s) -o build/$@ tools/$@.c
-check: ## check patches, scripts and C without booting (BASES= for some)
+check: ## carry: check patches, scripts and C without booting
 	@lab/check.sh
-run: ## run JOB=<script or program> in the machine
+run: ## carry: run JOB=<script or program> in the machine
 	@lab/run.sh $(JOB)
-shell: kernel ## a prompt in the machine
+shell: kernel ## carry: open a prompt in the machine
 	@lab/machine.sh shell
-cmdline: ## print the emulator's command
+cmdline: ## carry: print the emulator's command
 	@lab/machine.sh cmdline
-clean: ## remove build/
+clean: ## carry: remove build/
 	@rm -rf build
