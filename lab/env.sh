@@ -238,12 +238,13 @@ chosen_patches() {
 	[ -n "$chosen" ] || die 2 "PATCHES=$PATCHES: no patch of series/$BASE has such a name"
 }
 
-# titles_of BASE: the titles of its patches, in order.
+# titles_of BASE [TOPIC]: the titles of its patches, or of those of the topic, in order.
 titles_of() {
-	local patch
-	while read -r patch; do
-		git mailinfo /dev/null /dev/null <"$TOP/series/$1/$patch" | sed -n 's/^Subject: //p'
-	done <"$TOP/series/$1/series"
+	sed -n "s|^${2:-}.*|$TOP/series/$1/&|p" "$TOP/series/$1/series" | xargs -d '\n' awk '
+		FNR == 1 { subject = ""; head = 1 }
+		head && /^Subject: / { subject = $0; sub(/^Subject: (\[PATCH\] )?/, "", subject); next }
+		head && subject != "" && /^ / { subject = subject $0; next }
+		head && subject != "" { print subject; head = 0 }'
 }
 
 # stanzas FILE FIELD...: those fields of each stanza of the file that has one of them, with tabs between; what a stanza has

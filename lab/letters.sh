@@ -11,7 +11,7 @@ letter() {
 	[ -f "$TOP/docs/letters/$topic" ] || die 2 "there is no docs/letters/$topic; write what the topic is for there"
 	IFS=$'\x1f' read -r subject posting < <(stanzas "$TOP/series/topics" Topic Subject Posting | awk -F'\t' -v topic="$topic" '$1 == topic { print $2 "\037" $3 }') || true
 	[ -n "$subject" ] || die 2 "series/topics has no stanza for $topic"
-	titles=$(paste -d'\t' "$SERIES/series" <(titles_of "$BASE") | sed -n "s|^$topic/[^	]*	||p")
+	titles=$(titles_of "$BASE" "$topic/")
 	printf 'Subject: [PATCH 0/%d] %s\n\n' "$(wc -l <<<"$titles")" "$subject"
 	cat "$TOP/docs/letters/$topic"
 	[ "$posting" != no ] || printf '\nNot for posting.\n'
