@@ -102,13 +102,20 @@ applies_by_quilt() {
 	(cd "$work/quilt" && QUILT_PATCHES=$SERIES quilt --quiltrc=- push -a --fuzz=0)
 }
 
+# needed_by TOPIC: it, what it needs, and what that needs.
+needed_by() {
+	local need
+	echo "$1"
+	for need in $(stanzas "$TOP/series/topics" Topic Needs | awk -F'\t' -v topic="$1" '$1 == topic { print $2 }'); do needed_by "$need"; done
+}
+
 # Each topic applies with no others but those that series/topics says it needs. It comes after quilt's check, whose folder it uses.
 topics_apply_alone() {
 	local topic needs wanted bad=0
 	(cd "$work/quilt" && QUILT_PATCHES=$SERIES quilt --quiltrc=- pop -q -a) || return 1
 	while IFS=$'\t' read -r topic needs; do
 		[ -d "$SERIES/$topic" ] || continue
-		wanted=$(printf '%s\n' "$topic" $needs)
+		wanted=$(needed_by "$topic")
 		# as one, so that a patch sees what those before it do
 		series_patches | grep -F -f <(sed 's|.*|/&/|' <<<"$wanted") | xargs cat | (cd "$work/quilt" && git apply --check) ||
 			{ echo "$topic does not apply with ${needs:-nothing else}; series/topics says what it needs"; bad=1; }
