@@ -240,6 +240,7 @@ chosen_patches() {
 
 # titles_of BASE [TOPIC]: the titles of its patches, or of those of the topic, in order.
 titles_of() {
+	# shellcheck disable=SC2016
 	sed -n "s|^${2:-}.*|$TOP/series/$1/&|p" "$TOP/series/$1/series" | xargs -d '\n' awk '
 		FNR == 1 { subject = ""; head = 1 }
 		head && /^Subject: / { subject = $0; sub(/^Subject: (\[PATCH\] )?/, "", subject); next }

@@ -16,7 +16,7 @@ letter() {
 	cat "$TOP/docs/letters/$topic"
 	[ "$posting" != no ] || printf '\nNot for posting.\n'
 	printf '\nOn Linux %s:\n\n' "$(base_field tested)"
-	sed 's/^/  /' <<<"$titles"
+	echo "  ${titles//$'\n'/$'\n  '}"
 }
 
 case ${1:-} in
