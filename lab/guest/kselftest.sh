@@ -518,7 +518,7 @@ for part in $what; do
 	esac
 	[[ $part == stage2 || ( " $targets " == *" $target "* && -d $selftests/$target ) ]] || continue
 	case $part in
-	existing | hugetlb | stage2 | elsewhere | hibernation | nested | references | splice | soak | vfio | reserved | mm | shared) $part ;;
+	async | existing | hugetlb | stage2 | elsewhere | hibernation | nested | references | splice | soak | vfio | reserved | mm | shared) $part ;;
 	others) fill_files ;;&
 	*)
 		for backing in "${backings[@]}"; do
