@@ -13,62 +13,62 @@ help: ## use: list the targets
 	@for group in 'use it' 'carry it' 'prove it'; do echo "To $$group:"; sed -nE "s/^([a-z-]+):.*## $${group% it}: (.*)/  make \1\t\2/p" Makefile | expand -t 22; done
 	@echo "Variables (docs/lab.md explains them):"; sed -nE '/^\| variable/,/^$$/s/^\| `([^|]*)` \| ([^;|]*[^;| ]).*/  \1\t\2/p' docs/lab.md | tr -d '`' | expand -t 32 | cut -c 1-110
 kernel: ## carry: build base and series (STOCK=1, MUTANT=)
-	@lab/kernel.sh
+	@lab/kernel/build.sh
 tree: ## carry: make the git tree, a commit per patch
-	@lab/deps.sh build && lab/tree.sh
+	@lab/kernel/deps.sh build && lab/kernel/tree.sh
 refresh: ## carry: write the tree back into series/
-	@lab/refresh.sh
+	@lab/carry/refresh.sh
 rebase: ## carry: move the series to another source
-	@lab/rebase.sh
+	@lab/carry/rebase.sh
 mbox: ## use: make one mailbox for git am
-	@lab/mbox.sh
+	@lab/carry/mbox.sh
 applies: ## use: try the series on your tree, by KSRC=
-	@BASES='$(or $(BASES),$(if $(filter-out file,$(origin BASE))$(KSRC),$(BASE),$(notdir $(wildcard series/v*))))' lab/applies.sh
+	@BASES='$(or $(BASES),$(if $(filter-out file,$(origin BASE))$(KSRC),$(BASE),$(notdir $(wildcard series/v*))))' lab/carry/applies.sh
 rangediff: ## carry: compare a patch between bases A= and B=
-	@lab/rangediff.sh
+	@lab/carry/rangediff.sh
 demo: ## use: show guests, stock against series
-	@lab/demo.sh
+	@lab/prove/demo.sh
 kselftest: ## use: run the selftests on DAX memory
-	@lab/kselftest.sh
+	@lab/prove/kselftest.sh
 bench: ## prove: count a fault's instructions, stock and series
-	@lab/bench.sh
+	@lab/prove/bench.sh
 bench-diff: ## prove: compare two runs of make bench
-	@lab/bench-diff.sh
+	@lab/prove/bench-diff.sh
 bench-profile: ## prove: name the functions behind a figure
-	@lab/bench-profile.sh
+	@lab/prove/bench-profile.sh
 regress: ## prove: run the kernel's own selftests, stock and series
-	@lab/regress.sh
+	@lab/prove/regress.sh
 soak: ## prove: race for a guest's memory for MINUTES=
-	@lab/soak.sh
+	@lab/prove/soak.sh
 mutants: ## prove: show which test catches which damage
-	@lab/mutants.sh
+	@lab/prove/mutants.sh
 plot: ## carry: draw the pictures from recorded results
-	@lab/plot.sh
+	@lab/record/plot.sh
 record: ## prove: run again what results/ lacks
-	@lab/record.sh
+	@lab/record/record.sh
 table: ## carry: write the tables of the documents
-	@lab/table.sh
+	@lab/record/table.sh
 letters: ## carry: write the cover letter of each topic
-	@lab/letters.sh
+	@lab/carry/letters.sh
 bisect: ## prove: build and boot after each patch
-	@lab/bisect.sh
+	@lab/carry/bisect.sh
 objects: ## prove: compile after each patch, several configurations
-	@lab/objects.sh
+	@lab/carry/objects.sh
 configs: ## prove: build whole kernels of several configurations
-	@lab/configs.sh
+	@lab/carry/configs.sh
 kabi: ## carry: compare exported symbols and types
-	@lab/kabi.sh
+	@lab/carry/kabi.sh
 htmldocs: ## carry: build the documentation that the series touches
-	@lab/htmldocs.sh
+	@lab/carry/htmldocs.sh
 kvm-dax-check: ## use: build the tool that checks a path
 	@mkdir -p build && $(CC) -O2 -Wall -Wextra -Werror $(if $(STATIC),-static -s) -o build/$@ tools/$@.c
 check: ## carry: check patches, scripts and C without booting
-	@lab/check.sh
+	@lab/check/check.sh
 run: ## carry: run JOB=<script or program> in the machine
-	@lab/run.sh $(JOB)
+	@lab/prove/job.sh $(JOB)
 shell: kernel ## carry: open a prompt in the machine
-	@lab/machine.sh shell
+	@lab/machine/run.sh shell
 cmdline: ## carry: print the emulator's command
-	@lab/machine.sh cmdline
+	@lab/machine/run.sh cmdline
 clean: ## carry: remove build/
 	@rm -rf build

@@ -2,8 +2,8 @@
 # Has the kernel crash, and the next one look for DAX memory in the dump of the first, where it must not be.
 # Takes the backing that is looked for, devdax-2m if none is given: make run CONFIG=dump JOB=lab/guest/crash.sh
 set -euo pipefail
-# shellcheck source=lab/env.sh
-. "$(dirname "$0")/../env.sh"
+# shellcheck source=lab/lib/env.sh
+. "$(dirname "$0")/../lib/env.sh"
 
 program=$(mktemp)
 gcc -O2 -Wall -Wextra -Werror -o "$program" "$LAB/guest/memory-image.c"
@@ -18,4 +18,4 @@ if [ -d "$path" ]; then
 fi
 # The next kernel's job is this script alone, as it has no DAX devices to prepare.
 words=$(sed -E 's/ (crashkernel|LAB_JOB)=[^ ]*//g' /proc/cmdline)
-"$program" crash "$path" "$BZIMAGE" "$("$LAB/initramfs.sh")" "$words LAB_JOB=$LAB/guest/crash.sh nr_cpus=1 reset_devices"
+"$program" crash "$path" "$BZIMAGE" "$("$LAB/machine/initramfs.sh")" "$words LAB_JOB=$LAB/guest/crash.sh nr_cpus=1 reset_devices"

@@ -2,8 +2,8 @@
 # Takes every DAX device away from the kernel: shows that a job has left none in use.
 # Takes nothing; fails, naming the device, when one is still busy.
 set -euo pipefail
-# shellcheck source=lab/help.sh
-. "$(dirname "$0")/../help.sh"
+# shellcheck source=lab/lib/help.sh
+. "$(dirname "$0")/../lib/help.sh"
 
 shopt -s nullglob
 looks=120	# one that a lost reference holds is never free: its taker waits in the kernel, and never runs

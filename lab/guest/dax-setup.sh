@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Partitions the machine's NVDIMMs and shows them as /dax/<backing>: device-dax nodes and mounted file systems.
-# Takes LAB_BACKINGS from machine.sh: what NVDIMM 0, 1, ... becomes, separated by commas; in a machine without NVDIMMs
+# Takes LAB_BACKINGS from machine/run.sh: what NVDIMM 0, 1, ... becomes, separated by commas; in a machine without NVDIMMs
 # LAB_RANGES says where the memory of each begins, as pmem or soft-reserved.
 set -euo pipefail
-# shellcheck source=lab/help.sh
-. "$(dirname "$0")/../help.sh"
+# shellcheck source=lab/lib/help.sh
+. "$(dirname "$0")/../lib/help.sh"
 
 IFS=, read -ra backings <<<"$LAB_BACKINGS"
 

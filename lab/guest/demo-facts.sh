@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Looks at what a guest on DAX memory meets besides how it is mapped, and prints a row of each: "fact", a label for this kernel,
 # the fact and what it is, tab-separated. The last fact of a name counts: what may end the machine is told before it has.
-# Takes: the label, and the folder of demo-facts, punch-waits, shared-failure and page_flags.ko, which lab/demo.sh has built. On a
+# Takes: the label, and the folder of demo-facts, punch-waits, shared-failure and page_flags.ko, which lab/prove/demo.sh has built. On a
 # kernel labelled stock it ends with the machine's reset, as that kernel may be ill, and hold the devices for ever.
 set -euo pipefail
-# shellcheck source=lab/help.sh
-. "$(dirname "$0")/../help.sh"
+# shellcheck source=lab/lib/help.sh
+. "$(dirname "$0")/../lib/help.sh"
 export LC_ALL=C
 
 label=$1 built=$2

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Has the test guest write to its memory on each DAX backing, and prints how KVM mapped that memory, in rows as demo.sh does.
+# Has the test guest write to its memory on each DAX backing, and prints how KVM mapped that memory, in rows as boot-guests.sh does.
 # Takes: a label for this kernel, and the folder that holds guest-leaves and kvm_leaves.ko.
 set -euo pipefail
-# shellcheck source=lab/help.sh
-. "$(dirname "$0")/../help.sh"
+# shellcheck source=lab/lib/help.sh
+. "$(dirname "$0")/../lib/help.sh"
 
 label=$1 built=$2
 IFS=, read -ra backings <<<"$LAB_BACKINGS"

@@ -3,8 +3,8 @@
 # sees that nothing is left behind; prints of each call how often it failed, and of how many failures.
 # Takes the backings, all if none is given; needs a kernel with fault injection: make run CONFIG=debug JOB=lab/guest/fail-nth.sh
 set -euo pipefail
-# shellcheck source=lab/help.sh
-. "$(dirname "$0")/../help.sh"
+# shellcheck source=lab/lib/help.sh
+. "$(dirname "$0")/../lib/help.sh"
 
 [ -e /proc/self/fail-nth ] || { echo "fail-nth: this kernel injects no faults; CONFIG=debug makes one that does" >&2; exit 1; }
 work=$(mktemp -d)

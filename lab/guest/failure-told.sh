@@ -2,8 +2,8 @@
 # Shows which of the processes that map DAX memory are told when a page of it fails, on each backing.
 # Takes nothing: make run JOB=lab/guest/failure-told.sh
 set -euo pipefail
-# shellcheck source=lab/help.sh
-. "$(dirname "$0")/../help.sh"
+# shellcheck source=lab/lib/help.sh
+. "$(dirname "$0")/../lib/help.sh"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -2,8 +2,8 @@
 # Takes device-dax memory away while the two vCPUs of a guest write to it: unbinds its driver, disables its namespace, unmaps it.
 # Takes how often to do each of these, 20 times if not given: make run JOB=lab/guest/gone-under-guest.sh
 set -euo pipefail
-# shellcheck source=lab/help.sh
-. "$(dirname "$0")/../help.sh"
+# shellcheck source=lab/lib/help.sh
+. "$(dirname "$0")/../lib/help.sh"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -4,8 +4,8 @@
 # Takes the results' prefix, the programs memory-image and dax_huge_page_test, an extended regular expression that names must
 # match, the backing whose memory is to be the disk, and those to look for. The disk has no file system after that.
 set -euo pipefail
-# shellcheck source=lab/help.sh
-. "$(dirname "$0")/../help.sh"
+# shellcheck source=lab/lib/help.sh
+. "$(dirname "$0")/../lib/help.sh"
 # shellcheck source=lab/guest/verdict.sh
 . "$(dirname "$0")/verdict.sh"
 

@@ -2,8 +2,8 @@
 # Reads a huge page of device-dax while it is taken out of the page table, or says that it is cold, and shows what the kernel says of that.
 # Takes how many seconds for each of the four races, 20 if not given (cold, which is none, takes 100 rounds): make run BASE=v5.4 JOB=lab/guest/huge-races.sh
 set -euo pipefail
-# shellcheck source=lab/help.sh
-. "$(dirname "$0")/../help.sh"
+# shellcheck source=lab/lib/help.sh
+. "$(dirname "$0")/../lib/help.sh"
 
 program=$(mktemp)
 gcc -O2 -Wall -Wextra -Werror -pthread -o "$program" "$(dirname "$0")/huge-races.c"

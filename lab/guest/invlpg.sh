@@ -2,8 +2,8 @@
 # Shows whether a guest keeps memory that INVLPG has KVM map while the host takes it away, with shadow paging: device-dax, DAX files, tmpfs.
 # Takes how often to take it away, 20 times if not given: make run BASE=v5.4 JOB=lab/guest/invlpg.sh
 set -euo pipefail
-# shellcheck source=lab/help.sh
-. "$(dirname "$0")/../help.sh"
+# shellcheck source=lab/lib/help.sh
+. "$(dirname "$0")/../lib/help.sh"
 
 mib=24
 work=$(mktemp -d)

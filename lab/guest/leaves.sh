@@ -2,8 +2,8 @@
 # Runs guest-leaves on a backing: the entries of a guest's page table that map it, all of one size, and write-back.
 # Takes the backing, and the folder that holds guest-leaves and kvm_leaves.ko; prints the numbers, and why it fails.
 set -euo pipefail
-# shellcheck source=lab/help.sh
-. "$(dirname "$0")/../help.sh"
+# shellcheck source=lab/lib/help.sh
+. "$(dirname "$0")/../lib/help.sh"
 
 backing=$1 built=$2
 case $backing in

@@ -3,8 +3,8 @@
 # Takes the results' prefix, page_flags.ko, the programs dax-memory and dax_huge_page_test, an extended regular expression
 # that names must match, and dax_failure_test if the base has it. Ends with the namespaces as it has found them, but for their content.
 set -euo pipefail
-# shellcheck source=lab/help.sh
-. "$(dirname "$0")/../help.sh"
+# shellcheck source=lab/lib/help.sh
+. "$(dirname "$0")/../lib/help.sh"
 # shellcheck source=lab/guest/verdict.sh
 . "$(dirname "$0")/verdict.sh"
 

@@ -2,8 +2,8 @@
 # Shows whether a page of 1G of device-dax can still be accessed at its old address after mremap() has moved it and something else is there.
 # Takes nothing: make run JOB=lab/guest/moved-pud.sh
 set -euo pipefail
-# shellcheck source=lab/help.sh
-. "$(dirname "$0")/../help.sh"
+# shellcheck source=lab/lib/help.sh
+. "$(dirname "$0")/../lib/help.sh"
 
 program=$(mktemp)
 trap 'rm "$program"' EXIT

@@ -4,8 +4,8 @@
 # guest that QEMU then runs. Prints one TAP result per case.
 # Takes nothing: make run JOB=lab/guest/preflight.sh
 set -euo pipefail
-# shellcheck source=lab/help.sh
-. "$(dirname "$0")/../help.sh"
+# shellcheck source=lab/lib/help.sh
+. "$(dirname "$0")/../lib/help.sh"
 
 IFS=, read -ra backings <<<"$LAB_BACKINGS"
 limit=60	# seconds of CPU time for QEMU to start, and for its BIOS to use memory; 10 are usual

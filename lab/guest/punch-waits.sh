@@ -3,8 +3,8 @@
 # the kernel waits for.
 # Takes how many holes to punch, 2000 if not given: make run BASE=v7.3 JOB=lab/guest/punch-waits.sh
 set -euo pipefail
-# shellcheck source=lab/help.sh
-. "$(dirname "$0")/../help.sh"
+# shellcheck source=lab/lib/help.sh
+. "$(dirname "$0")/../lib/help.sh"
 
 program=$(mktemp)
 gcc -O2 -Wall -Wextra -Werror -pthread -static -o "$program" "$(dirname "$0")/punch-waits.c"

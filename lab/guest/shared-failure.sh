@@ -3,8 +3,8 @@
 # kernel's log, with the tasks that hang. Not for v5.4, whose DAX files share no blocks.
 # Takes how often a page fails, 2000 times if not given, and copied, closed or told for one of them: make run JOB=lab/guest/shared-failure.sh
 set -euo pipefail
-# shellcheck source=lab/help.sh
-. "$(dirname "$0")/../help.sh"
+# shellcheck source=lab/lib/help.sh
+. "$(dirname "$0")/../lib/help.sh"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

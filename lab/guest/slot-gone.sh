@@ -2,8 +2,8 @@
 # Shows what a guest reads while its memslot is deleted and made again, with nx_huge_pages: device-dax and hugetlbfs, by 2M and 1G.
 # Takes how often to delete it, 2000 times if not given: make run BASE=v5.4 JOB=lab/guest/slot-gone.sh
 set -euo pipefail
-# shellcheck source=lab/help.sh
-. "$(dirname "$0")/../help.sh"
+# shellcheck source=lab/lib/help.sh
+. "$(dirname "$0")/../lib/help.sh"
 
 work=$(mktemp -d)
 trap 'umount "$work"/hugetlbfs-* 2>/dev/null || true; rm -rf "$work"' EXIT

@@ -3,8 +3,8 @@
 # step, as a step may end the kernel: a guest must fare no worse than a process on the stock kernel does. The rest is the file system's.
 # Takes the backing, and process or guest: make run JOB='lab/guest/unbind-mounted.sh fsdax-ext4 guest'
 set -euo pipefail
-# shellcheck source=lab/help.sh
-. "$(dirname "$0")/../help.sh"
+# shellcheck source=lab/lib/help.sh
+. "$(dirname "$0")/../lib/help.sh"
 
 backing=$1 user=$2
 place=/dax/$backing

@@ -2,8 +2,8 @@
 # Gives the machine's edu device to vfio-pci, and prints its address; prints nothing when the machine has none.
 # Takes nothing; fails, naming the device, when no IOMMU is in front of it or vfio-pci does not take it.
 set -euo pipefail
-# shellcheck source=lab/help.sh
-. "$(dirname "$0")/../help.sh"
+# shellcheck source=lab/lib/help.sh
+. "$(dirname "$0")/../lib/help.sh"
 
 edu=0x1234:0x11e8
 

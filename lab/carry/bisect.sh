@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# Builds and boots the kernel of BASE after each patch of the series, with its DAX devices, and prints one TAP line per patch.
+# Takes PATCHES=<extended regular expression on their names>; skips patches that change only tools/ or Documentation/.
+# MODES=<list> runs the selftests as well, those of the whole series, on the stock kernel and after each patch: a test that
+# passed after the patch before and does not now is a failure. RECORD=1 keeps in results/ which patches boot, and with MODES
+# which test passes from which patch on, as far as that is known. What was seen of a patch, recorded or, with MODES, in an
+# interrupted run, is not run again, unless it, a patch before it, the tests, MODES or TESTS have changed.
+set -euo pipefail
+# shellcheck source=lab/lib/env.sh
+. "$(dirname "$0")/../lib/env.sh"
+# shellcheck source=lab/record/verdicts.sh
+. "$LAB/record/verdicts.sh"
+
+as_the_lab_builds_it
+export STOCK='' MUTANT='' UPTO=0
+out=$BUILD/$BASE/upto${CONFIG:+-$CONFIG}
+TREE=$out/tree
+steps=$BUILD/$BASE/steps	# of each patch, the tests that pass
+record=$TOP/results/$BASE-steps.tsv
+passed=0 failed=0 skipped=0
+trap 'exit 130' INT TERM
+patches=$(chosen_patches) || exit
+[ -z "${MODES:-}" ] || "$LAB/prove/test-names.sh" >/dev/null
+
+# builds: the first UPTO patches; a new warning of the compiler is a failure.
+builds() {
+	"$LAB/kernel/build.sh" || return 1
+	! new_warnings "$out/kernel.log" || return 1
+}
+
+# step: what the result of a step depends on: the kernel, the patches, the tests and which of them are run.
+step() { echo "$version $(series_hash kernel "$UPTO") $tests $MODES${TARGETS:+ TARGETS=$TARGETS}${TESTS:+ TESTS=$TESTS}"; }
+
+# has_run NAME: whether an earlier run has the tests that pass in this step.
+has_run() { [ -n "${MODES:-}" ] && [ "$(cat "$steps/$1.of" 2>/dev/null)" = "$(step)" ]; }
+
+# recall: what is recorded becomes what earlier runs have, but for steps that these have.
+recall() {
+	[ ! -e "$record" ] || awk -F '\t' -v steps="$steps" '
+		# Those of the patches before pass, too.
+		function finish() {
+			if (!name || (getline was <(steps "/" name ".of")) > 0) return
+			for (i = 1; i <= n; i++) print tests[i] | ("sort >" steps "/" name)
+			close("sort >" steps "/" name)
+			print is >(steps "/" name ".of")
+		}
+		/^#/ { next }
+		$1 != "" { finish(); name = $1; is = $2; next }
+		{ tests[++n] = $2 }
+		END { finish() }' "$record"
+}
+
+# keep: records the steps up to here, each with the tests that pass from there on.
+keep() {
+	local before=/dev/null name
+	{
+		depends_on "after each patch" kernel
+		echo "# after each patch: what the result depends on, and then the tests that pass from there on"
+		for name in "${seen[@]}"; do
+			printf '%s\t%s\n' "$name" "$(cat "$steps/$name.of")"
+			comm -13 "$before" "$steps/$name" | sed 's/^/\t/'
+			before=$steps/$name
+		done
+	} >"$record.part"
+	mv "$record.part" "$record"
+}
+
+# tests NAME: runs the selftests; which of them pass goes to a file of that name, without what they have measured.
+tests() {
+	rm -f "$steps/$1.of"
+	RECORD='' "$LAB/prove/kselftest.sh" >"$steps/$1.tap" || true
+	# A machine that did not start, had no devices, or was stopped as another needed its place has shown nothing.
+	if ! grep -qE '^[1-9][0-9]* passed, ' "$steps/$1.tap" || grep -qE '^not ok .* machine status=(71|12[36])$' "$steps/$1.tap"; then return 1; fi
+	awk '/^ok / && !/# SKIP/ {
+		# Up to the first figure, but that of the cycles, which are part of the name.
+		name = $3
+		for (i = 4; i <= NF && ($i !~ /=/ || $i ~ /^cycles=/); i++) name = name " " $i
+		print name
+	}' "$steps/$1.tap" | sort >"$steps/$1"
+	step >"$steps/$1.of"
+}
+
+before=
+seen=()
+if [ -n "${MODES:-}" ]; then
+	mkdir -p "$steps"
+	"$LAB/kernel/tree.sh" >&2
+	version=$(make -s -C "$TREE" kernelversion) tests=$(series_hash tests)
+	recall
+	before=0000-stock
+	has_run "$before" || tests "$before" || die 1 "the selftests have not run on the stock kernel; the reason is above"
+	echo "# $before tests=$(wc -l <"$steps/$before")"
+	seen+=("$before")
+fi
+for patch in $patches; do
+	name=$(basename "$patch" .patch)
+	UPTO=$((10#${name%%-*}))
+	start=$SECONDS said='' again=''
+	if ! changes_kernel "$patch"; then
+		echo "ok $name # SKIP changes no file of the kernel"
+		skipped=$((skipped + 1))
+		continue
+	fi
+	if [ -n "${RECORD:-}" ] && [ -z "${MODES:-}" ] && seen "$name" boot; then
+		echo "ok $name as before"
+		passed=$((passed + 1))
+		continue
+	fi
+	verdict=
+	has_run "$name" && again=1 || builds >&2 || verdict='not '
+	if [ -z "$verdict" ] && [ -z "${MODES:-}" ]; then
+		"$LAB/machine/run.sh" run true >&2 || verdict='not '
+	elif [ -z "$verdict" ]; then
+		if [ -n "$again" ] || tests "$name"; then
+			comm -23 "$steps/$before" "$steps/$name" >"$steps/lost"
+			comm -13 "$steps/$before" "$steps/$name" >"$steps/more"
+			sed 's/^/# no longer passes: /' "$steps/lost"
+			[ ! -s "$steps/lost" ] || verdict='not '
+			said=" tests=$(wc -l <"$steps/$name") more=$(wc -l <"$steps/more")${again:+ as before}"
+			before=$name
+			seen+=("$name")
+			[ -z "${RECORD:-}" ] || [ "$failed" -gt 0 ] || [ -n "$verdict${PATCHES:-}${TARGETS:-}${TESTS:-}" ] || keep
+		else
+			verdict='not '
+		fi
+	fi
+	# With the tests, the machine's own verdict is one of them.
+	if [ -z "$verdict" ] && [ -n "${RECORD:-}" ] && { [ -z "${MODES:-}" ] || grep -qsE '^ok [0-9]+ [^ ]+ machine ' "$steps/$name.tap"; }; then keep_seen "$name" boot; fi
+	echo "${verdict}ok $name$said seconds=$((SECONDS - start))"
+	[ -n "$verdict" ] && failed=$((failed + 1)) || passed=$((passed + 1))
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]

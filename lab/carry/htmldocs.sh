@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Builds the folders of the kernel's documentation that the series touches, by make htmldocs, and prints one TAP line per file.
+# Takes BASE; a warning or an error of Sphinx about a file that the series touches is a failure, those about others are counted.
+set -euo pipefail
+export STOCK='' MUTANT='' CONFIG='' UPTO=''
+# shellcheck source=lab/lib/env.sh
+. "$(dirname "$0")/../lib/env.sh"
+
+"$LAB/kernel/deps.sh" build htmldocs
+"$LAB/kernel/tree.sh"
+lock "$BASE-series"
+log=$OUT/htmldocs.log
+mapfile -t files < <(git -C "$TREE" diff --name-only pristine HEAD -- 'Documentation/*.rst')
+folders=$(printf '%s\n' "${files[@]}" | sed -E 's,^Documentation/,,; s,/[^/]*$,,' | sort -u | paste -sd ' ')
+# The tree's extensions that its conf.py lists, and this Sphinx is too new for, as v5.4's cdomain; those that load are asked for.
+loads() { PYTHONPATH=$TREE/Documentation/sphinx PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -c "import $1" 2>/dev/null; }
+extensions='' left_out=''
+for extension in $(sed -n '/^extensions = \[/,/\]/p' "$TREE/Documentation/conf.py" | grep -oE "'[^']+'" | tr -d "'"); do
+	if loads "$extension"; then extensions+=,$extension; else left_out+=" $extension"; fi
+done
+# Without the tree's cdomain, Sphinx wants its own form of references to types.
+not_meant='^$'
+case $left_out in *cdomain*) not_meant='Unparseable C cross-reference' ;; esac
+[ -z "$left_out" ] || echo "# left out, as Sphinx cannot load them:$left_out"
+# Sphinx says nothing again of what it has built.
+rm -rf "$TREE/Documentation/output"
+trap 'exit 130' INT TERM
+quietly "$log" "$BASE: make htmldocs of $folders" make -C "$TREE" SPHINXDIRS="$folders" ${left_out:+SPHINXOPTS="-D extensions=${extensions#,}"} htmldocs
+
+passed=0 failed=0
+for file in "${files[@]}"; do
+	page=${file#Documentation/}
+	page=$TREE/Documentation/output/${page%.rst}.html
+	if said=$(grep -E "$file:.*(WARNING|ERROR|CRITICAL)" "$log" | grep -v "$not_meant"); then
+		echo "# ${said//$'\n'/$'\n# '}"
+		echo "not ok $file has warnings"
+	elif [ ! -e "$page" ]; then
+		echo "not ok $file: Sphinx has made no page of it"
+	else
+		echo "ok $file"
+		passed=$((passed + 1))
+		continue
+	fi
+	failed=$((failed + 1))
+done
+echo "# warnings about other files: $(grep -cE '(WARNING|ERROR|CRITICAL)' "$log" || true)"
+echo "$passed passed, $failed failed, 0 skipped"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# Compiles what the series touches after each of its patches, with W=1 and sparse, in several configurations of x86 and for
+# arm64, powerpc and s390, and prints one TAP line per patch and configuration: a warning that the source did not have is a failure.
+# Takes CONFIG=<one of them> or <file>, all of them if not given, and PATCHES=<extended regular expression on the patches' names>.
+# RECORD=1 keeps in results/ what compiles; what is there of the patch and those before it is not compiled again.
+set -euo pipefail
+export OBJECTS=1 STOCK='' MUTANT='' UPTO=''
+# shellcheck source=lab/lib/env.sh
+. "$(dirname "$0")/../lib/env.sh"
+# shellcheck source=lab/record/verdicts.sh
+. "$LAB/record/verdicts.sh"
+
+patches=$(chosen_patches) || exit
+if [ -z "${CONFIG:-}" ]; then
+	passed=0 failed=0 skipped=0 missing=
+	log=$BUILD/$BASE/objects/all.log
+	mkdir -p "${log%/*}"
+	configs=$(compiled_configs)
+	for config in $configs; do
+		CONFIG=$config "$LAB/carry/objects.sh" | tee "$log" | grep -vE '^[0-9]+ passed, ' || true
+		missing+=$(sed -n 's/^# .*: not built there: //p' "$log")$'\n'
+		read -r p _ f _ s _ < <(grep -E '^[0-9]+ passed, ' "$log") || { p=0 f=1 s=0; echo "not ok $config has not ended; the reason is above"; }
+		passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	done
+	while read -r object; do
+		echo "not ok $object is compiled in none of these configurations"
+		failed=$((failed + 1))
+	done < <(sort <<<"$missing" | uniq -c | awk -v all="$(wc -l <<<"$configs")" '$2 && $1 == all { print $2 }')
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ "$failed" -eq 0 ]
+	exit
+fi
+
+[ -z "${RECORD:-}" ] || compiled_configs | grep -xF -- "$CONFIG" >/dev/null || die 2 "RECORD=1 takes CONFIG=$(compiled_configs | paste -sd ' ' | sed 's/ /, /g')"
+lock "$BASE-objects"
+
+passed=0 failed=0 skipped=0 left=()
+for patch in $patches; do
+	name=$(basename "$patch" .patch)
+	if ! changes_kernel "$patch"; then
+		skipped=$((skipped + 1))
+	elif [ -n "${RECORD:-}" ] && seen "$name" "$CONFIG"; then
+		echo "ok $CONFIG $name as before"
+		passed=$((passed + 1))
+	else
+		left+=("$name")
+	fi
+done
+if [ ${#left[@]} -eq 0 ]; then
+	echo "$passed passed, $failed failed, $skipped skipped"
+	exit
+fi
+
+# A second work tree of the series' repository, in which nothing is built and each commit can be looked at.
+series=$BUILD/$BASE/series/tree
+"$LAB/kernel/deps.sh" build objects ${RECORD:+machine}
+OBJECTS='' CONFIG='' "$LAB/kernel/tree.sh"
+if ! git -C "$TREE" rev-parse -q --verify HEAD >/dev/null 2>&1; then
+	rm -rf "$TREE"
+	git -C "$series" worktree prune
+	git -C "$series" worktree add -q --detach "$TREE" pristine
+fi
+mapfile -t commits < <(git -C "$series" rev-list --reverse pristine..HEAD)
+git -C "$TREE" checkout -q -f --detach pristine
+"$LAB/kernel/config.sh"
+folder=$OUT/objects log=$OUT/objects.log
+export CCACHE_DIR=$CACHE/ccache CCACHE_MAXSIZE=3G
+trap 'exit 130' INT TERM
+checker=$("$LAB/carry/checker.sh") || checker=sparse
+
+compile() { make -C "$TREE" O="$folder" -j"$(nproc)" LOCALVERSION= CC="ccache ${CROSS_COMPILE:-}gcc" W=1 C=1 CHECK="$checker" "$@"; }
+
+# said LOG: each warning without its line, after how often it is there.
+said() { { grep -E '(warning|error):' "$1" || true; } | sed -E "s,^($TREE|\\.\\.?)/,,; s/:[0-9]+(:[0-9]+)?:/:/; s/line [0-9]+/line/g" | sort | uniq -c; }
+
+# new_to KNOWN: those of the warnings on stdin that are there more often than in the whole source. That of a header is there for each
+# file that uses what it warns of, and so it counts once, if the series leaves the header alone.
+new_to() {
+	awk -v changed="$(git -C "$series" diff --name-only pristine HEAD -- '*.h')" '
+		BEGIN { split(changed, names, "\n"); for (i in names) headers[names[i]] }
+		{ n = $1; sub(/^ *[0-9]+ /, ""); file = $0; sub(/: .*/, "", file) }
+		FILENAME == ARGV[1] { known[$0] = n; next }
+		known[$0] && file ~ /[.]h$/ && !(file in headers) { next }
+		n > known[$0] { print "# " $0 }' "$1" -
+}
+
+# What the series touches: an object each, but KVM's folder as a whole, the Makefile of which takes virt/kvm.
+kvm=arch/${ARCH:-x86}/kvm/
+kvm=${kvm/i386/x86}
+mapfile -t wanted < <(git -C "$series" diff --name-only pristine HEAD -- '*.c' ':!tools' |
+	sed -nE "s,^(virt|arch/x86)/kvm/.*,$kvm,; \\,^arch/,{\\,^$kvm\$,!d}; s/[.]c\$/.o/; p" | sort -u)
+# What this builds is built again when a header changes; a second run builds nothing here, and what the first has said stays known.
+quietly "$log" "$BASE $CONFIG: preparing" compile prepare
+touch "$OUT/prepared.log"
+# What two runs have said is there as often as the one that said it more often.
+comm <(sort "$OUT/prepared.log") <(sort "$log") | sed 's/^\t*//' >"$OUT/prepared.new"
+mv "$OUT/prepared.new" "$OUT/prepared.log"
+! grep 'C=1 specified, but' "$log" >/dev/null || echo "# $CONFIG: without sparse, as this source wants a newer one than $($checker --version)"
+# Those that this configuration has: make would build them now.
+(cd "$folder" && for object in "${wanted[@]}" virt; do [ ! -e "$object" ] || find "$object" -name '*.o' -delete; done)
+: >"$OUT/planned.log"
+mapfile -t folders < <(printf '%s\n' "${wanted[@]}" | sed 's,[^/]*$,,' | sort -u)
+# One by one: of several, v5.4 leaves those out that are at the top, such as mm.
+mapfile -t objects < <(for place in "${folders[@]}"; do compile -n "$place" 2>>"$OUT/planned.log" || true; done | sed -nE 's/.* -o ([^ ]+[.]o) .*/\1/p' |
+	sed "s,^$kvm.*,$kvm," | sort -u | grep -xFf <(printf '%s\n' "${wanted[@]}"))
+printf '%s\n' "${wanted[@]}" | grep -vxFf <(printf '%s\n' "${objects[@]}") | sed "s/^/# $CONFIG: not built there: /" || true
+[ ${#objects[@]} -gt 0 ] || die 1 "CONFIG=$CONFIG compiles nothing of what series/$BASE touches, or make cannot say so; what it has said is in ${OUT#"$TOP"/}/planned.log"
+quietly "$log" "$BASE $CONFIG: without the series" compile "${objects[@]}"
+cat "$OUT/prepared.log" >>"$log"
+said "$log" >"$OUT/known"
+echo "# $CONFIG: ${#objects[@]} of ${#wanted[@]} compiled, $(awk '{ n += $1 } END { print n + 0 }' "$OUT/known") warnings without the series"
+
+at=pristine	# what was compiled last
+for name in "${left[@]}"; do
+	number=$((10#${name%%-*}))
+	# What was not compiled before, as PATCHES leaves it out or it is recorded, is not this patch's.
+	if [ "$number" -gt 1 ] && git -C "$TREE" diff --name-only "$at" "${commits[number - 2]}" | of_kernel; then
+		git -C "$TREE" checkout -q --detach "${commits[number - 2]}"
+		(quietly "$log" "$BASE $CONFIG: before $name" compile "${objects[@]}") || true
+	fi
+	at=${commits[number - 1]}
+	git -C "$TREE" checkout -q --detach "$at"
+	if ! (quietly "$log" "$BASE $CONFIG: $name" compile "${objects[@]}"); then
+		echo "not ok $CONFIG $name does not compile"
+		failed=$((failed + 1))
+		continue
+	fi
+	new=$(said "$log" | new_to "$OUT/known")
+	if [ -n "$new" ]; then
+		echo "$new"
+		echo "not ok $CONFIG $name has new warnings"
+		failed=$((failed + 1))
+		continue
+	elif ! compiled=$(grep -cE '^ +CC ' "$log"); then
+		echo "ok $CONFIG $name # SKIP nothing of it is compiled there"
+		skipped=$((skipped + 1))
+	else
+		echo "ok $CONFIG $name compiled=$compiled"
+		passed=$((passed + 1))
+	fi
+	[ -z "${RECORD:-}" ] || keep_seen "$name" "$CONFIG" "$compiled"
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]

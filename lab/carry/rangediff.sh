@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Shows how the patches that two bases share differ between them, by git range-diff.
+# Takes A=<base> and B=<base>; v6.12 and v7.3 if not given; KSRC=<directory or tarball> is B's source, A has its own.
+set -euo pipefail
+# shellcheck source=lab/lib/env.sh
+. "$(dirname "$0")/../lib/env.sh"
+
+bases=("${A:-v6.12}" "${B:-v7.3}")
+for base in "${bases[@]}"; do
+	[ -d "$TOP/series/$base" ] || die 2 "$base is no base; A= and B= can be: $(cd "$TOP/series" && echo ./*/ | sed 's|\./||g; s|/||g')"
+done
+sources=('' "${KSRC:-}")
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-rangediff.XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+git init -q --bare "$scratch"
+ranges=()
+for i in 0 1; do
+	# Not the tree of make tree, which may have work in it, a conflict, or another source.
+	SPARSE=1 BASE=${bases[i]} KSRC=${sources[i]} STOCK='' MUTANT='' UPTO='' CONFIG='' "$LAB/kernel/tree.sh"
+	tree=$BUILD/${bases[i]}/sparse/tree
+	echo "$tree/.git/objects" >>"$scratch/objects/info/alternates"
+	ranges+=("$(git -C "$tree" rev-parse pristine)..$(git -C "$tree" rev-parse HEAD)")
+done
+git -C "$scratch" --no-pager range-diff --creation-factor=80 "${ranges[@]}"

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Sees that make's targets look at their arguments before they build anything, and say what is wrong; and that what a line of
+# make kselftest's output names can be given to TESTS=. Takes nothing; prints what is not so. It has no place to build in.
+set -euo pipefail
+# shellcheck source=lab/lib/env.sh
+. "$(dirname "$0")/../lib/env.sh"
+
+failed=0
+work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-arguments.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+# refused WORDS COMMAND...: whether it ends with 2, as make does, and what it says has these words.
+refused() {
+	local words=$1 said status=0
+	shift
+	said=$(env -u MAKEFLAGS -u MAKELEVEL -u BASE -u CPU -u MODES -u TESTS BUILD=/proc/nowhere "$@" 2>&1) || status=$?
+	[ "$status" -eq 2 ] && grep -qE -- "$words" <<<"$said" && return
+	echo "$*: status $status, and not '$words': $said"
+	failed=1
+}
+
+# runs WORDS [VARIABLE=VALUE...]: whether these, and no others, are run only for the sake of a line that TESTS names.
+runs() {
+	local wanted=$1 got
+	shift
+	got=$(env "$@" MODES=npt=1 "$LAB/prove/test-names.sh" run | sed 's/^npt=1 //' | paste -sd ,)
+	[ "$got" = "$wanted" ] && return
+	echo "$*: it is '$got' that is run for it, not '$wanted'"
+	failed=1
+}
+
+cd "$TOP"
+touch "$work/plain"
+refused 'JOB=lab/guest/none.sh: there is no such file' make run JOB=lab/guest/none.sh
+refused "JOB=$work/plain is not executable; run: chmod" make run JOB="$work/plain"
+refused 'JOB=lab is a folder' make run JOB=lab
+refused 'MODES=npt=7: .*npt=1' make kselftest MODES=npt=7
+refused 'TESTS=nonsense: .*lab/prove/test-names.sh lists' make kselftest TESTS=nonsense
+refused 'TESTS=a\( is no extended regular expression' make kselftest TESTS='a('
+refused 'TESTS=populate: ' make soak TESTS=populate
+refused 'MODES=npt=7: ' make bisect MODES=npt=7
+refused 'TESTS=nonsense: ' make bisect MODES=npt=1 TESTS=nonsense
+refused 'TESTS=nonsense: .*lists' make regress TESTS=nonsense
+refused 'MINUTES=ten is not a number' make soak MINUTES=ten
+refused 'MUTANT can be: ' make kernel MUTANT=none
+refused 'MUTANTS=none: .* can be: ' make mutants MUTANTS=none
+refused 'CONFIG=none: ' make kernel CONFIG=none
+refused 'CONFIG=/none: there is no such file' make kernel CONFIG=/none
+refused 'B= can be: ' make rangediff A=v6.12 B=v1.0
+refused 'two files of make bench are needed' make bench-diff A=/none B=/none
+refused 'two files of make bench-profile are needed' make bench-profile A=/none B=/none
+refused 'BACKINGS=none: .*devdax-2m' make bench BACKINGS=none
+refused 'BACKINGS=none: .*devdax-2m' make bench-profile BACKINGS=none
+
+runs 'devdax-4k dax_huge_page_test,devdax-2m dax_huge_page_test,devdax-1g dax_huge_page_test,fsdax-ext4 dax_huge_page_test,fsdax-xfs dax_huge_page_test' TESTS=populate
+runs 'fsdax-xfs dax_huge_page_test' TESTS='fsdax-xfs populate'
+runs vfio_dax_test TESTS='vfio devdax-2m'
+runs 'vfio_dax_test many' TESTS='cycles=10000 anon'
+runs shared TESTS='shared fsdax-xfs write-busy'
+runs '' TESTS=vfio_dax_test
+# What has been recorded, each line without the words at its end that are values.
+MODES='' TESTS='' "$LAB/prove/test-names.sh" | sed 's/ *$//' >"$work/names"
+sed -nE 's/ +# SKIP.*//; s/^(not )?ok [0-9]+ //p' "results/$BASE-amd.tap" | awk '
+	NR == FNR { names[$0]; next }
+	{
+		line = $0
+		sub(/ *$/, "", line)
+		while (!(line in names) && sub(/ +[^ ]*$/, "", line));
+		# Something is left of each, and only values have gone: a word with "=" is the first of them.
+		gone = substr($0, length(line) + 2)
+		if (line == "" || line !~ / / || gone !~ /^( *|[^ ]*[=].*)$/) print
+	}' "$work/names" - >"$work/unnamed"
+if [ -s "$work/unnamed" ]; then
+	echo "lines of results/$BASE-amd.tap that lab/prove/test-names.sh does not list:"
+	cat "$work/unnamed"
+	failed=1
+fi
+exit "$failed"

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Feeds kvm-dax-check with texts of /proc and /sys that are broken at random, with
+ * names that no shell likes, and with device-mapper tables of random bytes. Each
+ * case runs in a process of its own, with a seed that is printed if it fails: one
+ * that is killed, ends with another status than the manual page has, or prints
+ * JSON that is none. It is to be compiled with sanitizers.
+ *
+ *   kvm-dax-check-fuzz FOLDER CASES [FIRST-SEED]
+ */
+#define main tool_main
+#include "../../tools/kvm-dax-check.c"
+#undef main
+
+#include <sys/wait.h>
+
+static uint64_t state;
+
+static uint32_t draw(uint32_t below)
+{
+	state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (uint32_t)(state >> 33) % below;
+}
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(2);
+}
+
+/* A line as the kernel prints it, with some bytes changed, left out, or doubled. */
+static void write_broken(FILE *file, const char *text, uint32_t rate)
+{
+	for (; *text; text++) {
+		switch (draw(rate)) {
+		case 0:
+			fputc(draw(256), file);
+			break;
+		case 1:
+			break;
+		case 2:
+			fprintf(file, "%c%llu", *text, ~0ULL >> draw(64));
+			break;
+		default:
+			fputc(*text, file);
+		}
+	}
+}
+
+/* All files lie in one folder each case makes anew; @lines are drawn from, 0 to 40 times. */
+static void make_file(const char *at, const char *const *lines, unsigned int count)
+{
+	char *path = format("%s%s", root, at), *slash = path;
+	uint32_t i, number = draw(40), rate = 8 << draw(8);
+	FILE *file;
+
+	while ((slash = strchr(slash + 1, '/'))) {
+		*slash = '\0';
+		if (mkdir(path, 0700) && errno != EEXIST)
+			die(path);
+		*slash = '/';
+	}
+	file = fopen(path, "w");
+	if (!file)
+		die(path);
+	for (i = 0; i < (count == 1 ? 1 : number); i++)
+		write_broken(file, lines[draw(count)], rate);
+	fclose(file);
+}
+
+#define MAKE(at, ...) make_file(at, (const char *const[]){ __VA_ARGS__ }, sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(char *))
+
+static void make_proc(const struct stat *st)
+{
+	char *here = format("29 24 %u:%u / / rw - %s /dev/pmem0 rw,dax%s,rtdev=/dev/null\n", major(st->st_dev), minor(st->st_dev),
+			    draw(2) ? "xfs" : "ext4", draw(2) ? "=always" : draw(2) ? "=inode" : "");
+	static const char *const fds[] = { "anon_inode:kvm-vm", "/dev/dax0.0", "socket:[1]", "/a (deleted)", "anon_inode:kvm-vcpu:0" };
+	char *path;
+	int i;
+
+	MAKE("/proc/77/maps", "7f0000000000-7f0040000000 rw-s 00000000 103:00 12 /dax/f\n",
+	     "7f0000000000-7f0040000000 rw-p 00200000 00:05 12 /dax/qemu_back_mem.pc.ram.x (deleted)\n",
+	     "7f0000000000-7f0040000000 rw-s 00000000 00:01 12                         /memfd:a\\012b (deleted)\n",
+	     "55550000-55560000 r-xp 00000000 08:01 1 /usr/bin/x\n", "7ffff000-80000000 rw-p 00000000 00:00 0 [stack]\n", "-", "\n");
+	MAKE("/proc/77/limits", "Limit Soft Limit Hard Limit Units\n", "Max locked memory 65536 65536 bytes\n",
+	     "Max locked memory unlimited unlimited bytes\n", "Max locked memory 99999999999999999999999 1 bytes\n");
+	MAKE("/proc/self/limits", "Max locked memory 65536 65536 bytes\n");
+	MAKE("/proc/self/mountinfo", "24 1 253:0 / / rw - ext4 /dev/vda rw\n", "25 24 259:0 / /da\\040x rw,relatime - xfs /dev/pmem0 rw,dax=always\n",
+	     "26 24 0:26 / /o rw - overlay o rw,lowerdir=/a\\054b,upperdir=/u\n", "27 24 1:2 / /z - ", " - \n", "28 24 1:3 /\n", here, here, here);
+	MAKE("/proc/self/fdinfo/3", "pos:\t0\n", "mnt_id:\t25\n", "mnt_id:\t26\n", "mnt_id:\t-1\n");
+	MAKE("/proc/self/fdinfo/4", "mnt_id:\t24\n");
+	MAKE("/proc/kallsyms", "0 T user_mapping_shift\n", "0 T lookup_address_in_mm\n", "0 t x\t[kvm]\n");
+	MAKE("/proc/77/task/78/comm", "x\n");
+	MAKE("/proc/77/comm", "qemu\n");
+	mkdir(format("%s/proc/77/fd", root), 0700);
+	for (i = 0; i < 5; i++) {
+		path = format("%s/proc/77/fd/%d", root, i);
+		unlink(path);
+		if (symlink(fds[draw(5)], path))
+			die(path);
+	}
+}
+
+static void make_sys(const struct stat *st)
+{
+	char *block = format("/sys/dev/block/%u:%u", major(st->st_dev), minor(st->st_dev));
+	static const char *const vms[] = { "77-2", "78-3", "99999999-1", "-1", "78", "x-1" };
+	unsigned int i;
+
+	for (i = 0; i < 6; i++) {
+		if (draw(2))
+			MAKE(format("/sys/kernel/debug/kvm/%s/pages_4k", vms[i]), "12\n");
+		if (draw(2))
+			MAKE(format("/sys/kernel/debug/kvm/%s/pages_2m", vms[i]), "18446744073709551615\n");
+		if (draw(2))
+			MAKE(format("/sys/kernel/debug/kvm/%s/pages_1g", vms[i]), "0x1\n");
+		MAKE(format("/sys/kernel/debug/kvm/%s/largepages", vms[i]), "7\n");
+	}
+	MAKE("/sys/module/kvm/parameters/nx_huge_pages", "Y\n", "auto\n", "never\n");
+	if (draw(2))
+		MAKE(format("%s/device/resource", block), "0x240000000\n");
+	MAKE(format("%s/size", block), "2097152\n");
+	MAKE(format("%s/start", block), "2048\n");
+	MAKE(format("%s/queue/dax", block), draw(2) ? "1\n" : "0\n");
+	MAKE("/sys/dev/char/1:3/align", "2097152\n");
+	MAKE("/sys/dev/char/1:3/size", "1073741824\n");
+}
+
+/* A name of 1 to 20 bytes that can be a file's. */
+static char *draw_name(void)
+{
+	static const char nasty[] = "'\"\\ ,;$`&|<>()*?[]{}~#!%=\n\t\033\177-a\xc3\xa9\xff\xc2\x85\xe2";
+	uint32_t i, length = 1 + draw(20);
+	char *name = calloc(1, length + 1);
+
+	for (i = 0; i < length; i++) {
+		do
+			name[i] = draw(3) ? nasty[draw(sizeof(nasty) - 1)] : (char)draw(256);
+		while (!name[i] || name[i] == '/');
+	}
+	return !strcmp(name, ".") || !strcmp(name, "..") ? strdup("a") : name;
+}
+
+/* A table as the ioctl gives it, all of it random, or its numbers. */
+static void random_table(void)
+{
+	uint64_t *buffer = calloc(8192, 8);
+	struct dm_ioctl *table = (struct dm_ioctl *)buffer;
+	struct layout *layout = calloc(1, sizeof(*layout));
+	struct dm_target_spec *target = (struct dm_target_spec *)(table + 1);
+	uint32_t i;
+
+	for (i = sizeof(*table) / 8; i < 64; i++)
+		buffer[i] = draw(2) ? draw(100) : state;
+	table->data_size = 64 * 8;
+	table->data_start = draw(2) ? sizeof(*table) : draw(700);
+	table->target_count = draw(4);
+	strcpy(target->target_type, draw(4) ? "linear" : "striped");
+	strcpy((char *)(target + 1), draw(4) ? "259:0 2048" : "1:18446744073709551615 x");
+	add_table(layout, table, draw(10));
+	add_target(layout, state, draw(5) ? draw(1 << 20) : state, "linear", format("0:0 %" PRIu64, draw(2) ? state : draw(4096)), draw(10));
+	free(layout);
+	free(buffer);
+}
+
+/* What is one JSON value; where it ends, or NULL. */
+static const char *json_value(const char *at)
+{
+	char close;
+
+	if (*at == '"') {
+		for (at++; *at != '"'; at++) {
+			if ((unsigned char)*at < 0x20)
+				return NULL;
+			if (*at == '\\' && (!strchr("\"\\u", at[1]) || (*++at == 'u' && strspn(at + 1, "0123456789abcdef") < 4)))
+				return NULL;
+		}
+		return at + 1;
+	}
+	if (*at != '{' && *at != '[')
+		return isdigit((unsigned char)*at) ? at + strspn(at, "0123456789") : NULL;
+	close = *at++ == '{' ? '}' : ']';
+	while (*at && *at != close) {
+		if (close == '}' && (*at != '"' || !(at = json_value(at)) || *at++ != ':'))
+			return NULL;
+		at = json_value(at);
+		if (!at || (*at == ',' ? !*++at || *at == close : *at != close))
+			return NULL;
+	}
+	return *at ? at + 1 : NULL;
+}
+
+/* Extents of a file that is not DAX, at addresses that are made up. */
+static enum status check_parts(const char *path, const struct stat *st)
+{
+	struct memory memory = { .path = path, .name = quote(path), .size = st->st_size, .align = SZ_2M, .file = true };
+	struct layout *layout = calloc(1, sizeof(*layout));
+	int fd = open_still(&memory, st);
+
+	while (draw(5))
+		add_segment(layout, (uint64_t)draw(4096) << 20, (uint64_t)draw(1U << 30) << draw(8), (uint64_t)draw(1 << 20) << 20);
+	check_extents(&memory, fd, st->st_dev, layout);
+	return say_level(&memory);
+}
+
+/* One case, in a process of its own. */
+static void run_case(const char *folder)
+{
+	char *path = format("%s/%s", folder, draw_name()), *said = format("%s/said", folder);
+	struct stat st = { 0 };
+	uint32_t i;
+	int fd;
+
+	root = format("%s/root", folder);
+	fd = open(path, O_RDWR | O_CREAT, 0600);
+	for (i = draw(6); i; i--) {
+		if (pwrite(fd, "x", 1, draw(1 << 24)) != 1)
+			die(path);
+	}
+	if (fd < 0 || (draw(2) && ftruncate(fd, draw(1 << 30))) || fstat(fd, &st))
+		die(path);
+	close(fd);
+	mkdir(root, 0700);
+	make_proc(&st);
+	make_sys(&st);
+	json = draw(2);
+	vmm = vmms[draw(4)].name;
+	random_table();
+	/* Sanitizers speak on descriptor 2 itself. */
+	stderr = fopen("/dev/null", "w");
+	if (!stderr || !freopen(said, "w", stdout))
+		die(said);
+	switch (draw(5)) {
+	case 0:
+		finish(check_process("77"));
+	case 1:
+		finish(check_path("/dev/null"));
+	case 2:
+		finish(check_path(folder));
+	case 3:
+		finish(check_parts(path, &st));
+	default:
+		finish(check_path(path));
+	}
+}
+
+/* What bash makes of quoted names is the names. */
+static int check_quotes(const char *folder)
+{
+	char *script = format("%s/quotes", folder), *names[300], *command, said[64];
+	FILE *file = fopen(script, "w"), *pipe;
+	int i, at, c, bad = 0;
+
+	for (i = 0; i < 300; i++) {
+		names[i] = draw_name();
+		fprintf(file, "printf '%%s\\0' %s\n", quote(names[i]));
+	}
+	fclose(file);
+	command = format("bash %s", quote(script));
+	pipe = popen(command, "r");
+	for (i = 0; i < 300 && pipe; i++) {
+		for (at = 0; (c = getc(pipe)) > 0 && at < 63; at++)
+			said[at] = (char)c;
+		said[at] = '\0';
+		if (strcmp(said, names[i]))
+			bad += !!fprintf(stderr, "quoted %s, and bash made another name of it\n", quote(names[i]));
+	}
+	return pclose(pipe) || bad;
+}
+
+/* The case of a seed; false, and why, if it has failed. */
+static bool try_case(const char *folder, uint64_t seed)
+{
+	char said[65536];
+	const char *end;
+	size_t length;
+	FILE *file;
+	int status;
+	pid_t pid;
+
+	state = seed;
+	pid = fork();
+	if (!pid)
+		run_case(folder);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		die("fork");
+	if (!WIFEXITED(status) || (WEXITSTATUS(status) != HUGE && WEXITSTATUS(status) != NOT_USABLE && WEXITSTATUS(status) != SMALL)) {
+		fprintf(stderr, "seed %" PRIu64 ": status %#x\n", seed, status);
+		return false;
+	}
+	file = fopen(format("%s/said", folder), "r");
+	length = file ? fread(said, 1, sizeof(said) - 1, file) : 0;
+	said[length] = '\0';
+	if (file)
+		fclose(file);
+	if (said[0] != '{')
+		return true;
+	end = json_value(said);
+	if (!end || strcmp(end, "\n") || strlen(said) != length)
+		fprintf(stderr, "seed %" PRIu64 ": this is no JSON: %s\n", seed, said);
+	return end && !strcmp(end, "\n");
+}
+
+int main(int argc, char *argv[])
+{
+	uint64_t seed, first = argc > 3 ? strtoull(argv[3], NULL, 0) : 1;
+	int cases = argc > 2 ? atoi(argv[2]) : 0, failed = 0, i;
+
+	if (argc < 3) {
+		fputs("usage: kvm-dax-check-fuzz FOLDER CASES [FIRST-SEED]\nFeeds kvm-dax-check with broken texts in FOLDER, which is empty.\n", stderr);
+		return 2;
+	}
+	for (i = 0, seed = first; i < cases; i++, seed++)
+		failed += !try_case(argv[1], seed);
+	state = first;
+	failed += check_quotes(argv[1]);
+	printf("%d cases, %d failed\n", cases, failed);
+	return failed != 0;
+}

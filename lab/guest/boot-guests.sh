@@ -1,0 +1,221 @@
+#!/usr/bin/env bash
+# Boots a Linux guest on each kind of memory in turn, has it write to all of it, and prints how KVM mapped that memory.
+# Takes: a label for this kernel, the guest's bzImage, its initramfs, kvm_leaves.ko, and which backings (default: all).
+#
+# Rows go to stdout: "row", the label, the backing, leaf entries of 4K, 2M and 1G, page faults; tab-separated.
+# Only leaves of the guest's RAM are counted. Faults are those of the whole VM.
+set -euo pipefail
+# shellcheck source=lab/lib/help.sh
+. "$(dirname "$0")/../lib/help.sh"
+export LC_ALL=C
+
+label=$1 bzimage=$2 initramfs=$3 module=$4
+shift 4
+backings=("$@")
+[ $# -gt 0 ] || backings=(devdax-4k devdax-2m devdax-1g fsdax-ext4 fsdax-xfs hugetlbfs-2m anon)
+
+# A guest ends when it stands still, not when it is slow: after so many looks in a row at which neither its console nor its faults have
+# advanced, where one at which QEMU has not run either counts as five. A look takes longer where all is slow; usually a guest needs 150.
+patience=2000
+# Emulated, a guest's XSAVE area has a wrong size, and newer kernels overwrite their own memory with it: guests do without.
+cpu=host
+! grep -q 'QEMU TCG' /proc/cpuinfo || cpu=host,-xsave
+leaves=/sys/kernel/debug/kvm_leaves
+huge_reserve=/proc/sys/vm/nr_hugepages
+
+work=$(mktemp -d)
+guest='' huge_before='' file=''
+
+fail() {
+	echo "demo: $*" >&2
+	exit 1
+}
+
+stop_guest() {
+	local pid=$guest looks=0
+	guest=''
+	[ -n "$pid" ] || return 0
+	kill -9 "$pid" 2>/dev/null || true
+	wait "$pid" 2>/dev/null || true
+	while compgen -G "/sys/kernel/debug/kvm/$pid-*" >/dev/null; do
+		looks=$((looks + 1))
+		[ "$looks" -lt "$patience" ] || fail "the VM of QEMU $pid is still there after its end, and $looks looks: something holds a reference to it"
+		sleep 0.1
+	done
+}
+
+# Gives back what provide() took.
+release() {
+	[ -z "$file" ] || rm -f "$file"
+	file=''
+	[ -n "$huge_before" ] || return 0
+	umount "$work/huge"
+	echo "$huge_before" >"$huge_reserve"
+	huge_before=''
+}
+
+cleanup() {
+	stop_guest
+	release
+	rm -rf "$work"
+}
+trap cleanup EXIT
+
+# Sets path, what maps shows for the guest's memory (empty: anonymous), and backend, QEMU's option for $2 MiB of backing $1.
+provide() {
+	local backing=$1 mib=$2 got
+	case $backing in
+	devdax-*)
+		path=$(realpath -e "/dax/$backing") || fail "there is no /dax/$backing; the machine's DAX setup makes it"
+		backend=memory-backend-file,mem-path=$path,share=on,align=${backing#devdax-}
+		;;
+	fsdax-*)
+		path=/dax/$backing/guest-memory file=$path
+		fallocate -l "${mib}M" "$path" || fail "$backing: no room for $path of $mib MiB"
+		backend=memory-backend-file,mem-path=$path,share=on,align=2M
+		;;
+	hugetlbfs-2m)
+		path=$work/huge/guest-memory
+		mkdir -p "$work/huge"
+		mount -t hugetlbfs -o pagesize=2M hugetlbfs "$work/huge"
+		huge_before=$(<"$huge_reserve")
+		file=$path
+		echo $((huge_before + mib / 2)) >"$huge_reserve"
+		got=$(($(<"$huge_reserve") - huge_before))
+		[ "$got" -eq $((mib / 2)) ] ||
+			fail "$backing: only $got of $((mib / 2)) huge pages could be reserved; give the machine more memory"
+		backend=memory-backend-file,mem-path=$path,share=on,align=2M
+		;;
+	anon)
+		path=''
+		backend=memory-backend-ram
+		;;
+	*) fail "there is no backing $backing" ;;
+	esac
+	backend+=,id=mem,size=${mib}M
+}
+
+# Fails unless the host maps path at address $2 of QEMU $1. Reads maps: a look into smaps or pagemap may split a mapping.
+check_mapping() {
+	local pid=$1 address=$2 range mapped
+	while read -r range _ _ _ _ mapped; do
+		((address >= 0x${range%-*} && address < 0x${range#*-})) || continue
+		[ "$mapped" = "$path" ] && return
+		fail "$(printf 'the guest memory at %#x is not %s but %s' "$address" "${path:-anonymous}" "${mapped:-anonymous}")"
+	done <"/proc/$pid/maps"
+	fail "$(printf 'nothing is mapped at %#x of QEMU, where KVM has the guest memory' "$address")"
+}
+
+# Sets pages_4k, pages_2m, pages_1g and faults of QEMU $1, whose guest has $2 MiB.
+# The RAM is one mapping; the guest's address 0 is its first byte.
+count() {
+	local pid=$1 bytes=$(($2 << 20)) rows vm_fd='' start='' gfn address in_4k in_2m in_1g stat
+	pages_4k=0 pages_2m=0 pages_1g=0 faults=''
+	echo "$pid" >"$leaves"
+	mapfile -t rows <"$leaves"
+	for row in "${rows[@]}"; do
+		read -r _ _ gfn _ address _ <<<"$row"
+		case $row in
+		'# pid '*) read -r _ _ _ _ vm_fd _ <<<"${row//,/ }" ;;
+		'#'*) ;;
+		*) ((gfn)) || start=$((address)) ;;
+		esac
+	done
+	[ -n "$start" ] || fail "kvm_leaves shows no memslot at the guest's address 0:"$'\n'"$(printf '%s\n' "${rows[@]}")"
+	check_mapping "$pid" "$start"
+	for row in "${rows[@]}"; do
+		[[ $row != '#'* ]] || continue
+		read -r _ _ _ _ address in_4k in_2m in_1g _ <<<"$row"
+		((address >= start && address < start + bytes)) || continue
+		pages_4k=$((pages_4k + in_4k)) pages_2m=$((pages_2m + in_2m)) pages_1g=$((pages_1g + in_1g))
+	done
+	for stat in pf_taken pf_fixed; do
+		[ -e "/sys/kernel/debug/kvm/$pid-$vm_fd/$stat" ] || continue
+		faults=$(<"/sys/kernel/debug/kvm/$pid-$vm_fd/$stat")
+		break
+	done
+	[ -n "$faults" ] || fail "/sys/kernel/debug/kvm/$pid-$vm_fd has neither pf_taken nor pf_fixed"
+}
+
+# What the guest has done so far: bytes on its console, and page faults.
+advanced() {
+	local stat
+	stat -c %s "$work/console"
+	for stat in /sys/kernel/debug/kvm/"$guest"-*/pf_taken /sys/kernel/debug/kvm/"$guest"-*/pf_fixed; do
+		cat "$stat" 2>/dev/null || true
+	done
+}
+
+# Its end, without what every guest says.
+last_lines() {
+	tr -d '\0\r' <"$work/console" | grep -vE '^$|No config space access function found' | tail -n 15 >&2 || true
+	tail -n 5 "$work/qemu" >&2 || true
+}
+
+# Boots a guest on the memory that provide() has set up, and waits until it has written to it.
+# Sets guest and touched (MiB); or fails and sets why.
+boot() {
+	local mib=$1 console still=0 looks=0 now last='' ran last_ran=''
+	: >"$work/console"
+	# A microvm boots in half the time of a q35 machine here; the RAM is laid out alike.
+	qemu-system-x86_64 -accel kvm -cpu "$cpu" -M microvm,memory-backend=mem -m "$mib" -object "$backend" \
+		-nodefaults -nographic -serial "file:$work/console" -no-reboot \
+		-kernel "$bzimage" -initrd "$initramfs" -append "console=ttyS0 loglevel=4 panic=-1" \
+		>"$work/qemu" 2>&1 </dev/null &
+	guest=$!
+
+	while :; do
+		console=$(tr -d '\0' <"$work/console")
+		if [[ $console =~ touched\ ([0-9]+)\ MiB ]]; then
+			touched=${BASH_REMATCH[1]}
+			return
+		fi
+		if ! kill -0 "$guest" 2>/dev/null; then
+			why="QEMU ended before the guest had written to its memory"
+			return 1
+		fi
+		now=$(advanced) ran=$(cut -d ' ' -f 14,15 "/proc/$guest/stat" 2>/dev/null) || true
+		if [ "$now" != "$last" ]; then
+			still=0
+		elif [ "$ran" != "$last_ran" ]; then
+			still=$((still + 1))
+		else
+			still=$((still + 5))
+		fi
+		last=$now last_ran=$ran looks=$((looks + 1))
+		if [ "$still" -ge "$patience" ]; then
+			why="the guest stands still: its console and its page faults are as they were $patience looks ago"
+			return 1
+		fi
+		[ $((looks % 200)) -ne 0 ] || echo "$backing: it goes on: $(tail -n 1 <<<"$now") page faults" >&2
+		sleep 0.2
+	done
+}
+
+measure() {
+	local backing=$1 mib=1024 path backend touched why
+	# The hole below the guest's 1 MiB keeps the first GiB from being one leaf.
+	[ "$backing" != devdax-1g ] || mib=2048
+	provide "$backing" "$mib"
+
+	echo "$backing: booting a guest of $mib MiB" >&2
+	if ! boot "$mib"; then
+		last_lines
+		fail "$backing: $why"
+	fi
+	count "$guest" "$mib"
+	echo "$backing: touched $touched MiB, $faults page faults" >&2
+	printf 'row\t%s\t%s\t%s\t%s\t%s\t%s\n' "$label" "$backing" "$pages_4k" "$pages_2m" "$pages_1g" "$faults"
+	stop_guest
+	release
+}
+
+for needed in "$bzimage" "$initramfs" "$module"; do
+	[ -r "$needed" ] || fail "cannot read $needed"
+done
+[ -c /dev/kvm ] || fail "there is no /dev/kvm; why stands above"
+[ -e "$leaves" ] || insmod "$module" || fail "cannot load $module; is it built for $(uname -r)?"
+
+for backing in "${backings[@]}"; do
+	measure "$backing"
+done

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Runs kvm-bench on one kind of memory after the other, in the machine; prints its rows.
+# Takes: the program, MiB of memory, how often each figure is taken, a list of more MiB, of which KVM's faults alone are counted, and
+# the backings.
+set -euo pipefail
+# shellcheck source=lab/lib/help.sh
+. "$(dirname "$0")/../lib/help.sh"
+
+program=$1 size=$2 repetitions=$3 growth=$4
+shift 4
+
+# reserve SIZE PAGES: pages of hugetlbfs, beyond those that are there.
+reserve() {
+	local file=/sys/kernel/mm/hugepages/hugepages-${1}kB/nr_hugepages
+	echo "$2" >"$file"
+	[ "$(<"$file")" -ge "$2" ] || { echo "bench: only $(<"$file") of $2 pages of $1 kB could be reserved" >&2; exit 1; }
+}
+
+device=$("$(dirname "$0")/vfio-setup.sh")
+# What would work in the background now and then.
+for file in /sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs /sys/kernel/mm/ksm/sleep_millisecs; do
+	[ ! -e "$file" ] || echo 100000000 >"$file"
+done
+
+for backing; do
+	path=- mib=$size times=$repetitions more_times=$repetitions sizes=()
+	case $backing in
+	*-1g) mib=1024 times=1 more_times=1 ;;
+	# Counted in the first round, as so many faults take long, and what else the machine does then is little beside them.
+	*-4k | anon) more_times=0 ;;
+	esac
+	# So does v5.4's stock kernel with files, which it maps by 4K.
+	[[ ${BASE:-} != v5.4 || $backing != fsdax-* ]] || more_times=0
+	for more in $growth; do
+		# 8 GiB by pages of 4K would take too long.
+		[ "$more" -le "$mib" ] || { [[ $backing == *-4k || $backing == anon ]] && [ "$more" -gt 4096 ]; } || sizes+=("$more")
+	done
+	largest=$(printf '%s\n' "$mib" "${sizes[@]}" | sort -n | tail -n 1)
+	case $backing in
+	devdax-*) path=/dax/$backing ;;
+	fsdax-*)
+		path=/dax/$backing/memory
+		fallocate -l "${largest}M" "$path"
+		;;
+	hugetlbfs-2m) reserve 2048 $((largest / 2)) ;;
+	hugetlbfs-1g) reserve 1048576 $((largest / 1024)) ;;
+	esac
+	echo "$backing: $mib MiB" >&2
+	"$program" "$backing" "$path" "$mib" 1 "$times" host absent mapped level log chase ${device:+vfio="$device"}
+	# With few faults, what the vCPUs' threads need to take turns would be all there is to see.
+	for vcpus in 2 4; do
+		[[ $backing == *-4k || $backing == anon ]] || continue
+		"$program" "$backing" "$path" "$mib" "$vcpus" 1 absent mapped
+	done
+	for more in "${sizes[@]}"; do
+		echo "$backing: $more MiB" >&2
+		"$program" "$backing" "$path" "$more" 1 "$more_times" mapped
+	done
+	case $backing in
+	fsdax-*) rm "$path" ;;
+	hugetlbfs-2m) reserve 2048 0 ;;
+	hugetlbfs-1g) reserve 1048576 0 ;;
+	esac
+done

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Runs kvm-bench as measure.sh does, in the machine; prints its rows, and then at which address each function of the kernel begins.
+# Takes: what measure.sh takes.
+set -euo pipefail
+# shellcheck source=lab/lib/help.sh
+. "$(dirname "$0")/../lib/help.sh"
+
+"$(dirname "$0")/measure.sh" "$@"
+awk -v OFS='\t' '$2 ~ /^[tTwW]$/ { print "symbol", $1, $3 }' /proc/kallsyms

@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# Runs each of the kernel's own selftests as it was installed, in the machine; prints "row", its name and pass, skip, fail or timeout,
+# and " with a warning" after it if the kernel has complained meanwhile.
+# Takes the folder where they are installed, and a file with the names of those to run, as "<target> <test>" or "mm <group>".
+set -euo pipefail
+# shellcheck source=lab/lib/help.sh
+. "$(dirname "$0")/../lib/help.sh"
+
+installed=$1 names=$2
+log=$(mktemp)
+# The device that the tests of vfio assign, as they know it.
+VFIO_SELFTESTS_BDF=$("$(dirname "$0")/vfio-setup.sh")
+export VFIO_SELFTESTS_BDF
+
+# Tests of KVM's emulator mark the instructions that it is to execute; v5.4 has none, and does not let the parameter be written.
+echo 1 2>/dev/null >/sys/module/kvm/parameters/force_emulation_prefix || true
+
+# huge_pages COUNT [SIZE]: has so many of that size, hugepages-2048kB for example, or of each, or fewer, as the test says itself.
+huge_pages() {
+	local file
+	for file in /sys/kernel/mm/hugepages/${2:-*}/nr_hugepages; do echo "$1" >"$file"; done
+}
+
+# wanted NAME: whether to run it.
+wanted() { grep -qxF "$1" "$names"; }
+
+# row NAME STATUS: the verdict that the kernel's runner would give, and whether the kernel's log has what fails other jobs.
+row() {
+	local verdict
+	case $2 in
+	0) verdict=pass ;;
+	4) verdict=skip ;;
+	124 | 137) verdict=timeout ;;
+	*) verdict=fail ;;
+	esac
+	if dmesg | grep -vF -- "$LAB_ASKED_FOR" | grep -F -- "$LAB_TROUBLE" | sed 's/^/# /'; then verdict+=" with a warning"; fi
+	printf 'row\t%s\t%s\n' "$1" "$verdict"
+}
+
+# run COMMAND...: runs a test, or a group, that may take ten minutes, its output in log and the kernel's in dmesg; gives status.
+# If it fails, shows what says so, and the end.
+run() {
+	status=0
+	dmesg --clear
+	# What has warned in an earlier test may warn again.
+	[ ! -e /sys/kernel/debug/clear_warn_once ] || echo 1 >/sys/kernel/debug/clear_warn_once
+	timeout --kill-after=5 600 "$@" >"$log" 2>&1 </dev/null || status=$?
+	[ "$status" -eq 0 ] || { grep -aEm 10 "not ok|FAIL|ERROR|failed" "$log" || true; tail -n 5 "$log"; } | sed 's/^/# /' | cut -c 1-200
+}
+
+# The script that runs the tests of mm says of each how it ended; its groups are run one by one.
+groups_of_mm() {
+	local group
+	while read -r group; do
+		wanted "mm $group" || continue
+		# Also what leaves pages poisoned, in this machine alone.
+		run ./run_vmtests.sh -d -t "$group"
+		# Without what mktemp has made of a name.
+		sed -i -E 's,(/tmp/[a-z_]+_)[A-Za-z0-9]{6}\b,\1,' "$log"
+		sed -nE "s|^not ok [0-9]+ (.*) # exit=.*|row\tmm $group: \1\tfail|p; s|^ok [0-9]+ (.*) # SKIP.*|row\tmm $group: \1\tskip|p; s|^ok [0-9]+ ([^#]*)$|row\tmm $group: \1\tpass|p" "$log"
+		row "mm $group" "$status"
+	done < <(./run_vmtests.sh -h | sed -n 's/^- //p')
+}
+
+# That of vm, as mm was called, names each before it runs it, and says of most how they ended.
+groups_of_vm() {
+	run "./$1"
+	awk -v OFS='\t' '
+		/^running / { name = substr($0, 9) }
+		/^\[(PASS|FAIL|SKIP)\]$/ && name { print "row", "vm " name, tolower(substr($0, 2, 4)); name = "" }' "$log"
+	row "vm $1" "$status"
+}
+
+while IFS=: read -r target test; do
+	cd "$installed/$target"
+	if [ "$target $test" = "vm run_vmtests" ]; then
+		! wanted "vm $test" || groups_of_vm "$test"
+	elif wanted "$target $test"; then
+		# What these tests map; dirty_log_page_splitting_test wants 2 GiB, and some more for its code.
+		case $target in
+		vfio) huge_pages 1 ;;
+		vm) huge_pages 4 ;;
+		kvm) huge_pages 1100 hugepages-2048kB ;;
+		esac
+		run "./$test"
+		row "$target $test" "$status"
+		huge_pages 0
+	fi
+done <"$installed/kselftest-list.txt"
+[ ! -e "$installed/mm/run_vmtests.sh" ] || (cd "$installed/mm" && groups_of_mm)
+rm "$log"

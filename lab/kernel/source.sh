@@ -1,0 +1,263 @@
+#!/usr/bin/env bash
+# Finds the pristine source of BASE, keeps it as a bare git repository in CACHE, and prints that repository's path.
+# Takes KSRC=<directory or tarball>, which comes before the base's Debian package; neither is ever modified.
+# Or takes: list, and prints each source of the base's line within reach, as "version suites" or the path of a tarball;
+# tarball VERSION, and prints the path of the package's tarball; debian VERSION, and prints the .dsc of its source package;
+# package NAME, and prints the .dsc of the newest source package of that name in the base's suites.
+set -euo pipefail
+# shellcheck source=lab/lib/env.sh
+. "$(dirname "$0")/../lib/env.sh"
+
+line=${BASE#v}
+package=$(base_field package)
+suites=$(base_field suites)
+mkdir -p "$CACHE" || die 2 "cannot write to $CACHE; pass CACHE=<directory>"
+lock source
+
+# APT_OPTIONS of the functions below: none, or those that make apt look into the suites of series/<base>/base.
+apt_options=()
+
+# The version of the base's Debian package that apt would install, or nothing.
+candidate() {
+	[ -n "$package" ] && command -v apt-cache >/dev/null || return 0
+	apt-cache "${apt_options[@]}" policy "$package" 2>/dev/null | sed -nE 's/^ *Candidate: *//p' | grep -vxF '(none)' || true
+}
+
+# mirrors SUITE: the mirrors that this machine's apt uses for its own suite, or for that suite's security updates.
+mirrors() {
+	local suffix='' codename
+	codename=$(sed -nE 's/^VERSION_CODENAME="?([^"]*)"?$/\1/p' /etc/os-release)
+	case $1 in
+	*-security) suffix=-security ;;
+	esac
+	# shellcheck disable=SC2016
+	apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(SITE)' 'Created-By: Packages' 2>/dev/null |
+		sed -nE "s,^(${codename:-stable}|oldoldstable|oldstable|stable|testing|unstable)$suffix main ,,p" | sort -u
+}
+
+# Makes apt look into the suites that the base names, for the kinds of packages in $1: deb, or deb and deb-src.
+# The lists and the configuration for that are in the cache; the system's are read, but stay as they are.
+use_suites_of_base() {
+	local apt=$CACHE/apt-$BASE site suite kind
+	mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial"
+	for suite in $suites; do
+		for site in $(mirrors "$suite"); do
+			for kind in $1; do
+				echo "$kind [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site $suite main"
+			done
+		done
+	done >"$apt/sources.list"
+	[ -s "$apt/sources.list" ] || return 1
+	# This comes after the system's configuration, whose proxies and the like stay valid. Root's _apt cannot read the cache.
+	cat >"$apt/apt.conf" <<-END
+		Dir::State "$apt/state";
+		Dir::State::status "/dev/null";
+		Dir::Cache "$apt/cache";
+		Dir::Etc::sourcelist "$apt/sources.list";
+		Dir::Etc::sourceparts "/dev/null";
+		Dir::Etc::preferences "/dev/null";
+		Dir::Etc::preferencesparts "/dev/null";
+		APT::Sandbox::User "root";
+		Acquire::Languages "none";
+		#clear APT::Default-Release;
+		#clear APT::Update;
+	END
+	apt_options=(-c "$apt/apt.conf")
+	say "looking for $package in ${suites// /, }"
+	apt-get "${apt_options[@]}" -q update >"$apt/log" 2>&1 || true
+}
+
+# Brings tarball of version $1 of the package into the cache, and prints its path.
+download() {
+	local version=$1 tarball=$CACHE/$package"_"$1.tar.xz work found
+	if [ ! -f "$tarball" ]; then
+		work=$(mktemp -d "$CACHE/download.XXXXXX")
+		# shellcheck disable=SC2064
+		trap "rm -rf '$work'" EXIT
+		say "downloading $package $version"
+		(cd "$work" && apt-get "${apt_options[@]}" -q download "$package=$version" >log 2>&1) || { tail -n 3 "$work/log" >&2; return 1; }
+		# This runs in a condition, where set -e does not hold: a part of a tarball must not stay.
+		dpkg-deb -x "$work"/*.deb "$work/x" || { die_if_full; return 1; }
+		found=("$work"/x/usr/src/linux-source-*.tar.xz)
+		mv "${found[0]}" "$tarball" || return 1
+		rm -rf "$work"
+		trap - EXIT
+	fi
+	echo "$tarball"
+}
+
+# The source package of version $1, unpacked by nobody: its .dsc and what that names, in a folder of the cache.
+download_debian() {
+	local version=$1 name
+	# In the cache's own lists are more versions than in the system's, and source packages at all.
+	use_suites_of_base "deb deb-src" || return 1
+	name=$(apt-cache "${apt_options[@]}" show "$package=$version" | sed -nE '0,/^Source:/s/^Source: *([^ ]*).*/\1/p')
+	download_dsc "${name:-$package}" "$version"
+}
+
+# The newest source package of that name in the suites of the base, as download_debian has it; without a network, what is in the cache.
+download_newest() {
+	local name=$1 version=''
+	package=$name
+	if use_suites_of_base "deb deb-src"; then
+		version=$(apt-cache "${apt_options[@]}" showsrc --only-source "$name" 2>/dev/null | sed -n 's/^Version: //p' | sort -V | tail -n 1) || true
+	fi
+	[ -n "$version" ] || version=$(find "$CACHE/debian" -maxdepth 1 -name "${name}_*" ! -name '*.part' 2>/dev/null | sed "s/.*${name}_//" | sort -V | tail -n 1) || true
+	[ -n "$version" ] || die "$NO_SOURCE" "the source package $name cannot be had from the mirror now${suites:+; it was looked for in ${suites// /, }}"
+	download_dsc "$name" "$version"
+}
+
+# download_dsc NAME VERSION
+download_dsc() {
+	local name=$1 version=$2 dsc work
+	work=$CACHE/debian/${name}_$version
+	dsc=$work/${name}_${version#*:}.dsc
+	if [ ! -f "$dsc" ]; then
+		rm -rf "$work.part"
+		mkdir -p "$work.part"
+		say "downloading the source package $name $version"
+		(cd "$work.part" && apt-get "${apt_options[@]}" -q source --only-source --download-only "$name=$version" >log 2>&1) ||
+			{
+				die_if_full
+				tail -n 3 "$work.part/log" >&2
+				rm -rf "$work.part"
+				die "$NO_SOURCE" "the source package $name $version cannot be had from the mirror now; its words are above"
+			}
+		rm -rf "$work"
+		mv "$work.part" "$work"
+	fi
+	echo "$dsc"
+}
+
+# Tarballs of the line in the cache: those of its package, if $1 is not empty, and kernel.org's.
+cached() {
+	find "$CACHE" -maxdepth 1 \( ${1:+-name "linux-source-${line}_*.tar.xz" -o} -name "linux-$line.*.tar.xz" -o -name "linux-$line.*.tar.gz" \) |
+		sort -V
+}
+newest_cached() { cached package | tail -n 1; }
+
+# The newest version in each suite, and what else is there; without a network, what is in the cache.
+list() {
+	local versions=''
+	if [ -n "${KSRC:-}" ]; then
+		find_source
+		return
+	fi
+	if [ -n "$package" ] && use_suites_of_base deb; then
+		versions=$(apt-cache "${apt_options[@]}" madison "$package" | awk -F ' *[|] *' '{
+			split($3, words, " "); suite = words[2]; sub("/.*", "", suite)
+			if (seen[suite]++) next
+			if (!($2 in suites)) order[++n] = $2
+			suites[$2] = suites[$2] " " suite
+		} END { for (i = 1; i <= n; i++) print order[i] suites[order[i]] }')
+	fi
+	if [ -n "$versions" ]; then
+		echo "$versions"
+		cached ''
+	else
+		cached package
+	fi
+}
+
+find_source() {
+	local version
+	if [ -n "${KSRC:-}" ]; then
+		realpath "$KSRC"
+		return
+	fi
+	version=$(candidate)
+	if [ -z "$version" ] && [ -n "$package" ] && [ "$(id -u)" -eq 0 ] && [ -z "$(newest_cached)" ]; then
+		apt-get -qq update >/dev/null 2>&1 || true
+		version=$(candidate)
+	fi
+	if [ -z "$version" ] && [ -n "$suites" ] && [ -z "$(newest_cached)" ] && use_suites_of_base deb; then
+		version=$(candidate)
+	fi
+	if [ -n "$version" ] && download "$version"; then
+		return
+	fi
+	newest_cached
+}
+
+# The name of a tarball, which for a package has its version, or of a tree.
+name_of() { basename "$1" | sed -E 's/\.tar\.(xz|gz|bz2)$//'; }
+
+# A name for the source that changes when its content does.
+identify() {
+	local source=$1
+	if [ -d "$source" ]; then
+		(cd "$source" && find . -path ./.git -prune -o -type f -printf '%p %s %T@\n') | sort | sha256sum | cut -c1-16
+	elif [[ $source == "$CACHE"/linux-source-* ]]; then
+		name_of "$source"
+	else
+		stat -c '%n %s %Y' "$source" | sha256sum | cut -c1-16
+	fi
+}
+
+case ${1:-} in
+list) list; exit ;;
+tarball | debian)
+	# A version of another suite than the system's is found in the cache's lists.
+	if [ "$1" = debian ]; then download_debian "$2"; exit; fi
+	kernel_org=$(cached '' | grep -F "/linux-$2.tar" | tail -n 1) || true
+	[ -z "$kernel_org" ] || { echo "$kernel_org"; exit; }
+	[ -n "$package" ] || exit 1
+	apt_options=(-c "$CACHE/apt-$BASE/apt.conf")
+	[ -f "$CACHE/${package}_$2.tar.xz" ] || [ -f "${apt_options[1]}" ] || use_suites_of_base deb || exit 1
+	download "$2"
+	exit
+	;;
+package) download_newest "$2"; exit ;;
+'') ;;
+*) die 2 "usage: source.sh [list | tarball VERSION | debian VERSION | package NAME]" ;;
+esac
+
+source=$(find_source) || exit
+[ -n "$source" ] || die "$NO_SOURCE" "no source for $BASE: ${package:+apt finds no Debian package $package${suites:+ in ${suites// /, }} now; make it available, or }pass KSRC=<a Linux $line tree or tarball>, or put linux-$line.<n>.tar.xz into $CACHE"
+
+# copy TREE FOLDER: its files, without what a build has left there.
+copy() {
+	(cd "$1" && tar --exclude=./.git -cf - .) | tar -C "$2" -xvf -
+	make -s -C "$2" mrproper
+}
+
+# store FOLDER MESSAGE...: makes it a repository of one commit, the same each time.
+store() {
+	export GIT_AUTHOR_NAME=pristine GIT_AUTHOR_EMAIL=pristine GIT_AUTHOR_DATE='2000-01-01T00:00:00Z'
+	export GIT_COMMITTER_NAME=pristine GIT_COMMITTER_EMAIL=pristine GIT_COMMITTER_DATE='2000-01-01T00:00:00Z'
+	git -C "$1" -c init.defaultBranch=linux init -q
+	# Debian's .gitignore hides the whole tree.
+	git -C "$1" -c core.compression=1 add -v -A -f
+	git -C "$1" -c gc.auto=0 commit -q -m "$2" -m "$3"
+}
+
+repository=$CACHE/$(identify "$source").git
+if [ ! -d "$repository" ]; then
+	[ ! -d "$source" ] || refuse_patched "$source" "KSRC=$source"
+	work=$(mktemp -d "$CACHE/import.XXXXXX")
+	trap 'rm -rf "$work"' EXIT
+	say "importing $source, once; that takes a minute or more"
+	if [ -d "$source" ]; then
+		quietly "$CACHE/import.log" "copying $source" copy "$source" "$work"
+	else
+		# On a full disk tar has a line for each file.
+		tar -C "$work" --strip-components=1 -xf "$source" 2>&1 | tail -n 3 >&2 || {
+			die_if_full
+			remedy="remove it"
+			[ -z "${KSRC:-}" ] || remedy="pass another"
+			die 2 "$source is not a tarball of Linux, or it is damaged; $remedy and run this again"
+		}
+		refuse_patched "$work" "$source"
+	fi
+	version=$(make -s -C "$work" kernelversion)
+	case $version in
+	"$line" | "$line".* | "$line"-*) ;;
+	*) die 2 "$source is Linux $version; BASE=$BASE needs $line (docs/maintainers.md says which base is nearest to another line)" ;;
+	esac
+	quietly "$CACHE/import.log" "storing Linux $version" store "$work" "Linux $version" "$(name_of "$source")"
+	rm "$CACHE/import.log"
+	mv "$work/.git" "$repository.part$$"
+	git -C "$repository.part$$" config core.bare true
+	mv -T "$repository.part$$" "$repository"
+fi
+echo "$repository"

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Makes a folder of Debian's user space for arm64, which the machine of CPU=arm64 lays over the host's root, and prints its path.
+# Takes nothing; the packages come from the mirrors of this machine's own apt, and nothing is installed on it.
+set -euo pipefail
+# shellcheck source=lab/lib/env.sh
+. "$(dirname "$0")/../lib/env.sh"
+
+# What the jobs call. Of what is essential in Debian only that which is named, and what it depends on.
+packages=(bash coreutils diffutils e2fsprogs findutils gawk grep kmod mount ndctl procps qemu-system-arm sed util-linux xfsprogs)
+codename=$(sed -nE 's/^VERSION_CODENAME="?([^"]*)"?$/\1/p' /etc/os-release)
+root=$CACHE/arm64-root-$codename-$(sha256sum <"$LAB/machine/arm64-root.sh" | cut -c1-8)
+if [ -d "$root" ]; then
+	echo "$root"
+	exit
+fi
+command -v apt-get >/dev/null || die "$NO_SOURCE" "there is no apt, and so no arm64 packages of Debian; run this on Debian, or make $root, a folder with: ${packages[*]}"
+lock arm64-root
+work=$(mktemp -d "$CACHE/arm64-root.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+# As source.sh does it: the system's configuration stays valid, but for what is installed there and its lists.
+mkdir -p "$work/state/lists/partial" "$work/cache/archives/partial"
+# shellcheck disable=SC2016
+apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(SITE)' 'Created-By: Packages' 2>/dev/null |
+	sed -nE "s,^(${codename:-stable}[^ ]*) main ([^ ]+)\$,deb [arch=arm64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] \2 \1 main,p" |
+	sort -u >"$work/sources.list"
+cat >"$work/apt.conf" <<-END
+	APT::Architecture "arm64";
+	#clear APT::Architectures;
+	APT::Architectures { "arm64"; };
+	Dir::State "$work/state";
+	Dir::State::status "/dev/null";
+	Dir::Cache "$work/cache";
+	Dir::Etc::sourcelist "$work/sources.list";
+	Dir::Etc::sourceparts "/dev/null";
+	Dir::Etc::preferences "/dev/null";
+	Dir::Etc::preferencesparts "/dev/null";
+	APT::Sandbox::User "root";
+	Acquire::Languages "none";
+	#clear APT::Default-Release;
+	#clear APT::Update;
+END
+export DEBIAN_FRONTEND=noninteractive
+say "downloading Debian's packages for arm64, once; that takes a minute or more"
+{
+	apt-get -c "$work/apt.conf" -q update &&
+		apt-get -c "$work/apt.conf" -q -y --download-only --no-install-recommends install "${packages[@]}"
+} >"$work/log" 2>&1 || {
+	die_if_full
+	tail -n 3 "$work/log" >&2
+	die "$NO_SOURCE" "the mirrors of this machine's apt do not give the arm64 packages now; their words are above"
+}
+# /bin and the like are links as they are on the host, or the host's /usr/bin/bash would be found before this /bin/bash.
+for folder in bin sbin lib; do
+	mkdir -p "$work/root/usr/$folder"
+	ln -s "usr/$folder" "$work/root/$folder"
+done
+for package in "$work"/cache/archives/*.deb; do
+	dpkg-deb --fsys-tarfile "$package" | tar -C "$work/root" -x --keep-directory-symlink || { die_if_full; die 1 "${package##*/} does not unpack"; }
+done
+# The names that scripts of the packages would make.
+for pair in "awk gawk" "sh bash"; do
+	read -r name program <<<"$pair"
+	[ -e "$work/root/bin/$name" ] || ln -s "$program" "$work/root/bin/$name"
+done
+rm -rf "$work/root"/usr/share/{doc,man,locale,info,lintian}
+mv -T "$work/root" "$root" 2>/dev/null || [ -d "$root" ]
+echo "$root"

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Shows by how much two runs of make bench differ: each figure that does, and the largest difference.
+# Takes the files of rows as A=<file> and B=<file>; ends with an error when a figure differs by over 0.5 %, or is in one of them only.
+set -euo pipefail
+# shellcheck source=lab/lib/env.sh
+. "$(dirname "$0")/../lib/env.sh"
+
+for file in "${A:-}" "${B:-}"; do
+	[ -r "$file" ] || die 2 "two files of make bench are needed: make bench-diff A=<file> B=<file>"
+done
+awk -F'\t' '
+	/^#/ || /^base\t/ { next }
+	{ k = $3 " " $4 ", " $5 " MiB, " $6 " vCPUs, " $7 }
+	FNR == NR { old[k] = $10; old_faults[k] = $9; next }
+	!(k in old) { print k ": only in the second"; bad = 1; next }
+	{
+		n++
+		difference = old[k] ? 100 * ($10 / old[k] - 1) : 0
+		if ($9 != old_faults[k]) { print k ": " old_faults[k] " faults, " $9 " in the second"; bad = 1 }
+		if ($10 != old[k]) { printf "%s: %.3f %%\n", k, difference; differing++ }
+		if (difference < 0) difference = -difference
+		if (difference > largest) { largest = difference; where = k }
+		delete old[k]
+	}
+	END {
+		for (k in old) { print k ": only in the first"; bad = 1 }
+		if (!n) { print "no figure is in both"; bad = 1 }
+		printf "%d figures, %d differ, at most by %.3f %%%s\n", n, differing, largest, where ? " (" where ")" : ""
+		exit bad || largest > 0.5
+	}' "$A" "$B" || exit 1

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Boots the machine that counts instructions, and runs kvm-bench in it.
+# Takes: a file, for all that the job prints; what is no row or symbol goes to stderr, too; the job in lab/guest; the program; MiB, how
+# often, and more MiB, as lab/guest/measure.sh takes them; and the kinds of memory. PLUGIN= is one for the emulator.
+set -euo pipefail
+# shellcheck source=lab/lib/env.sh
+. "$(dirname "$0")/../lib/env.sh"
+
+output=$1 job=$2 program=$3 status=0 gigantic=0
+shift 3
+[[ " ${*:4} " != *' hugetlbfs-1g '* ]] || gigantic=8
+say "$BASE $VARIANT: booting the machine for ${*:4}"
+trap 'exit 130' INT TERM
+ICOUNT=$4 KERNEL_WORDS="hugepagesz=1G hugepages=$gigantic norandmaps${KERNEL_WORDS:+ $KERNEL_WORDS}" CARRY=$program \
+	"$LAB/machine/run.sh" run "$LAB/guest/$job" "$program" "$@" |
+	sed -u 's/\r//g' | tee "$output" | grep --line-buffered -vE '^(row|symbol)	' >&2 || status=$?
+# The stock kernel of v5.4 keeps device-dax memory that VFIO has mapped, and so its device is not free in the end: 72.
+case $BASE-$VARIANT-$status in
+*-0 | v5.4-stock-72) ;;
+*) die 1 "the measurement of ${*:4} failed on the $VARIANT kernel; the reason is above and in ${output#"$TOP"/}" ;;
+esac

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Counts the instructions that it takes to give memory of each kind to a guest, on the stock kernel and with the series.
+# Takes SIZE=<MiB>, 32 if not given, REPEAT=<how often each figure is taken>, 3 if not given, GROWTH=<more MiB, at which
+# KVM's faults are counted once more>, and BACKINGS=<list> for some. RECORD=1 keeps the rows in results/, and takes none of these.
+# Leaves build/<base>/bench-<cpu>.tsv and prints it as a table, and which targets are missed; docs/bench.md says what the rows are.
+set -euo pipefail
+
+lab=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export BASE=${BASE:-v6.12}
+unset MUTANT
+# A kernel as distributions build it.
+export CONFIG=bench
+
+# One kernel after the other, each in a process of its own: env.sh takes STOCK from the environment.
+if [ -n "${BENCH_ROWS:-}" ]; then
+	# shellcheck source=lab/lib/env.sh
+	. "$lab/lib/env.sh"
+	"$lab/kernel/build.sh"
+	output=$OUT/bench-$CPU
+	trap 'exit 130' INT TERM
+	# Each kind of memory gets a machine of its own, where what was measured before does not show; that of intel boots too slowly for it.
+	case $CPU in
+	amd) read -ra machines <<<"$BACKINGS" ;;
+	intel) machines=("$BACKINGS") ;;
+	esac
+	for machine in "${machines[@]}"; do
+		read -ra backings <<<"$machine"
+		"$lab/prove/bench-machine.sh" "$output" measure.sh "$BENCH_PROGRAM" "$SIZE" "$REPEAT" "$GROWTH" "${backings[@]}"
+		awk -F'\t' -v OFS='\t' -v head="$BASE	$CPU	$VARIANT" '
+			$1 == "row" { print head, $2, $3, $4, $5, $6, $7, $8, $7 ? sprintf("%.1f", $8 / $7) : "-", $9 }' "$output" >>"$BENCH_ROWS"
+	done
+	exit
+fi
+
+# shellcheck source=lab/lib/env.sh
+. "$lab/lib/env.sh"
+[ -z "${RECORD:-}" ] || [ -z "${SIZE:-}${REPEAT:-}${GROWTH:-}${BACKINGS:-}${KERNEL_WORDS:-}" ] ||
+	die 2 "RECORD=1 keeps the rows of all kinds of memory, as they are counted without SIZE, REPEAT, GROWTH, BACKINGS and KERNEL_WORDS; leave these out"
+all='devdax-4k devdax-2m devdax-1g fsdax-ext4 fsdax-xfs hugetlbfs-2m hugetlbfs-1g thp anon'
+growth='1024 2048 4096 8192' largest=4096
+if [ "$CPU" = intel ]; then
+	# That machine has no 1G of ordinary memory in one piece, and 128 MiB of device-dax with pages of 4K.
+	all=${all/hugetlbfs-1g /} growth='64 112' largest=112
+fi
+export SIZE=${SIZE:-32} REPEAT=${REPEAT:-3} GROWTH=${GROWTH:-$growth} BACKINGS=${BACKINGS:-$all} SECONDS_MAX=${SECONDS_MAX:-3000}
+[[ $SIZE =~ ^[0-9]+$ && $((SIZE % 2)) -eq 0 && $SIZE -gt 0 && $SIZE -le $largest ]] ||
+	die 2 "SIZE=$SIZE: an even number of MiB up to $largest is needed, as much as the machine of CPU=$CPU has of each kind of memory"
+for backing in $BACKINGS; do
+	[[ " $all " == *" $backing "* ]] || die 2 "BACKINGS=$backing: there is no such memory; it can be some of $all"
+done
+rows=$BUILD/$BASE/bench-$CPU.tsv
+mkdir -p "${rows%/*}"
+lock "$BASE-bench-$CPU"
+partial=$rows.partial
+trap 'rm -f "$partial"' EXIT
+program=$BUILD/kvm-bench
+gcc -static -O2 -Wall -Wextra -Werror -pthread -o "$program" "$LAB/guest/kvm-bench.c"
+
+printf 'base\tcpu\tkernel\tbacking\tsize_mib\tvcpus\trow\tpages\tfaults\tinstructions\tper_fault\tspread\n' >"$partial"
+for stock in 1 ''; do
+	STOCK=$stock BENCH_ROWS=$partial BENCH_PROGRAM=$program "$lab/prove/bench.sh"
+done
+mv "$partial" "$rows"
+"$lab/prove/bench-table.sh" "$rows"
+[ -z "${RECORD:-}" ] || { depends_on "stock and series" kernel; cat "$rows"; } >"$TOP/results/$BASE-$CPU.tsv"

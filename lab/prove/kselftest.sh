@@ -1,0 +1,139 @@
+#!/usr/bin/env bash
+# Boots the kernel of BASE once per MMU mode, runs the KVM selftests on the DAX backings in it, and prints KTAP.
+# Takes MODES=<list> and TESTS=<extended regular expression on the tests' names> to run a part; ends with the counts.
+# REPEAT=<n> runs each of the base's own selftests n times, and ends with the first that fails; RACE_SECONDS=<n> is how long
+# the race test runs on each backing, 5 if not given, RACE_OPERATION=<name> the only operation that it then does, RACE_SEED=<n> its seed.
+# RECORD=1 keeps the results in results/, with what they depend on, but not with TARGETS=, TESTS=, RACE_OPERATION= or RACE_SEED=.
+set -euo pipefail
+# shellcheck source=lab/lib/env.sh
+. "$(dirname "$0")/../lib/env.sh"
+
+part=${TARGETS:-}${TESTS:-}${RACE_OPERATION:-}${RACE_SEED:-}
+for target in ${TARGETS:=kvm vfio dax}; do
+	case $target in
+	kvm | vfio | dax) ;;
+	*) die 2 "TARGETS=$target: the lab runs the targets kvm, vfio and dax" ;;
+	esac
+done
+export TARGETS
+known=$(CPU=$CPU "$LAB/guest/run-tests.sh" -h | sed -nE 's/^  ([^ ]+) .*/\1/p')
+modes=${MODES:-$known}
+for mode in $modes; do
+	grep -qxF -- "$mode" <<<"$known" || die 2 "MODES=$mode: the modes of $BASE with CPU=$CPU are ${known//$'\n'/, }"
+done
+[[ ${REPEAT:-1} =~ ^[1-9][0-9]*$ ]] || die 2 "REPEAT=$REPEAT is no number of runs"
+[[ ${RACE_SECONDS:-1} =~ ^[1-9][0-9]*$ ]] || die 2 "RACE_SECONDS=$RACE_SECONDS is no number of seconds"
+as_the_lab_builds_it
+also=$(MODES=$modes "$LAB/prove/test-names.sh" run)
+lock "$BASE-${OUT##*/}-kselftest"
+"$LAB/kernel/build.sh"
+source=$(git -C "$TREE" rev-parse pristine)
+# On arm64 only the lab's own program runs.
+[ "$CPU" = arm64 ] || "$LAB/kernel/selftests.sh"
+
+# What the tests need besides the selftests: for each CPU a module for this kernel, and programs.
+built=$OUT/$CPU
+case $CPU in
+amd) module=page_flags programs=dax-memory ;;
+intel) module=kvm_leaves programs='guest-leaves memory-image' ;;
+arm64) module='' programs=arm64-guest ;;
+esac
+mkdir -p "$built"
+if [ -n "$module" ]; then
+	cp "$LAB/guest/modules/$module"/{Kbuild,"$module.c"} "$built"
+	quietly "$OUT/$module.log" "building $module for $VARIANT" make -C "$TREE" M="$built" modules
+fi
+
+# The machine that does not share our files is given them; a series may lack the test.
+files=(${module:+"$built/$module.ko"})
+[ "$CPU" = arm64 ] || for program in "$SELFTESTS"/kvm/x86*/dax_huge_page_test; do
+	[ ! -e "$program" ] || files+=("$program")
+done
+for program in $programs; do
+	"${CROSS_COMPILE:-}gcc" ${MACHINE_CONFIG:+-static} -O2 -Wall -Wextra -Werror -pthread -o "$built/$program" "$LAB/guest/$program.c"
+	files+=("$built/$program")
+done
+
+results=$OUT/kselftest.tap
+mkdir -p "$OUT"
+recorded=
+if [ -n "${RECORD:-}" ] && [ -z "$part${MUTANT:-}" ]; then
+	recorded=$TOP/results/$BASE-$CPU${STOCK:+-stock}.tap parts=(kernel tests)
+	[ -z "${STOCK:-}" ] || parts=(tests)
+	head=$(depends_on "$VARIANT" "${parts[@]}")
+	[ -z "${MODES:-}" ] || [ "$(sed -n '/^#/p' "$recorded" 2>/dev/null)" = "$head" ] ||
+		die 1 "${recorded#"$TOP"/} is not of what would run now; record all modes first: run: make kselftest BASE=$BASE CPU=$CPU${STOCK:+ STOCK=1} RECORD=1"
+fi
+run_modes() {
+	local mode status start log ran=''
+	log=$(mktemp)
+	for mode in $modes; do
+		[ "$(git -C "$TREE" rev-parse pristine)" = "$source" ] || die 1 "another run has given ${TREE#"$TOP"/} another source meanwhile; run this again"
+		start=$SECONDS status=0
+		echo "# $BASE $VARIANT $mode: starting the machine"
+		(
+			# A quarter of it is enough, but a test whose guest does not stop takes its own limit.
+			export SECONDS_MAX=${SECONDS_MAX:-2400}
+			CARRY="${files[*]}" "$LAB/machine/run.sh" run env ALSO="$also" REPEAT="${REPEAT:-1}" RACE_SECONDS="${RACE_SECONDS:-5}" RACE_OPERATION="${RACE_OPERATION:-}" RACE_SEED="${RACE_SEED:-}" "$LAB/guest/run-tests.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1
+		) | tee "$log" || status=$?
+		# Interrupted: no other machine is started.
+		[ "$status" -ne 130 ] || exit 130
+		[ "$status" -eq 0 ] && ! grep -qE '^(not )?ok ' "$log" || ran=1
+		# The machine's own verdict: it came up, the kernel log is clean, the devices are free again.
+		[ "$status" -eq 0 ] && echo "ok $mode machine seconds=$((SECONDS - start))" || echo "not ok $mode machine status=$status"
+	done
+	rm "$log"
+	[ -n "$ran" ] || echo "not ok no test has run: TESTS=${TESTS:-} leaves none of those of TARGETS=$TARGETS in MODES=${modes//$'\n'/ }"
+}
+
+# Numbers the results; the plan comes last, as their number is known only then.
+number() {
+	local line n=0 passed=0 failed=0 skipped=0
+	echo "KTAP version 1"
+	while IFS= read -r line; do
+		case $line in
+		'ok '* | 'not ok '*)
+			n=$((n + 1))
+			case $line in
+			*'# SKIP'*) skipped=$((skipped + 1)) ;;
+			not*) failed=$((failed + 1)) ;;
+			*) passed=$((passed + 1)) ;;
+			esac
+			echo "${line%%ok *}ok $n ${line#*ok }"
+			;;
+		'#'*) echo "$line" ;;
+		*) echo "# $line" ;;
+		esac
+	done
+	echo "1..$n"
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ "$failed" -eq 0 ] && [ "$n" -gt 0 ]
+}
+
+# Keeps the results without what differs from run to run; those of MODES take the place of what was kept of these modes.
+record() {
+	local kept=/dev/null
+	[ -z "${MODES:-}" ] || kept=$recorded
+	mkdir -p "${recorded%/*}"
+	sed -nE 's/^((not )?ok) [0-9]+ (.*[^ ])( +seconds=[0-9]+)$/\1 \3/; s/^((not )?ok) [0-9]+ /\1 /; /^(not )?ok /p' "$results" >"$results.new"
+	sed -nE 's/^((not )?ok) [0-9]+ /\1 /p' "$kept" | awk '
+		{ mode = $1 == "ok" ? $2 : $3 }
+		NR == FNR { lines[mode] = lines[mode] $0 "\n"; if (!(mode in known)) order[++n] = mode; known[mode]; next }
+		!(mode in known) { print; next }
+		!done[mode]++ { printf "%s", lines[mode] }
+		END { for (i = 1; i <= n; i++) if (!done[order[i]]) printf "%s", lines[order[i]] }' "$results.new" - >"$results.all"
+	{
+		echo "$head"
+		{ number <"$results.all" || true; } | sed -nE '/^(not )?ok |^[0-9]+ passed/p'
+	} >"$recorded"
+	rm "$results.new" "$results.all"
+}
+
+trap 'exit 130' INT TERM
+status=0 ended=0
+run_modes | number | tee "$results" || status=1 ended=${PIPESTATUS[0]}
+if [ -n "$recorded" ]; then
+	[ "$ended" -eq 0 ] || die 1 "not all modes have run, for the reason above, so nothing is recorded; run this again"
+	record
+fi
+exit $status

@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# Runs tests on kernels with one protection removed each, and sees that exactly the listed ones fail; or: left, and prints the
+# mutants that results/ has no verdict of.
+# Takes MUTANTS=<names>, all of lab/prove/mutants/<base>/ if not given; each patch lists its tests as "Caught-by: <backing> <case>", or
+# "<one> or <the other>" if either may fail, those to run as "Tests: <extended regular expression>", dax_huge_page_test if not given,
+# in "Modes: <list>", npt=1 if not given, how long the race test runs on each backing as "Seconds: <n>", and what else they or their
+# machine take as "Machine: <variables>".
+# RECORD=1 keeps in results/ which were caught; what was caught of the same series, tests and mutant is not run again then.
+set -euo pipefail
+# shellcheck source=lab/lib/env.sh
+. "$(dirname "$0")/../lib/env.sh"
+
+all=$(cd "$LAB/prove/mutants/$BASE" && printf '%s\n' *.patch | sed 's/\.patch$//')
+kept=$BUILD/$BASE/mutants	# of each mutant, what its tests said, and, if it was caught, of what and how often
+record=$TOP/results/$BASE-mutants.tsv
+
+# of MUTANT: what its verdict depends on.
+of() {
+	local patch=$LAB/prove/mutants/$BASE/$1.patch
+	[ -f "$patch" ] || die 2 "MUTANTS=$1: there is no lab/prove/mutants/$BASE/$1.patch; MUTANTS can be: ${all//$'\n'/ }"
+	echo "$series $(sed -nE '/^(Tests|Modes|Seconds|Machine|Caught-by): /p; /^diff /,$p' "$patch" | sha256sum | cut -c1-16)"
+}
+
+# caught MUTANT: by how many tests, in an earlier run or as recorded; fails if that is not known.
+caught() {
+	local is
+	is=$(of "$1") || return
+	{
+		[ ! -e "$kept/$1.caught" ] || cat "$kept/$1.caught"
+		[ ! -e "$record" ] || sed -n "s/^$1	//p" "$record"
+	} | awk -F'\t' -v is="$is" '$1 == is && !n { n = $2; print n } END { exit !n }'
+}
+
+keep() {
+	local mutant number
+	{
+		depends_on "series with one protection removed" kernel tests
+		printf 'mutant\tof\tcaught_by\n'
+		for mutant in $all; do
+			number=$(caught "$mutant") || continue
+			printf '%s\t%s\t%s\n' "$mutant" "$(of "$mutant")" "$number"
+		done
+	} >"$record.part"
+	mv "$record.part" "$record"
+}
+
+series="$(series_hash kernel) $(series_hash tests)"
+case ${1:-} in
+left)
+	for mutant in $all; do
+		caught "$mutant" >/dev/null || echo "$mutant"
+	done
+	exit
+	;;
+'') ;;
+*) die 2 "usage: mutants.sh [left]" ;;
+esac
+
+as_the_lab_builds_it
+work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-mutants.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+passed=0 failed=0
+for mutant in ${MUTANTS:-}; do
+	of "$mutant" >/dev/null || exit
+done
+mkdir -p "$kept"
+[ -z "${RECORD:-}" ] || STOCK='' MUTANT='' "$LAB/kernel/tree.sh" >&2
+
+for mutant in ${MUTANTS:-$all}; do
+	is=$(of "$mutant") || exit
+	if [ -n "${RECORD:-}" ] && number=$(caught "$mutant"); then
+		echo "ok $mutant caught_by=$number as before"
+		passed=$((passed + 1))
+		continue
+	fi
+	patch=$LAB/prove/mutants/$BASE/$mutant.patch
+	tap=$kept/$mutant.tap
+	rm -f "$kept/$mutant.caught"
+	tests=$(sed -nE 's/^Tests: //p' "$patch")
+	modes=$(sed -nE 's/^Modes: //p' "$patch")
+	RACE_SECONDS=$(sed -nE 's/^Seconds: //p' "$patch")
+	export RACE_SECONDS
+	read -ra machine < <(sed -nE 's/^Machine: //p' "$patch") || true
+	env "${machine[@]}" RECORD='' STOCK='' MUTANT="$mutant" MODES="${modes:-npt=1}" TESTS="${tests:-dax_huge_page_test}" "$LAB/prove/kselftest.sh" >"$tap" || true
+	sed -nE 's/^not ok [0-9]+ [^ ]+ ([^ ]+( [^ =:]+)?):?( .*)?$/\1/p' "$tap" | sort >"$work/failed"
+	sed -nE 's/^Caught-by: //p' "$patch" | awk -F ' or ' -v file="$work/failed" '
+		BEGIN { while ((getline name <file) > 0) failed[name] }
+		{ one = 0; for (i = 1; i <= NF; i++) if ($i in failed) { print $i; one++ } if (!one) print }' | sort >"$work/listed"
+	diff "$work/listed" "$work/failed" >"$work/diff" || true
+	# A machine that was stopped, hung as it booted, or had no devices or no more time has caught nothing; one that died may have.
+	not_run='12[36]'
+	[ "$(cat "$work/failed")" != machine ] || not_run='71|12[346]'
+	if ! grep -qE '^[0-9]+ passed, ' "$tap" || grep -qE "^not ok [0-9]+ [^ ]+ machine status=($not_run)\$" "$tap"; then
+		echo "not ok $mutant its tests have not run; the reason is above"
+		failed=$((failed + 1))
+	elif [ -s "$work/failed" ] && [ ! -s "$work/diff" ]; then
+		number=$(wc -l <"$work/failed")
+		printf '%s\t%s\n' "$is" "$number" >"$kept/$mutant.caught"
+		[ -z "${RECORD:-}" ] || keep
+		echo "ok $mutant caught_by=$number"
+		sed 's/^/# fails: /' "$work/failed"
+		passed=$((passed + 1))
+	else
+		[ -s "$work/failed" ] || echo "# no test fails: a test is still to be written"
+		sed -n 's/^</# listed, but passes:/p; s/^>/# fails, but is not listed:/p' "$work/diff"
+		echo "not ok $mutant the tests that fail are not those listed; $(basename "$tap") in build/$BASE/mutants has them"
+		failed=$((failed + 1))
+	fi
+done
+[ -z "${RECORD:-}" ] || keep
+echo "$passed passed, $failed failed, 0 skipped"
+[ "$failed" -eq 0 ] || exit 1

@@ -1,0 +1,139 @@
+#!/usr/bin/env bash
+# Runs every selftest of the kernel's own in kvm, vfio, dax and mm (vm on v5.4), on the stock kernel and with the series, and compares the verdicts.
+# Takes TESTS=<extended regular expression on the names>, and CONFIG, regress if not given; ends with an error when a test passed stock and does not pass with the series,
+# or makes the kernel complain with the series alone;
+# or: worse FILE, and prints which those are in the verdicts that are kept there.
+# Leaves build/<base>/selftests.tsv, where what TESTS= leaves out stays as it was.
+# RECORD=1 keeps the verdicts in results/<base>-selftests.tsv instead, and runs only what has none there yet, as it takes hours,
+# and, with the series, what was worse there, as some tests measure time: that such a test passed on the stock kernel stays.
+set -euo pipefail
+
+if [ "${1:-}" = worse ]; then
+	awk -F'\t' '
+		/^#/ || $1 == "test" || $2 == "not run" || $3 == "not run" { next }
+		($2 ~ /^pass/ && $3 !~ /^pass/) || ($2 !~ /warning/ && $3 ~ /warning/)' "$2"
+	exit
+fi
+
+# One kernel after the other, each in a process of its own: env.sh takes STOCK from the environment.
+lab=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+if [ -n "${REGRESS_ROWS:-}" ]; then
+	export CONFIG=${CONFIG:-regress}
+	# shellcheck source=lab/lib/env.sh
+	. "$lab/lib/env.sh"
+	"$lab/kernel/build.sh"
+	say "$BASE $VARIANT: booting the machine for $(wc -l <"$REGRESS_NAMES") tests"
+	trap 'exit 130' INT TERM
+	"$lab/machine/run.sh" run "$lab/guest/run-upstream.sh" "$REGRESS_TESTS" "$REGRESS_NAMES" | tee "$REGRESS_ROWS" >&2 ||
+		say "$BASE $VARIANT: the machine's own verdict is status $?, as some tests make the kernel complain; each test has its own"
+	exit
+fi
+
+# shellcheck source=lab/lib/env.sh
+. "$lab/lib/env.sh"
+[ $# -eq 0 ] || die 2 "usage: regress.sh [worse FILE]"
+[ "$CPU" = amd ] || die 2 "make regress takes CPU=amd, as the machine of CPU=$CPU does not share our files"
+as_the_lab_builds_it
+unset MUTANT
+# What can be known before the selftests are built: those that were run before, and what the series adds.
+if [ -n "${TESTS:-}" ] && [ -e "$TOP/results/$BASE-selftests.tsv" ]; then
+	{
+		sed -nE 's/^([a-z]+ [^:\t]+).*/\1/p' "$TOP/results/$BASE-selftests.tsv"
+		series_patches | xargs -d '\n' cat | sed -nE 's,^\+\+\+ b/tools/testing/selftests/([a-z]+)/(.*/)?([^/]*)\.(c|sh)$,\1 \3,p'
+	} | grep -E -- "$TESTS" >/dev/null || die 2 "TESTS=$TESTS: no test has such a name, \"<target> <test>\"; results/$BASE-selftests.tsv lists them"
+fi
+export SECONDS_MAX=${SECONDS_MAX:-10800}
+lock "$BASE-regress"
+"$LAB/kernel/deps.sh" build regress
+export REGRESS_TESTS=$BUILD/$BASE/series/installed
+TARGETS="kvm vfio dax mm vm" INSTALL=$REGRESS_TESTS "$LAB/kernel/selftests.sh"
+
+# of_both, of_stock: what the verdicts on both kernels depend on, and those on the stock kernel.
+of_both() { grep '^#'; }
+of_stock() { grep '^#' | grep -v '^# series, its kernel: '; }
+
+# Verdicts are kept as long as they are of the same kernel.
+rows=$BUILD/$BASE/selftests
+kept=$rows.tsv
+[ -z "${RECORD:-}" ] || kept=$TOP/results/$BASE-selftests.tsv
+head=$(depends_on "stock and series" kernel tests)
+was=
+[ -z "${TESTS:-}${RECORD:-}" ] || [ ! -e "$kept" ] || was=$(<"$kept")
+if [ "$(of_stock <<<"$was")" != "$(of_stock <<<"$head")" ]; then
+	was=
+elif [ "$(of_both <<<"$was")" != "$head" ]; then
+	was=$(awk -F'\t' -v OFS='\t' '/^#/ { next } $1 != "test" { $3 = "not run" } { print }' <<<"$was")
+fi
+echo "$was" >"$rows-was.tsv"
+awk -F'\t' -v OFS='\t' -v stock="$rows-stock.log" -v series="$rows-series.log" -v only="${TESTS:-.}" '
+	BEGIN { printf "" >stock; printf "" >series }
+	/^#/ || /^$/ || $1 == "test" { next }
+	{ group = $1; sub(/: .*/, "", group) }
+	FILENAME == ARGV[1] { if (group ~ only) again[group]; next }
+	$2 != "not run" && $2 != "missing" { print "row", $1, $2 >stock }
+	$3 != "not run" && $3 != "missing" && !(group in again) { print "row", $1, $3 >series }
+	' <([ -z "${RECORD:-}" ] || "$lab/prove/regress.sh" worse "$rows-was.tsv") "$rows-was.tsv"
+
+# names: every test, as "<target> <test>", and instead of mm's script, and of those that run a group of it (v7.3), its groups.
+names() {
+	local target test
+	while IFS=: read -r target test; do
+		case "$target $test" in
+		'mm run_vmtests.sh') continue ;;
+		'mm '*) ! grep -qs '^\./run_vmtests\.sh -t ' "$REGRESS_TESTS/mm/$test" || continue ;;
+		esac
+		echo "$target $test"
+	done <"$REGRESS_TESTS/kselftest-list.txt"
+	[ ! -d "$REGRESS_TESTS/mm" ] || "$REGRESS_TESTS/mm/run_vmtests.sh" -h | sed -n 's/^- /mm /p'
+}
+
+# rows_of VARIANT: runs the tests on its kernel; a test's new row takes the place of the one that was kept.
+rows_of() {
+	names | grep -E -- "${TESTS:-.}" >"$rows-wanted" || die 2 "no test has a name that TESTS=${TESTS:-.} matches"
+	if [ -n "${RECORD:-}" ]; then cut -f 2 "$rows-$1.log"; fi >"$rows-done"
+	grep -vxFf "$rows-done" "$rows-wanted" >"$rows-names" || return 0
+	REGRESS_NAMES=$rows-names REGRESS_ROWS=$rows-new.log "$lab/prove/regress.sh"
+	grep -q '^row' "$rows-new.log" || die 1 "no test has run on the $1 kernel; the reason is above"
+	sed -n 's/\r$//; /^row\t/p' "$rows-new.log" |
+		awk -F'\t' 'NR == FNR { row[$2] = $0; next } $2 in row { print row[$2]; delete row[$2]; next } { print }
+			END { for (test in row) print row[test] }' - "$rows-$1.log" >"$rows-all.log"
+	mv "$rows-all.log" "$rows-$1.log"
+}
+
+# compare: keeps the verdicts on both kernels, side by side. What is part of a group of mm has a colon in its name, and is missing
+# where the group has ended before it, or was stopped as it took too long.
+compare() {
+	{
+		echo "$head"
+		printf 'test\tstock\tseries\n'
+		names | sed 's/^/name\t/' | awk -F'\t' -v OFS='\t' '
+			{ tests[$2] }
+			FILENAME == ARGV[1] { stock[$2] = $3 }
+			FILENAME == ARGV[2] { series[$2] = $3 }
+			function verdict(rows, test, group) {
+				group = test
+				sub(/: .*/, "", group)
+				return test in rows ? rows[test] : group in rows ? "missing" : "not run"
+			}
+			END { for (test in tests) print test, verdict(stock, test), verdict(series, test) }
+			' "$rows-stock.log" "$rows-series.log" - | sort
+	} >"$rows.part"
+	mv "$rows.part" "$kept"
+}
+STOCK=1 rows_of stock
+compare
+STOCK='' rows_of series
+compare
+
+"$lab/prove/regress.sh" worse "$kept" | awk -F'\t' -v only="${TESTS:-.}" '
+	$1 !~ only || /^#/ { next }
+	worst { worse++; print "worse: " $1 ": " $2 " on the stock kernel, " $3 " with the series"; next }
+	$1 == "test" { next }
+	{ n++; counts[$2 " stock, " $3 " with the series"]++ }
+	$2 == "not run" || $3 == "not run" { if ($1 !~ /:/) left = left ", " $1 }
+	END {
+		for (what in counts) print counts[what] " tests: " what
+		if (left) print "left, as the machine ended before or had no more time: " substr(left, 3)
+		print n " tests, " worse + 0 " are worse"
+		exit worse > 0 || left
+	}' worst=1 - worst='' "$kept" || exit 1

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Runs the race test on each DAX backing in turn, first all pairs of operations, then at random with a fresh seed each time, in one machine, and prints the results as TAP.
+# Takes MINUTES=<how long>, 60 if not given, a minute for each backing in turn, MODES=<one MMU mode>, npt=1 if not given, TESTS=, STOCK=1,
+# MUTANT=<name> and CONFIG=debug; a line's seed repeats its choices.
+# RECORD=1 keeps the results in results/, with what they depend on, and takes no MODES, TESTS, STOCK, MUTANT or KERNEL_WORDS.
+set -euo pipefail
+# shellcheck source=lab/lib/env.sh
+. "$(dirname "$0")/../lib/env.sh"
+
+minutes=${MINUTES:-60}
+[[ $minutes =~ ^[1-9][0-9]*$ ]] || die 2 "MINUTES=$minutes is not a number of minutes"
+mode=${MODES:-npt=1}
+known=$("$LAB/guest/run-tests.sh" -h | sed -nE '/^  nested/d; s/^  ([^ ]+) .*/\1/p')
+grep -qxF -- "$mode" <<<"$known" || die 2 "MODES=$mode: make soak takes one of ${known//$'\n'/, }"
+[ "$CPU" = amd ] || die 2 "make soak takes CPU=amd, as the machine of CPU=$CPU is too slow for races"
+[ -z "${RECORD:-}" ] || [ -z "${MODES:-}${TESTS:-}${STOCK:-}${MUTANT:-}${KERNEL_WORDS:-}" ] ||
+	die 2 "RECORD=1 keeps the whole soak of the series; leave MODES, TESTS, STOCK, MUTANT and KERNEL_WORDS out"
+PARTS=soak MODES=$mode "$LAB/prove/test-names.sh" >/dev/null
+lock "$BASE-${OUT##*/}-soak"
+"$LAB/kernel/build.sh"
+TARGETS=kvm "$LAB/kernel/selftests.sh"
+# The random part, and the pairs on each of the five backings, which a debug kernel may take 80 minutes for.
+export SECONDS_MAX=${SECONDS_MAX:-$((minutes * 60 + 5 * 4800 + 1800))}
+results=$OUT/soak.tap
+trap 'exit 130' INT TERM
+status=0
+"$LAB/machine/run.sh" run env PARTS=soak SOAK_SECONDS=$((minutes * 60)) RACE_SECONDS=60 \
+	"$LAB/guest/run-tests.sh" "$mode" "$SELFTESTS" kvm "${TESTS:-.}" | tee "$results" || status=$?
+[ -z "${RECORD:-}" ] || {
+	depends_on "$VARIANT${CONFIG:+, CONFIG=$CONFIG}" kernel tests
+	sed -nE 's/\r$//; /^(not )?ok /p' "$results"
+	[ "$status" -eq 0 ] && echo "ok npt=1 machine" || echo "not ok npt=1 machine status=$status"
+} >"$TOP/results/$BASE-soak${CONFIG:+-$CONFIG}.tap"
+exit "$status"

@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# Lists what TESTS= of make kselftest is matched with: the names of what is run in each MMU mode, and those that its lines of output have.
+# Takes MODES=<list>, all if not given, and TESTS=<extended regular expression>; or: run, and prints what is to be run only for the sake of
+# a line that TESTS names. Ends with an error, before anything is built, when TESTS matches none of all these.
+set -euo pipefail
+# shellcheck source=lab/lib/env.sh
+. "$(dirname "$0")/../lib/env.sh"
+
+guest=$LAB/guest/run-tests.sh
+known=$(BASE=$BASE CPU=$CPU "$guest" -h | sed -nE 's/^  ([^ ]+) .*/\1/p')
+modes=${MODES:-$known}
+for mode in $modes; do
+	grep -qxF -- "$mode" <<<"$known" || die 2 "MODES=$mode: there is no such mode; those of $BASE with CPU=$CPU are ${known//$'\n'/, }"
+done
+devices=(devdax-4k devdax-2m devdax-1g) files=(fsdax-ext4 fsdax-xfs)
+
+# cases PROGRAM: the names of its cases, as the series has them.
+known_cases=$(series_patches | xargs -d '\n' cat | awk '/^\+\+\+ /{ file = $2; gsub(/.*\/|[.]c$/, "", file) } /^\+/ && file ~ /^(dax|vfio)_/ { print file "\t" $0 }' |
+	sed -nE 's/^([^\t]+\t)(\+[^"]*\{ *|.*(report|result|test_memory)\(([&a-z0-9_]+, )?)"([a-z0-9]+(-[a-z0-9]+)*)".*/\1\5/p' | sort -u)
+cases() { sed -n "s/^$1\t//p" <<<"$known_cases"; }
+
+# unit NAME PREFIX...: with its cases on standard input, each prefix with each of them.
+unit() {
+	local name=$1 prefix case
+	shift
+	printf '%s\t%s\n' "$name" "$name"
+	while read -r case; do
+		for prefix; do
+			printf '%s\t%s%s\n' "$name" "$prefix" "$case"
+		done
+	done
+}
+
+# names PART: what that part of a mode runs, a tab, and the name of one of its lines.
+names() {
+	local backing test arguments cycles backings
+	case $1 in
+	levels | leaves | race | soak | failure | others)
+		for backing in "${devices[@]}" "${files[@]}"; do
+			case $1 in
+			levels) unit "$backing dax_huge_page_test" "$backing " < <(cases dax_huge_page_test) ;;
+			failure) unit "failure $backing" "failure $backing " < <(cases dax_failure_test) ;;
+			leaves) unit "$backing leaves" </dev/null ;;
+			race) unit "race $backing" </dev/null ;;
+			soak) unit "race-pairs $backing" </dev/null; unit "race $backing" </dev/null ;;
+			others)
+				sed -n '/^tests="/,/^"/s/^[a-z].*dax:{}$/&/p' "$guest" | while read -r test arguments; do
+					unit "$backing ${test##*/} ${arguments%-? dax:*}" </dev/null
+				done
+				;;
+			esac
+		done
+		;;
+	async) unit async_pf_fault_test </dev/null ;;
+	existing) sed -n '/^v54_tests="/,/^"/s/^[a-z0-9_/]*$/&/p' "$guest" | while read -r test; do unit "${test##*/}" </dev/null; done ;;
+	hugetlb)
+		for backing in hugetlb-2m hugetlb-1g; do
+			unit "$backing dax_huge_page_test" "$backing " < <(cases dax_huge_page_test)
+		done
+		;;
+	nested) unit "devdax-2m dax_huge_page_test" "devdax-2m " < <(cases dax_huge_page_test) ;;
+	vfio)
+		mapfile -t backings < <(printf '%s\n' mmio p2pdma anon hugetlbfs "${devices[@]}" "${files[@]}")
+		unit vfio_dax_test "${backings[@]/%/ }" < <(cases vfio_dax_test) | sed 's/\t/\tvfio /; s/\tvfio vfio_dax_test$/\tvfio_dax_test/'
+		cycles=10000
+		[ "$BASE" != v5.4 ] || cycles=1000
+		unit 'vfio_dax_test many' "${backings[@]/%/ }" < <(cases vfio_dax_test) | sed "s/\t/\tvfio cycles=$cycles /; s/\tvfio cycles=$cycles vfio_dax_test many$/\tvfio_dax_test many/"
+		[ "$BASE" != v7.3 ] || unit 'vfio_dax_test iommufd' </dev/null
+		;;
+	references)
+		mapfile -t backings < <(printf 'references %s \n' "${devices[@]}" "${files[@]}")
+		unit references "${backings[@]}" < <(cases dax_references_test)
+		;;
+	splice | shared)
+		mapfile -t backings < <(printf "$1 %s \n" "${files[@]}")
+		unit "$1" "${backings[@]}" < <(cases "dax_$1_test")
+		;;
+	reserved)
+		unit reserved 'reserved ' < <(cases dax_reserved_test; printf '%s\n' p2pdma "${devices[@]}" "${files[@]}")
+		;;
+	mm) sed -nE 's/^.*step "([^"]+)".*/mm \1/p' "$LAB/guest/mm.sh" | while read -r test; do unit "$test" </dev/null; done ;;
+	elsewhere) for test in vfio p2pdma mm nested others; do unit "$test" </dev/null; done ;;
+	hibernation) for test in hibernation fsdax-xfs devdax-4k devdax-2m devdax-1g fsdax-ext4; do unit "hibernation${test#hibernation}" </dev/null; done ;;
+	esac
+}
+
+all() {
+	local mode parts part
+	for mode in $modes; do
+		parts=${PARTS:-}
+		[ -n "$parts" ] || parts=$(awk -F' *[|] *' -v mode="$mode" '$1 == mode { print $4; exit }' "$guest")
+		[ "$BASE" != v5.4 ] || parts=$(sed 's/others/existing/; s/levels/levels hugetlb/' <<<"$parts")
+		for part in $parts; do
+			# The test of which lines stand beside each other is written once for all modes.
+			[ -n "${listed[$part]:-}" ] || listed[$part]=$(names "$part")
+			sed "s/^/$mode /; s/\t/&$mode /" <<<"${listed[$part]}"
+		done
+		printf '%s machine\t%s machine\n' "$mode" "$mode"
+	done
+}
+
+declare -A listed
+all=$(all)
+matching=$(cut -f 2 <<<"$all" | grep -nE -- "${TESTS:-.}" | cut -d : -f 1) || {
+	[ "$(grep -qE -- "${TESTS:-.}" </dev/null; echo $?)" -ne 2 ] || die 2 "TESTS=$TESTS is no extended regular expression; grep -E says why"
+	die 2 "TESTS=$TESTS: nothing that runs in MODES=$(xargs <<<"$modes") has such a name, nor a line of its output; lab/prove/test-names.sh lists all of them (with BASE=, CPU= and MODES=)"
+}
+case ${1:-} in
+'') cut -f 2 <<<"$all" | awk 'NR == FNR { wanted[$0]; next } FNR in wanted && !seen[$0]++' <(echo "$matching") - ;;
+run)
+	awk -F'\t' 'NR == FNR { wanted[$0]; next } FNR in wanted && !seen[$1]++ { print $1 }' <(echo "$matching") <(echo "$all") |
+		grep -vE -- "${TESTS:-.}" || true
+	;;
+*) die 2 "usage: test-names.sh [run]" ;;
+esac

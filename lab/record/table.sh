@@ -1,0 +1,354 @@
+#!/usr/bin/env bash
+# Writes into the documents what is derived: the tables of bases and features, of patches and of mutants, what make demo prints,
+# the numbers of the lines that they show of make kselftest, and the figures of make bench with the targets that are missed.
+# Takes nothing; or: print FILE, and prints that file as it would be; demo FILE, and prints the rows that make demo has left there;
+# soaked FILE, and prints what make soak has checked; regressed FILE, and prints what make regress has seen.
+set -euo pipefail
+# shellcheck source=lab/lib/env.sh
+. "$(dirname "$0")/../lib/env.sh"
+
+mapfile -t bases < <(cd "$TOP/series" && printf '%s\n' */ | tr -d / | sort -V)
+
+# demo FILE [REGEX]: a table of its rows, of the backings that match, the stock and the series row of a backing together.
+demo() {
+	awk -F'\t' -v backings="${2:-.}" '
+		/^#/ { next }
+		!head++ { printf "%-13s %-7s %9s %9s %9s %9s\n", "backing", "kernel", "4K", "2M", "1G", "faults"; next }
+		$3 !~ backings { next }
+		!($3 in seen) { order[++n] = $3; seen[$3] }
+		{ line[$3] = line[$3] sprintf("%-13s %-7s %9s %9s %9s %9s\n", $3, $2, $4, $5, $6, $7) }
+		END { for (i = 1; i <= n; i++) printf "%s", line[order[i]] }
+	' "$1"
+}
+
+# tests BASE REGEX: how many recorded tests of that name pass; nothing if there are none.
+tests() {
+	find "$TOP/results" \( -name "$1-amd.tap" -o -name "$1-intel.tap" \) -exec cat {} + | awk -v name="^(not )?ok [0-9]+ $2" '
+		$0 ~ name && !/# SKIP/ { all++; passed += /^ok/ }
+		END {
+			if (all) print (passed < all ? passed " of " : "") all (all > 1 ? " tests pass" : " test passes")
+		}'
+}
+
+# cell BASE: of the topic, title, regex and notes that are set.
+cell() {
+	local base=$1 note words=''
+	if grep -qxF "$title" "$work/$base"; then
+		words=carried
+		! grep -q '^draft: ' "$TOP/series/$base/base" || words=draft
+	fi
+	for note in "${notes[@]}"; do
+		[[ " ${note%%: *} " = *" $base "* ]] || continue
+		case $note in
+		'and '*) ;;
+		*) [ -z "$words" ] || die 1 "series/patches says \"${note#*: }\" of $base, whose series has the patch of: $topic" ;;
+		esac
+		words+=${words:+; }${note#*: }
+	done
+	[ -n "$words" ] || die 1 "series/patches does not say what holds of $base without a patch: $topic"
+	note=${regex:+$(tests "$base" "$regex")}
+	words+=${note:+; $note}
+	printf ' %s |' "$words"
+}
+
+row() {
+	local base
+	printf '| %s |' "$topic"
+	for base in "${bases[@]}"; do
+		cell "$base"
+	done
+	echo
+}
+
+# recorded TITLE FILE [COMMAND...]: a row of what the command, or the last line of make kselftest, says of results/<base>-FILE.
+recorded() {
+	local base said file title=$1 name=$2
+	shift 2
+	[ $# -gt 0 ] || set -- grep -E '^[0-9]+ passed'
+	printf '| %s |' "$title"
+	for base in "${bases[@]}"; do
+		file=$TOP/results/$base-$name said='not recorded'
+		[ ! -e "$file" ] || said=$("$@" "$file")
+		[ -e "$work/old-$base" ] || BASE=$base "$LAB/record/record.sh" list >"$work/old-$base"
+		case $(sed -n "s|^results/${file##*/}	[^	]*||p" "$work/old-$base" | sed 's/^$/old/') in
+		*left) said+="; not complete" ;;
+		old) [ ! -e "$file" ] || said+="; of an earlier state" ;;
+		esac
+		printf ' %s |' "$said"
+	done
+	echo
+}
+
+# soaked FILE: what the races of make soak have checked in all.
+soaked() {
+	awk '
+		/^not ok / { bad++ }
+		/ race / { runs++ }
+		/ race-pairs / { pairs++ }
+		{ for (i = 1; i <= NF; i++) { if (sub(/^pages_checked=/, "", $i)) pages += $i; else if (sub(/^mismatches=/, "", $i)) mismatches += $i } }
+		END {
+			printf "%d runs at random, all pairs on %d backings; %d pages checked, %d mismatches", runs, pairs, pages, mismatches
+			print bad ? ", " bad " of them failed" : ""
+		}' "$1"
+}
+
+# regressed FILE: how the kernel's own selftests fare with the series.
+regressed() {
+	awk -F'\t' -v worse="$("$LAB/prove/regress.sh" worse "$1" | wc -l)" '
+		/^#/ || $1 == "test" { next }
+		{ n++; passed += $2 ~ /^pass/ }
+		END { printf "%d, of which %d pass on the stock kernel; %d worse with the series\n", n, passed, worse }' "$1"
+}
+
+# patched FILE: how often it was seen that a patch compiles, in a configuration that compiles anything of it, and that it boots, of how
+# many that there are.
+patched() {
+	local base=${1##*/}
+	base=${base%-patches.tsv}
+	awk -F'\t' '
+		/^#/ || $1 == "patch" { next }
+		NR == FNR { all[$2 == "boot"]++; next }
+		{ seen[$2 == "boot"]++ }
+		$2 != "boot" && $4 == "0" { seen[0]--; all[0]-- }
+		END { printf "%d of %d compiled, %d of %d booted\n", seen[0], all[0], seen[1], all[1] }' <(BASE=$base "$LAB/record/verdicts.sh" all) "$1"
+}
+
+# caught FILE: the kernels with one protection removed.
+caught() { awk -F'\t' '/^#/ || $1 == "mutant" { next } { n++ } END { print n " caught" }' "$1"; }
+
+bases() {
+	local base topic title regex note
+	local -a notes=()
+	printf '| |'
+	printf ' %s |' "${bases[@]}"
+	printf '\n|---|'
+	for base in "${bases[@]}"; do
+		titles_of "$base" >"$work/$base"
+		printf -- '---|'
+	done
+	echo
+	while IFS=$'\x1f' read -r topic title regex note; do
+		[ -n "$topic" ] || continue
+		IFS='^' read -ra notes <<<"$note"
+		row
+	done < <(register Feature Title Tests Base | tr '\t' '\037')
+	recorded "All recorded tests, on AMD's nested paging" amd.tap
+	recorded "The same on the stock kernel, as far as it gets" amd-stock.tap
+	recorded "All recorded tests, on the emulated Intel machine" intel.tap
+	recorded "The same there on the stock kernel" intel-stock.tap
+	recorded "Races on a kernel that checks itself, by \`make soak CONFIG=debug\`" soak-debug.tap soaked
+	recorded "The kernel's own selftests, by \`make regress\`" selftests.tsv regressed
+	recorded "What each patch touches, compiled by \`make objects\`, and its kernel, booted by \`make bisect\`" patches.tsv patched
+	recorded "Kernels with one protection removed, by \`make mutants\`" mutants.tsv caught
+}
+
+# patches: each patch that changes the kernel, its number in each series, whether it is for stable, whom it concerns, and what happens without it.
+patches() {
+	local base path title whom harm number stable
+	printf '| patch |'
+	printf ' %s |' "${bases[@]}"
+	printf ' for stable | concerns | without it |\n|---|'
+	for base in "${bases[@]}"; do
+		printf -- '---|'
+		paste -d '|' <(titles_of "$base") <(SERIES=$TOP/series/$base series_patches) |
+			while IFS='|' read -r title path; do
+				number=$((${number:-0} + 1))
+				! changes_kernel "$path" || echo "$title|$number|$(grep -c '^Cc: stable' "$path")"
+			done >"$work/numbers-$base"
+	done
+	printf -- '---|---|---|\n'
+	while IFS=$'\x1f' read -r title whom harm; do
+		[ -n "$harm" ] || continue
+		stable=''
+		# shellcheck disable=SC2016
+		printf '| `%s` |' "$title"
+		for base in "${bases[@]}"; do
+			number=$(awk -F'|' -v title="$title" '$1 == title { print $2 }' "$work/numbers-$base")
+			printf ' %s |' "$number"
+			! grep -qxF "$title|$number|1" "$work/numbers-$base" || stable=yes
+		done
+		printf ' %s | %s | %s |\n' "$stable" "$whom" "$harm"
+	done < <(register Title Concerns Without | tr '\t' '\037')
+	cut -d '|' -f 1 "$work"/numbers-* | sort -u | diff - <(register Title Without | awk -F'\t' '$2 != "" { print $1 }' | sort) >"$work/differ" ||
+		die 1 "series/patches does not say of each patch that changes the kernel what happens without it (\"<\"), or says it of others (\">\"): $(grep '^[<>]' "$work/differ")"
+}
+
+# Lines of make kselftest on standard input, with the numbers that v6.12's recorded results have now.
+renumber() {
+	awk '
+		NR == FNR {
+			name = $0
+			sub(/^ok [0-9]+ /, "", name)
+			now[name] = $0
+			if (/^[0-9]+ passed, /) counts = $0
+			next
+		}
+		/^    [0-9]+ passed, / { $0 = "    " counts }
+		{ name = $0; sub(/^    ok [0-9]+ /, "", name); print name in now ? "    " now[name] : $0 }
+	' "$TOP/results/v6.12-amd.tap" -
+}
+
+# A row for each mutant, with the bases that have it, and how many and which tests fail on them.
+mutants() {
+	echo '| kernel | what it does wrong | tests that fail | their cases |'
+	echo '|---|---|---|---|'
+	# shellcheck disable=SC2016
+	find "$LAB/prove/mutants" -name '*.patch' -printf '%f %p\n' | sort -V | cut -d' ' -f2- | xargs awk '
+		FNR == 1 {
+			at = split(FILENAME, part, "/")
+			name = part[at]
+			sub(/\.patch$/, "", name)
+			base = part[at - 1]
+			if (!(name in what)) order[++n] = name
+			bases[name] = bases[name] " " base
+			text = body = 0
+		}
+		/^---$/ { body = 2 }
+		body == 1 && /^Caught-by: / {
+			failed[name, base]++
+			sub(/^Caught-by: ((devdax|fsdax|hugetlb)-[^ ]+ )?/, "")
+			gsub(/ or (devdax|fsdax|hugetlb)-[^ ]+ /, " or ")
+			if (!seen[name, $0]++) cases[name] = cases[name] "\n" $0
+		}
+		# the first paragraph
+		body == 1 && text < 2 && bases[name] == " " base { if ($0 != "") { what[name] = what[name] (text ? " " : "") $0; text = 1 } else if (text) text = 2 }
+		!body && /^$/ { body = 1 }
+		END {
+			for (i = 1; i <= n; i++) {
+				name = order[i]
+				count = split(bases[name], base_of, " ")
+				fails = ""
+				for (j = 1; j <= count; j++) fails = fails (j > 1 ? ", " : "") base_of[j] ": " failed[name, base_of[j]] + 0
+				count = split(substr(cases[name], 2), one, "\n")
+				for (j = 2; j <= count; j++)
+					for (k = j; k > 1 && one[k] < one[k - 1]; k--) { swap = one[k]; one[k] = one[k - 1]; one[k - 1] = swap }
+				list = ""
+				for (j = 1; j <= count; j++) list = list (j > 1 ? ", " : "") one[j]
+				printf "| `%s` | %s | %s | %s |\n", name, what[name], fails, list
+			}
+		}'
+}
+
+# bench FIGURE: its instructions of a fault on each kind of memory, or for each 4K where there are no faults, in every result of make bench.
+bench() {
+	local results
+	mapfile -t results < <(bench_results)
+	# shellcheck disable=SC2016
+	[ "${#results[@]}" -gt 0 ] || { printf '\nNothing is recorded yet; `make bench RECORD=1` does it.\n\n'; return; }
+	(cd "$TOP/results" && awk -F'\t' -v figure="$1" '
+		/^#/ || $1 == "base" { next }
+		!(($4, FILENAME) in size) { size[$4, FILENAME] = $5; if (!seen[$4]++) order[++n] = $4 }
+		$7 == figure && $6 == 1 && $5 == size[$4, FILENAME] { cost[$4, FILENAME, $3] = $9 ? $10 / $9 : $10 / ($5 * 256) }
+		END {
+			printf "| |"
+			for (f = 1; f < ARGC; f++) { name = ARGV[f]; sub(/\.tsv$/, "", name); printf " %s, stock | series |", name }
+			printf "\n|---|"
+			for (f = 1; f < ARGC; f++) printf "---|---|"
+			print ""
+			for (i = 1; i <= n; i++) {
+				line = "| " order[i] " |"
+				some = 0
+				for (f = 1; f < ARGC; f++)
+					for (k = 1; k <= 2; k++) {
+						key = order[i] SUBSEP ARGV[f] SUBSEP (k == 1 ? "stock" : "series")
+						line = line " " (key in cost ? sprintf("%.0f", cost[key]) : "") " |"
+						some += key in cost
+					}
+				if (some) print line
+			}
+		}' "${results[@]}")
+}
+
+# machines BASE BACKING: each figure of that kind of memory on both machines, with the series, and what it is of that on the stock kernel.
+machines() {
+	awk -F'\t' -v backing="$2" '
+		BEGIN {
+			print "| figure | faults, amd | intel | instructions, amd | of the stock kernel | intel | of the stock kernel |"
+			print "|---|---|---|---|---|---|---|"
+		}
+		$4 != backing || $6 != 1 { next }
+		!size { size = $5 }
+		$5 != size { next }
+		{ faults[$2, $3, $7] = $9; cost[$2, $3, $7] = $10 }
+		!seen[$7]++ { order[++n] = $7 }
+		function both(cpu, figure) {
+			return sprintf(" %d | %.4f |", cost[cpu, "series", figure], cost[cpu, "series", figure] / cost[cpu, "stock", figure])
+		}
+		END {
+			for (i = 1; i <= n; i++) {
+				f = order[i]
+				if ((("amd", "series", f) in cost) && (("intel", "series", f) in cost) && f != "level")
+					print "| " f " | " faults["amd", "series", f] " | " faults["intel", "series", f] " |" both("amd", f) both("intel", f)
+			}
+		}' "$TOP/results/$1-amd.tsv" "$TOP/results/$1-intel.tsv"
+}
+
+# The targets that are missed, by result.
+missed() {
+	local result name base cpu
+	while read -r result; do
+		name=${result%.tsv}
+		base=${name%-*} cpu=${name##*-}
+		printf '%s:\n\n' "$name"
+		BASE=$base CPU=$cpu "$LAB/prove/bench-table.sh" "$TOP/results/$result" | sed -n 's/^missed: /- /p; $s/.*/&, by the rules above/p' | sed '$s/^/\n/'
+		echo
+	done < <(bench_results)
+}
+
+# The FILE with what stands between "make table: WHAT" and the next end made anew.
+print() {
+	local line skip='' old base backings
+	while IFS= read -r line; do
+		if [ "$line" = '<!-- end of make table -->' ]; then
+			[ "$skip" != tests ] || printf '%s' "$old" | renumber
+			skip=''
+		fi
+		case $skip in
+		'') printf '%s\n' "$line" ;;
+		tests) old+=$line$'\n' ;;
+		esac
+		case $line in
+		'<!-- make table: bases -->') skip=1; bases ;;
+		'<!-- make table: mutants -->') skip=1; mutants ;;
+		'<!-- make table: patches -->') skip=1; patches ;;
+		'<!-- make table: tests -->') skip=tests old='' ;;
+		'<!-- make table: missed -->') skip=1; missed ;;
+		'<!-- make table: machines '*)
+			skip=1
+			read -r _ _ _ _ base backings _ <<<"$line"
+			machines "$base" "$backings"
+			;;
+		'<!-- make table: bench '*)
+			skip=1
+			read -r _ _ _ _ base _ <<<"$line"
+			bench "$base"
+			;;
+		'<!-- make table: demo '*)
+			# a base, and an extended regular expression on the backings if not all are shown
+			skip=1
+			read -r _ _ _ _ base backings _ <<<"$line"
+			echo
+			demo "$TOP/results/$base-demo.tsv" "${backings#-->}" | sed 's/^/    /'
+			echo
+			# shellcheck disable=SC2016
+			[ "$base" != v6.12 ] || [ ! -e "$TOP/results/v6.12-demo-session.tsv" ] || printf '![A recording of `make demo`](docs/demo.svg)\n\n'
+			;;
+		esac
+	done <"$1"
+}
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-table.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+case ${1:-} in
+demo) demo "$2" ;;
+soaked) soaked "$2" ;;
+regressed) regressed "$2" ;;
+print) print "$2" ;;
+'')
+	for file in $(tabled_documents); do
+		print "$TOP/$file" >"$work/new"
+		cat "$work/new" >"$TOP/$file"
+	done
+	;;
+*) die 2 "usage: table.sh [print FILE | demo FILE | soaked FILE | regressed FILE]" ;;
+esac

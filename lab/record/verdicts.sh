@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# What was seen of each patch that changes the kernel, as results/<base>-patches.tsv has it: in which configurations what it touches
+# compiles without a new warning, and how many objects that were, none if nothing of it is compiled there; and that the kernel with it
+# and those before it boots.
+# Takes: all, and prints what there is to be seen of the series as it is, as "<patch> <configuration, or boot>"; left, and prints
+# what of that was not seen; or is sourced by what sees it.
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+	set -euo pipefail
+	# shellcheck source=lab/lib/env.sh
+	. "$(dirname "$0")/../lib/env.sh"
+	[[ $* = all || $* = left ]] || die 2 "usage: verdicts.sh all | left"
+fi
+
+verdicts=$TOP/results/$BASE-patches.tsv
+
+# places: every "<patch> <where>" of which there can be a verdict.
+places() {
+	local patch name where configs
+	configs=$(compiled_configs)
+	series_patches | while read -r patch; do
+		changes_kernel "$patch" || continue
+		name=$(basename "$patch" .patch)
+		for where in $configs boot; do
+			printf '%s\t%s\n' "$name" "$where"
+		done
+	done
+}
+
+# rows: the same, with what the verdict is of: the patch and those before it, as far as they are of the kernel.
+rows() {
+	local all name where of='' before=''
+	all=$(places)
+	[ -n "$all" ] || die 1 "no patch of series/$BASE changes the kernel, as it seems"
+	while IFS=$'\t' read -r name where; do
+		[ "$name" = "$before" ] || of=$(series_hash kernel "$((10#${name%%-*}))")
+		before=$name
+		printf '%s\t%s\t%s\n' "$name" "$where" "$of"
+	done <<<"$all"
+}
+
+# of_series_now: those of the rows on stdin that are of the series as it is.
+of_series_now() { awk -F'\t' 'NR == FNR { now[$0]; next } ($1 FS $2 FS $3) in now' <(echo "$all_rows") -; }
+
+# seen NAME WHERE: whether it is recorded.
+seen() {
+	[ -n "${all_rows:-}" ] || all_rows=$(rows)
+	grep -s "^$1	$2	" "$verdicts" | of_series_now | grep . >/dev/null
+}
+
+# keep_seen NAME WHERE [OBJECTS]: records it, and forgets what was seen of another state of the series; make bisect and make objects may do so at once.
+keep_seen() (
+	[ -n "${all_rows:-}" ] || all_rows=$(rows)
+	HELD='' lock "$BASE-verdicts"
+	{
+		depends_on "after each patch" kernel
+		printf 'patch\twhere\tof\tobjects\n'
+		{
+			grep -sv "^$1	$2	" "$verdicts" || true
+			sed -n "s/^$1	$2	.*/&\t${3:--}/p" <<<"$all_rows"
+		} | of_series_now | sort
+	} >"$verdicts.part"
+	mv "$verdicts.part" "$verdicts"
+)
+
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+	case $1 in
+	all) places ;;
+	left)
+		all_rows=$(rows)
+		grep -vxFf <(cut -f 1-3 "$verdicts" 2>/dev/null) <<<"$all_rows" | cut -f 1,2 || true
+		;;
+	esac
+fi
