@@ -4,6 +4,8 @@
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
+# shellcheck source=lab/record/results.sh
+. "$LAB/record/results.sh"
 
 # The last three for the commands in the documents.
 "$LAB/kernel/deps.sh" build check machine applies plot htmldocs

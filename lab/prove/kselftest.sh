@@ -7,6 +7,8 @@
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
+# shellcheck source=lab/record/results.sh
+. "$LAB/record/results.sh"
 
 part=${TARGETS:-}${TESTS:-}${RACE_OPERATION:-}${RACE_SEED:-}
 for target in ${TARGETS:=kvm vfio dax}; do

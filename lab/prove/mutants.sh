@@ -9,6 +9,8 @@
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
+# shellcheck source=lab/record/results.sh
+. "$LAB/record/results.sh"
 
 all=$(cd "$LAB/prove/mutants/$BASE" && printf '%s\n' *.patch | sed 's/\.patch$//')
 kept=$BUILD/$BASE/mutants	# of each mutant, what its tests said, and, if it was caught, of what and how often

@@ -31,6 +31,8 @@ fi
 
 # shellcheck source=lab/lib/env.sh
 . "$lab/lib/env.sh"
+# shellcheck source=lab/record/results.sh
+. "$LAB/record/results.sh"
 [ $# -eq 0 ] || die 2 "usage: regress.sh [worse FILE]"
 [ "$CPU" = amd ] || die 2 "make regress takes CPU=amd, as the machine of CPU=$CPU does not share our files"
 as_the_lab_builds_it

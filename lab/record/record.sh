@@ -5,6 +5,8 @@
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
+# shellcheck source=lab/record/results.sh
+. "$LAB/record/results.sh"
 
 # What a base has that is not a draft; what else is in results/ has been recorded by choice.
 wanted="amd.tap amd-stock.tap intel.tap intel-stock.tap demo.tsv soak-debug.tap mutants.tsv selftests.tsv patches.tsv"

@@ -11,6 +11,9 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
 	[[ $* = all || $* = left ]] || die 2 "usage: verdicts.sh all | left"
 fi
 
+# shellcheck source=lab/record/results.sh
+. "$LAB/record/results.sh"
+
 verdicts=$TOP/results/$BASE-patches.tsv
 
 # places: every "<patch> <where>" of which there can be a verdict.

@@ -1,0 +1,98 @@
+# shellcheck shell=bash disable=SC2034
+# How the scripts say what is wrong, end, wait for each other, and run what takes long.
+# Sourced by env.sh; gives say, die, die_if_full, lock, end_group and quietly, and names each command that fails.
+
+say() { echo "${0##*/}: $*" >&2; }
+# The status of what needs a source that is not within reach: no failure where several bases are tried.
+NO_SOURCE=69
+# die STATUS MESSAGE: ends the script with one sentence.
+die() { local status=$1; shift; say "$*"; exit "$status"; }
+
+# die_if_full [WORDS]: ends the script when a disk is full, now or by the WORDS of what failed, as that is then the reason.
+die_if_full() {
+	local place
+	for place in "$BUILD" "$CACHE" "${TMPDIR:-/tmp}"; do
+		[ ! -d "$place" ] || [ "$(df --output=avail -k "$place" | tail -n 1)" -gt 4096 ] ||
+			die 1 "the disk that holds $place is full; free some space and run this again"
+	done
+	case ${1:-} in
+	*'No space left'* | *'Out of diskspace'*) die 1 "a disk has run full ($BUILD or $CACHE); free some space and run this again" ;;
+	esac
+}
+
+# failed STATUS FILE LINE COMMAND: names what failed, as set -e says nothing; a script of the lab, or the line that counts, has said it
+# itself. What ends a subshell is named by what has started it.
+failed() {
+	[ "$BASH_SUBSHELL" -eq 0 ] || return 0
+	local file=${2##*/}
+	# shellcheck disable=SC2016
+	case $4 in
+	*'$LAB/'* | *'$lab/'* | 'return '* | '[ "$failed" -eq 0 ]') return ;;
+	esac
+	die_if_full
+	[ "$file" != "${0##*/}" ] || file=
+	say "${file:+$file }line $3: status $1 from: $4"
+}
+set -E
+trap 'failed $? "${BASH_SOURCE[0]}" $LINENO "$BASH_COMMAND"' ERR
+
+# lock NAME: waits until no other run in this checkout holds NAME; released when the script ends. HELD names the lock that the
+# script which has started this one holds for it.
+lock() {
+	local file=$BUILD/.lock-$1 holder
+	[ "${HELD:-}" != "$1" ] || return 0
+	mkdir -p "$BUILD"
+	exec 9>>"$file"
+	if ! flock -n 9; then
+		holder=$(<"$file")
+		say "waiting for another run in this checkout that uses $1${holder:+, process $holder, or what it has started}"
+		flock 9
+	fi
+	echo $$ >"$file"
+}
+
+# end_group PID: ends the process group of this child, and returns when nothing of it runs any more; a zombie does not.
+end_group() {
+	local signal
+	for signal in TERM KILL; do
+		kill "-$signal" -- "-$1" 2>/dev/null || true
+		kill -CONT -- "-$1" 2>/dev/null || true
+		for _ in {1..50}; do
+			grep -qsE "\) [^ZX] [0-9]+ $1 " /proc/[0-9]*/stat || return 0
+			sleep 0.1
+		done
+	done
+}
+
+# quietly LOG WHAT COMMAND...: runs a long command with its output in LOG, tells every 15 s that it goes on,
+# and shows the errors when it fails. What the command has started ends with it if it fails, and with the script.
+quietly() {
+	local log=$1 what=$2 start=$SECONDS status=0 traps pid ticker ended=
+	shift 2
+	mkdir -p "${log%/*}"
+	traps=$(trap -p INT TERM HUP)
+	trap 'ended=1' INT TERM HUP
+	set -m	# a process group of its own
+	"$@" >"$log" 2>&1 </dev/null 9>&- &
+	pid=$!
+	set +m
+	(
+		while sleep 1; do
+			[ $(((SECONDS - start) % 15)) -ne 14 ] || say "$what: $((SECONDS - start + 1)) s, $(wc -l <"$log") lines in ${log#"$TOP"/}"
+		done
+	) 9>&- &
+	ticker=$!
+	# shellcheck disable=SC2064
+	trap "trap '' INT TERM HUP; kill $ticker 2>/dev/null || true; end_group $pid; exit 130" INT TERM HUP
+	[ -z "$ended" ] || kill "$BASHPID"
+	wait "$pid" || status=$?
+	kill "$ticker" 2>/dev/null || true
+	wait "$ticker" 2>/dev/null || true
+	trap - INT TERM HUP
+	eval "$traps"
+	[ "$status" -eq 0 ] && return
+	end_group "$pid"
+	grep -nE 'error:|Error |\*\*\*|No space left|undefined reference|fatal' "$log" | head -n 15 >&2 || tail -n 15 "$log" >&2
+	die_if_full "$(grep -m 1 'No space left' "$log")"
+	die 1 "$what failed (status $status); the whole log is ${log#"$TOP"/}"
+}

@@ -1,0 +1,110 @@
+# shellcheck shell=bash disable=SC2034
+# Which kernel is meant, and where it is.
+# Sourced by env.sh; takes BASE, CPU, STOCK, MUTANT, UPTO, SPARSE, OBJECTS, CONFIG, CACHE and BUILD from the environment, and gives VARIANT,
+# OUT, TREE and the like, and what series/<base>/base says of the base.
+
+BASE=${BASE:-v6.12}
+CPU=${CPU:-amd}
+CACHE=$(realpath -m "${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kvm-dax}")
+BUILD=$(realpath -m "${BUILD:-$TOP/build}")
+SERIES=$TOP/series/$BASE
+
+# cross_compiler CONFIG: the prefix of the compiler for another architecture, which has that name, or nothing.
+cross_compiler() {
+	case $1 in
+	arm64) echo aarch64-linux-gnu- ;;
+	powerpc) echo powerpc64le-linux-gnu- ;;
+	s390) echo s390x-linux-gnu- ;;
+	esac
+}
+
+# configs: the names that CONFIG can have for BASE.
+configs() {
+	(cd "$LAB/kernel/config" && for folder in */; do
+		[[ $folder != machine-* ]] || continue	# what CPU= chooses
+		[ -d "$TOP/series/$folder" ] || [ -z "$(ls -d "$folder"*.config "$folder$BASE"/*.config 2>/dev/null)" ] || echo "${folder%/}"
+	done)
+}
+
+# compiled_configs: those of them that are only compiled; the others have the code of the default one, and machines run them.
+compiled_configs() { configs | grep -vxE 'debug|dump|bench|kabi|regress'; }
+
+[ -d "$SERIES" ] || die 2 "there is no series/$BASE; BASE can be: $(cd "$TOP/series" && echo ./*/ | sed 's|\./||g; s|/||g')"
+case $CPU in
+amd | intel | arm64) ;;
+*) die 2 "CPU=$CPU: the lab has machines of amd, intel and arm64" ;;
+esac
+case ${ACCEL:-} in
+'' | kvm | tcg) ;;
+*) die 2 "ACCEL=$ACCEL: the machine runs under kvm or tcg; without ACCEL a probe decides" ;;
+esac
+if [ -n "${KSRC:-}" ]; then
+	[ -e "$KSRC" ] || die 2 "KSRC=$KSRC does not exist"
+	[ ! -d "$KSRC" ] || [ -f "$KSRC/Kconfig" ] || die 2 "KSRC=$KSRC has no Kconfig; pass the top folder of a Linux source tree, or its tarball"
+fi
+[[ ${SECONDS_MAX:-1} =~ ^[1-9][0-9]*$ ]] || die 2 "SECONDS_MAX=$SECONDS_MAX is no number of seconds"
+[ -z "${STOCK:-}" ] || [ -z "${MUTANT:-}" ] || die 2 "STOCK and MUTANT exclude each other"
+
+if [ -n "${MUTANT:-}" ]; then
+	VARIANT=mutant-$MUTANT
+	[ -f "$LAB/prove/mutants/$BASE/$MUTANT.patch" ] ||
+		die 2 "there is no lab/prove/mutants/$BASE/$MUTANT.patch; MUTANT can be: $(cd "$LAB/prove/mutants/$BASE" 2>/dev/null && echo ./*.patch | sed 's|\./||g; s|\.patch||g')"
+elif [ -n "${STOCK:-}" ]; then
+	VARIANT=stock
+elif [ -n "${UPTO:-}" ]; then
+	VARIANT=upto
+elif [ -n "${SPARSE:-}" ]; then
+	VARIANT=sparse
+elif [ -n "${OBJECTS:-}" ]; then
+	VARIANT=objects
+else
+	VARIANT=series
+fi
+
+unset ARCH CROSS_COMPILE
+# A file is the configuration of a kernel of the reader's own.
+case ${CONFIG:-} in
+*/*)
+	[ -f "$CONFIG" ] || die 2 "CONFIG=$CONFIG: there is no such file"
+	OWN_CONFIG=$(realpath "$CONFIG") CONFIG=own
+	export OWN_CONFIG CONFIG
+	;;
+esac
+if [ -n "${CONFIG:-}" ]; then
+	{ configs; [ -z "${OWN_CONFIG:-}" ] || echo own; } | grep -xF -e "$CONFIG" >/dev/null ||
+		die 2 "CONFIG=$CONFIG: for BASE=$BASE the lab knows $(configs | paste -sd ' '), or none; a file of yours has a / in its name"
+	CROSS_COMPILE=$(cross_compiler "$CONFIG")
+	case $CONFIG:$CROSS_COMPILE in
+	pae:) export ARCH=i386 ;;
+	*:?*) export ARCH=$CONFIG CROSS_COMPILE ;;
+	esac
+fi
+
+# The kernel of an arm64 machine, with a configuration of its own; MACHINE_CONFIG is its folder in lab/kernel/config.
+MACHINE_CONFIG=
+if [ "$CPU" = arm64 ]; then
+	[ -z "${CONFIG:-}" ] || die 2 "CONFIG=$CONFIG: the machine of CPU=arm64 has one configuration, lab/kernel/config/machine-arm64; leave CONFIG out"
+	[ "$BASE" != v5.4 ] || die 2 "BASE=v5.4: arm64 has no ZONE_DEVICE there, and so no DAX memory; BASE can be v6.12 or later with CPU=arm64"
+	MACHINE_CONFIG=machine-arm64
+	[ "$(uname -m)" = aarch64 ] || CROSS_COMPILE=$(cross_compiler arm64)
+	export ARCH=arm64 CROSS_COMPILE
+fi
+
+# One mutant at a time is built, in a tree that all of them share; a kernel of another CONFIG or machine has a tree of its own.
+OUT=$BUILD/$BASE/${VARIANT%%-*}${CONFIG:+-$CONFIG}${MACHINE_CONFIG:+-$MACHINE_CONFIG}
+TREE=$OUT/tree
+[ "$VARIANT" != objects ] || TREE=$BUILD/$BASE/objects/tree	# of all configurations, as nothing is built in it
+MODULES=$OUT/modules
+BZIMAGE=$TREE/arch/x86/boot/bzImage
+[ -z "$MACHINE_CONFIG" ] || BZIMAGE=$TREE/arch/arm64/boot/Image
+SELFTESTS=$BUILD/$BASE/series/tree/tools/testing/selftests
+
+# base_field NAME: the value of a "name: value" line of series/<base>/base.
+base_field() { sed -n "s/^$1: *//p" "$SERIES/base"; }
+
+# new_warnings LOG: a compiler's warnings, but for those of the pristine source that the base knows; fails if there are none.
+new_warnings() {
+	local known
+	known=$(base_field warnings)
+	grep -n 'warning:' "$1" | grep -vE "^[0-9]+:make(\[[0-9]+\])?: ${known:+|$known}"
+}
