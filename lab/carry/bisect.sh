@@ -10,6 +10,8 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/env.sh"
 # shellcheck source=lab/record/verdicts.sh
 . "$LAB/record/verdicts.sh"
+# shellcheck source=lab/lib/tap.sh
+. "$LAB/lib/tap.sh"
 
 as_the_lab_builds_it
 export STOCK='' MUTANT='' UPTO=0
@@ -17,7 +19,6 @@ out=$BUILD/$BASE/upto${CONFIG:+-$CONFIG}
 TREE=$out/tree
 steps=$BUILD/$BASE/steps	# of each patch, the tests that pass
 record=$TOP/results/$BASE-steps.tsv
-passed=0 failed=0 skipped=0
 trap 'exit 130' INT TERM
 patches=$(chosen_patches) || exit
 [ -z "${MODES:-}" ] || "$LAB/prove/test-names.sh" >/dev/null
@@ -97,13 +98,11 @@ for patch in $patches; do
 	UPTO=$((10#${name%%-*}))
 	start=$SECONDS said='' again=''
 	if ! changes_kernel "$patch"; then
-		echo "ok $name # SKIP changes no file of the kernel"
-		skipped=$((skipped + 1))
+		skip "$name" "changes no file of the kernel"
 		continue
 	fi
 	if [ -n "${RECORD:-}" ] && [ -z "${MODES:-}" ] && seen "$name" boot; then
-		echo "ok $name as before"
-		passed=$((passed + 1))
+		ok "$name as before"
 		continue
 	fi
 	verdict=
@@ -126,8 +125,6 @@ for patch in $patches; do
 	fi
 	# With the tests, the machine's own verdict is one of them.
 	if [ -z "$verdict" ] && [ -n "${RECORD:-}" ] && { [ -z "${MODES:-}" ] || grep -qsE '^ok [0-9]+ [^ ]+ machine ' "$steps/$name.tap"; }; then keep_seen "$name" boot; fi
-	echo "${verdict}ok $name$said seconds=$((SECONDS - start))"
-	[ -n "$verdict" ] && failed=$((failed + 1)) || passed=$((passed + 1))
+	"${verdict:+not_}ok" "$name$said seconds=$((SECONDS - start))"
 done
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ]
+end_tap

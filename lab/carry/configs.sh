@@ -5,15 +5,16 @@ set -euo pipefail
 export STOCK='' MUTANT='' UPTO=''
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
+# shellcheck source=lab/lib/tap.sh
+. "$LAB/lib/tap.sh"
 
-passed=0 failed=0
 trap 'exit 130' INT TERM
 for config in ${CONFIG:-$(compiled_configs)}; do
 	[ -n "${CONFIG:-}" ] || [ -z "$(cross_compiler "$config")" ] || continue
-	verdict=''
-	CONFIG=$config "$LAB/kernel/build.sh" >&2 && ! new_warnings "$BUILD/$BASE/series-$config/kernel.log" || verdict='not '
-	echo "${verdict}ok $config"
-	[ -n "$verdict" ] && failed=$((failed + 1)) || passed=$((passed + 1))
+	if CONFIG=$config "$LAB/kernel/build.sh" >&2 && ! new_warnings "$BUILD/$BASE/series-$config/kernel.log"; then
+		ok "$config"
+	else
+		not_ok "$config"
+	fi
 done
-echo "$passed passed, $failed failed, 0 skipped"
-[ "$failed" -eq 0 ]
+end_tap

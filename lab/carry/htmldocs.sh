@@ -5,6 +5,8 @@ set -euo pipefail
 export STOCK='' MUTANT='' CONFIG='' UPTO=''
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
+# shellcheck source=lab/lib/tap.sh
+. "$LAB/lib/tap.sh"
 
 "$LAB/kernel/deps.sh" build htmldocs
 "$LAB/kernel/tree.sh"
@@ -27,22 +29,17 @@ rm -rf "$TREE/Documentation/output"
 trap 'exit 130' INT TERM
 quietly "$log" "$BASE: make htmldocs of $folders" make -C "$TREE" SPHINXDIRS="$folders" ${left_out:+SPHINXOPTS="-D extensions=${extensions#,}"} htmldocs
 
-passed=0 failed=0
 for file in "${files[@]}"; do
 	page=${file#Documentation/}
 	page=$TREE/Documentation/output/${page%.rst}.html
 	if said=$(grep -E "$file:.*(WARNING|ERROR|CRITICAL)" "$log" | grep -v "$not_meant"); then
 		echo "# ${said//$'\n'/$'\n# '}"
-		echo "not ok $file has warnings"
+		not_ok "$file has warnings"
 	elif [ ! -e "$page" ]; then
-		echo "not ok $file: Sphinx has made no page of it"
+		not_ok "$file: Sphinx has made no page of it"
 	else
-		echo "ok $file"
-		passed=$((passed + 1))
-		continue
+		ok "$file"
 	fi
-	failed=$((failed + 1))
 done
 echo "# warnings about other files: $(grep -cE '(WARNING|ERROR|CRITICAL)' "$log" || true)"
-echo "$passed passed, $failed failed, 0 skipped"
-[ "$failed" -eq 0 ]
+end_tap

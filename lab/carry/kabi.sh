@@ -5,6 +5,8 @@ set -euo pipefail
 export CONFIG=kabi MUTANT='' UPTO=''
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
+# shellcheck source=lab/lib/tap.sh
+. "$LAB/lib/tap.sh"
 
 trap 'exit 130' INT TERM
 for stock in 1 ''; do
@@ -19,21 +21,17 @@ symbols() { awk -F'\t' '{ print $2, $1 }' "$BUILD/$BASE/$1-kabi/tree/Module.symv
 join -a 1 -a 2 -e - -o 0,1.2,2.2 <(symbols stock) <(symbols series) |
 	awk '$2 == "-" { print "added " $1; next } $3 == "-" { print "removed " $1; next } $2 != $3 { print "changed " $1 }' >"$found"
 
-passed=0 failed=0
 while read -r what symbol; do
 	if reason=$(grep -m 1 "^$what $symbol: " "$listed"); then
-		echo "ok $reason"
-		passed=$((passed + 1))
+		ok "$reason"
 	else
-		echo "not ok $what $symbol: series/$BASE/kabi has no reason for it"
-		failed=$((failed + 1))
+		not_ok "$what $symbol: series/$BASE/kabi has no reason for it"
 	fi
 done <"$found"
 while read -r what symbol _; do
-	grep -qxF "$what ${symbol%:}" "$found" || { echo "not ok $what ${symbol%:}: is in series/$BASE/kabi, and is not so"; failed=$((failed + 1)); }
+	grep -qxF "$what ${symbol%:}" "$found" || not_ok "$what ${symbol%:}: is in series/$BASE/kabi, and is not so"
 done <"$listed"
 same=$(join <(symbols stock) <(symbols series) | awk '$2 == $3 && $2 !~ /^0x0+$/' | wc -l)
 [ "$same" -gt 0 ] || die 1 "there is no Module.symvers with checksums in build/$BASE/series-kabi/tree"
-echo "ok $same symbols are as they were"
-echo "$((passed + 1)) passed, $failed failed, 0 skipped"
-[ "$failed" -eq 0 ]
+ok "$same symbols are as they were"
+end_tap

@@ -9,10 +9,12 @@ export OBJECTS=1 STOCK='' MUTANT='' UPTO=''
 . "$(dirname "$0")/../lib/env.sh"
 # shellcheck source=lab/record/verdicts.sh
 . "$LAB/record/verdicts.sh"
+# shellcheck source=lab/lib/tap.sh
+. "$LAB/lib/tap.sh"
 
 patches=$(chosen_patches) || exit
 if [ -z "${CONFIG:-}" ]; then
-	passed=0 failed=0 skipped=0 missing=
+	missing=
 	log=$BUILD/$BASE/objects/all.log
 	mkdir -p "${log%/*}"
 	configs=$(compiled_configs)
@@ -23,31 +25,28 @@ if [ -z "${CONFIG:-}" ]; then
 		passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 	done
 	while read -r object; do
-		echo "not ok $object is compiled in none of these configurations"
-		failed=$((failed + 1))
+		not_ok "$object is compiled in none of these configurations"
 	done < <(sort <<<"$missing" | uniq -c | awk -v all="$(wc -l <<<"$configs")" '$2 && $1 == all { print $2 }')
-	echo "$passed passed, $failed failed, $skipped skipped"
-	[ "$failed" -eq 0 ]
+	end_tap
 	exit
 fi
 
 [ -z "${RECORD:-}" ] || compiled_configs | grep -xF -- "$CONFIG" >/dev/null || die 2 "RECORD=1 takes CONFIG=$(compiled_configs | paste -sd ' ' | sed 's/ /, /g')"
 lock "$BASE-objects"
 
-passed=0 failed=0 skipped=0 left=()
+left=()
 for patch in $patches; do
 	name=$(basename "$patch" .patch)
 	if ! changes_kernel "$patch"; then
 		skipped=$((skipped + 1))
 	elif [ -n "${RECORD:-}" ] && seen "$name" "$CONFIG"; then
-		echo "ok $CONFIG $name as before"
-		passed=$((passed + 1))
+		ok "$CONFIG $name as before"
 	else
 		left+=("$name")
 	fi
 done
 if [ ${#left[@]} -eq 0 ]; then
-	echo "$passed passed, $failed failed, $skipped skipped"
+	end_tap
 	exit
 fi
 
@@ -121,24 +120,19 @@ for name in "${left[@]}"; do
 	at=${commits[number - 1]}
 	git -C "$TREE" checkout -q --detach "$at"
 	if ! (quietly "$log" "$BASE $CONFIG: $name" compile "${objects[@]}"); then
-		echo "not ok $CONFIG $name does not compile"
-		failed=$((failed + 1))
+		not_ok "$CONFIG $name does not compile"
 		continue
 	fi
 	new=$(said "$log" | new_to "$OUT/known")
 	if [ -n "$new" ]; then
 		echo "$new"
-		echo "not ok $CONFIG $name has new warnings"
-		failed=$((failed + 1))
+		not_ok "$CONFIG $name has new warnings"
 		continue
 	elif ! compiled=$(grep -cE '^ +CC ' "$log"); then
-		echo "ok $CONFIG $name # SKIP nothing of it is compiled there"
-		skipped=$((skipped + 1))
+		skip "$CONFIG $name" "nothing of it is compiled there"
 	else
-		echo "ok $CONFIG $name compiled=$compiled"
-		passed=$((passed + 1))
+		ok "$CONFIG $name compiled=$compiled"
 	fi
 	[ -z "${RECORD:-}" ] || keep_seen "$name" "$CONFIG" "$compiled"
 done
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ]
+end_tap

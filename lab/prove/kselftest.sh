@@ -9,6 +9,8 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/env.sh"
 # shellcheck source=lab/record/results.sh
 . "$LAB/record/results.sh"
+# shellcheck source=lab/lib/tap.sh
+. "$LAB/lib/tap.sh"
 
 part=${TARGETS:-}${TESTS:-}${RACE_OPERATION:-}${RACE_SEED:-}
 for target in ${TARGETS:=kvm vfio dax}; do
@@ -88,30 +90,6 @@ run_modes() {
 	[ -n "$ran" ] || echo "not ok no test has run: TESTS=${TESTS:-} leaves none of those of TARGETS=$TARGETS in MODES=${modes//$'\n'/ }"
 }
 
-# Numbers the results; the plan comes last, as their number is known only then.
-number() {
-	local line n=0 passed=0 failed=0 skipped=0
-	echo "KTAP version 1"
-	while IFS= read -r line; do
-		case $line in
-		'ok '* | 'not ok '*)
-			n=$((n + 1))
-			case $line in
-			*'# SKIP'*) skipped=$((skipped + 1)) ;;
-			not*) failed=$((failed + 1)) ;;
-			*) passed=$((passed + 1)) ;;
-			esac
-			echo "${line%%ok *}ok $n ${line#*ok }"
-			;;
-		'#'*) echo "$line" ;;
-		*) echo "# $line" ;;
-		esac
-	done
-	echo "1..$n"
-	echo "$passed passed, $failed failed, $skipped skipped"
-	[ "$failed" -eq 0 ] && [ "$n" -gt 0 ]
-}
-
 # Keeps the results without what differs from run to run; those of MODES take the place of what was kept of these modes.
 record() {
 	local kept=/dev/null
@@ -126,14 +104,14 @@ record() {
 		END { for (i = 1; i <= n; i++) if (!done[order[i]]) printf "%s", lines[order[i]] }' "$results.new" - >"$results.all"
 	{
 		echo "$head"
-		{ number <"$results.all" || true; } | sed -nE '/^(not )?ok |^[0-9]+ passed/p'
+		{ number_tap <"$results.all" || true; } | sed -nE '/^(not )?ok |^[0-9]+ passed/p'
 	} >"$recorded"
 	rm "$results.new" "$results.all"
 }
 
 trap 'exit 130' INT TERM
 status=0 ended=0
-run_modes | number | tee "$results" || status=1 ended=${PIPESTATUS[0]}
+run_modes | number_tap | tee "$results" || status=1 ended=${PIPESTATUS[0]}
 if [ -n "$recorded" ]; then
 	[ "$ended" -eq 0 ] || die 1 "not all modes have run, for the reason above, so nothing is recorded; run this again"
 	record

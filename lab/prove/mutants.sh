@@ -11,6 +11,8 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/env.sh"
 # shellcheck source=lab/record/results.sh
 . "$LAB/record/results.sh"
+# shellcheck source=lab/lib/tap.sh
+. "$LAB/lib/tap.sh"
 
 all=$(cd "$LAB/prove/mutants/$BASE" && printf '%s\n' *.patch | sed 's/\.patch$//')
 kept=$BUILD/$BASE/mutants	# of each mutant, what its tests said, and, if it was caught, of what and how often
@@ -62,7 +64,6 @@ as_the_lab_builds_it
 work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-mutants.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
-passed=0 failed=0
 for mutant in ${MUTANTS:-}; do
 	of "$mutant" >/dev/null || exit
 done
@@ -72,8 +73,7 @@ mkdir -p "$kept"
 for mutant in ${MUTANTS:-$all}; do
 	is=$(of "$mutant") || exit
 	if [ -n "${RECORD:-}" ] && number=$(caught "$mutant"); then
-		echo "ok $mutant caught_by=$number as before"
-		passed=$((passed + 1))
+		ok "$mutant caught_by=$number as before"
 		continue
 	fi
 	patch=$LAB/prove/mutants/$BASE/$mutant.patch
@@ -94,22 +94,18 @@ for mutant in ${MUTANTS:-$all}; do
 	not_run='12[36]'
 	[ "$(cat "$work/failed")" != machine ] || not_run='71|12[346]'
 	if ! grep -qE '^[0-9]+ passed, ' "$tap" || grep -qE "^not ok [0-9]+ [^ ]+ machine status=($not_run)\$" "$tap"; then
-		echo "not ok $mutant its tests have not run; the reason is above"
-		failed=$((failed + 1))
+		not_ok "$mutant its tests have not run; the reason is above"
 	elif [ -s "$work/failed" ] && [ ! -s "$work/diff" ]; then
 		number=$(wc -l <"$work/failed")
 		printf '%s\t%s\n' "$is" "$number" >"$kept/$mutant.caught"
 		[ -z "${RECORD:-}" ] || keep
-		echo "ok $mutant caught_by=$number"
+		ok "$mutant caught_by=$number"
 		sed 's/^/# fails: /' "$work/failed"
-		passed=$((passed + 1))
 	else
 		[ -s "$work/failed" ] || echo "# no test fails: a test is still to be written"
 		sed -n 's/^</# listed, but passes:/p; s/^>/# fails, but is not listed:/p' "$work/diff"
-		echo "not ok $mutant the tests that fail are not those listed; $(basename "$tap") in build/$BASE/mutants has them"
-		failed=$((failed + 1))
+		not_ok "$mutant the tests that fail are not those listed; $(basename "$tap") in build/$BASE/mutants has them"
 	fi
 done
 [ -z "${RECORD:-}" ] || keep
-echo "$passed passed, $failed failed, 0 skipped"
-[ "$failed" -eq 0 ] || exit 1
+end_tap || exit 1

@@ -1,0 +1,64 @@
+# shellcheck shell=bash disable=SC2154
+# What make check sees of the scripts and the C of the project: that they are clean, compile, and say what they do.
+# Sourced by check.sh; gives check_code.
+
+# -h of a program says what it does and what it takes: in two lines or more.
+says_what_it_does() {
+	local said
+	said=$("$1" -h) && [ "$(wc -l <<<"$said")" -ge 2 ]
+}
+
+# A script of the lab that is told to end in a long command: what that has started holds the writing end of a pipe.
+what_is_ended_leaves_nothing() {
+	local script
+	mkfifo "$work/held"
+	bash -c '. "$1/lib/env.sh"; quietly "$2/ended.log" test bash -c "sleep 600 & echo begun >&8; wait"' - "$LAB" "$work" 8>"$work/held" &
+	script=$!
+	exec 7<"$work/held"
+	read -r <&7 || return 1
+	kill "$script"
+	! wait "$script" || return 1
+	timeout 30 cat <&7 || { echo "something that it has started goes on"; return 1; }
+}
+
+# With sanitizers, on broken texts of /proc and /sys and on nasty names, and without a library.
+tool_stands_broken_texts() {
+	local tool=$TOP/tools/kvm-dax-check.c
+	gcc -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra -Werror -o "$work/fuzz" "$LAB/check/kvm-dax-check-fuzz.c" || return 1
+	mkdir "$work/fuzzed"
+	ASAN_OPTIONS=detect_leaks=0 "$work/fuzz" "$work/fuzzed" 60 || return 1
+	gcc -O2 -static -Wall -Wextra -Werror -o "$work/static" "$tool" && "$work/static" --version | grep -x "kvm-dax-check $(sed -n 's/^#define VERSION\t"\(.*\)"/\1/p' "$tool")" || return 1
+	! command -v groff >/dev/null || [ -z "$(groff -man -Tascii -ww -z "${tool%.c}.1" 2>&1)" ] || { echo "groff warns of ${tool%.c}.1"; return 1; }
+}
+
+shell_is_clean() { shellcheck -x -P "$TOP" "$TOP/$1"; }
+scripts_are_found() { [ ${#scripts[@]} -gt 0 ]; }
+targets_look_at_their_arguments() { BASE=v6.12 "$LAB/check/arguments.sh"; }
+
+# compiles SOURCE PROGRAM: without a warning; a plugin of the emulator as one.
+compiles() {
+	local plugin=()
+	! grep -q qemu_plugin_install "$1" || plugin=(-shared -fPIC)
+	gcc -O2 -Wall -Wextra -Werror "${plugin[@]}" -o "$2" "$1"
+}
+
+check_code() {
+	local script source program
+	mapfile -t scripts < <(cd "$TOP" && git ls-files --cached --others --exclude-standard | xargs grep -lE '^#(!.*(bash|/sh)| shellcheck shell=)' | sort)
+	check "scripts are found" scripts_are_found
+	for script in "${scripts[@]}"; do
+		check "shellcheck $script" shell_is_clean "$script"
+		[ ! -x "$TOP/$script" ] || check "-h of $script" says_what_it_does "$TOP/$script"
+	done
+	check "a script that is told to end leaves nothing behind" what_is_ended_leaves_nothing
+	check "make's targets look at their arguments before they build" targets_look_at_their_arguments
+	for source in "$LAB"/*/*.c "$TOP"/tools/*.c; do
+		program=$work/$(basename "$source" .c)
+		check "compile ${source#"$TOP"/}" compiles "$source" "$program"
+		if [ "${source%/*}" = "$TOP/tools" ] && chosen "-h of ${source#"$TOP"/}" says_what_it_does; then
+			[ -e "$program" ] || compiles "$source" "$program"
+			check "-h of ${source#"$TOP"/}" says_what_it_does "$program"
+		fi
+	done
+	check "kvm-dax-check stands broken texts" tool_stands_broken_texts
+}

@@ -1,0 +1,99 @@
+# shellcheck shell=bash disable=SC2154
+# What make check sees of the documents: that their commands work, their links lead somewhere, and their tables and pictures are of results/.
+# Sourced by check.sh; gives check_docs.
+
+help_lists_every_target_and_variable() {
+	diff <(sed -nE 's/^([a-z-]+):.*/\1/p' "$TOP/Makefile" | sort) <(make -s -C "$TOP" help | sed -nE 's/^  make ([a-z-]+) +[^ ].*/\1/p' | sort) || return 1
+	diff <(sed -n 's/^export //p' "$TOP/Makefile" | tr ' ' '\n' | sort) \
+		<(make -s -C "$TOP" help | sed -nE '/^  [A-Z]/{s/  +[^ A-Z].*//; s/(, )?([A-Z_]+)=1?/\2\n/g; p}' | tr -d ' ' | sort) | sed -n 's/^< //p' >"$work/left"
+	[ ! -s "$work/left" ] || { echo "the table of variables in docs/lab.md, which make help shows, lacks: $(paste -sd ' ' "$work/left")"; return 1; }
+}
+
+# Whether run or not: each target of make in a document or a message is there, each variable given to it is one that is passed on.
+commands_of_make_are_right() {
+	local found targets variables
+	found=$({ "$LAB/check/commands.sh" list | cut -f2; sed -nE '/^[[:space:]]*#/!s/.*run: (make [a-z-]+( [A-Z_]+=[^ "]*)*).*/\1/p' "$LAB"/*/*.sh; } | grep -E '(^| )make [a-z]')
+	targets=$(sed -nE 's/^([a-z-]+):.*##.*/\1/p' "$TOP/Makefile")
+	variables=$(sed -n 's/^export //p' "$TOP/Makefile")
+	awk -v targets="$targets" -v variables="$variables JOB" '
+		BEGIN { split(targets, t); for (i in t) known[t[i]]; split(variables, v); for (i in v) known[v[i] "="] }
+		{
+			said = $0
+			gsub(/<[^>]*>|\047[^\047]*\047/, "")
+			for (i = 1; i <= NF; i++) {
+				word = $i
+				sub(/=.*/, "=", word)
+				if (word != "make" && !(word in known)) { print said ": the Makefile has no " word; bad = 1 }
+			}
+		}
+		END { exit bad }' <<<"$found"
+}
+
+# Each link of a document to a file, and to a heading of one, as GitHub and others name headings.
+documents_link_to_what_is_there() {
+	local file link target bad=0
+	while IFS=: read -r file link; do
+		target=${link%%#*}
+		target=$(realpath -m "$TOP/${target:+$(dirname "$file")/}${target:-$file}")
+		[ -e "$target" ] || { echo "$file: there is no $link"; bad=1; continue; }
+		[[ $link != *'#'* ]] || sed -nE 's/^#+ //p' "$target" | tr 'A-Z ' 'a-z-' | sed 's/[^a-z0-9_-]//g' | grep -xF -- "${link#*#}" >/dev/null ||
+			{ echo "$file: there is no heading ${link#*#} in ${target#"$TOP/"}"; bad=1; }
+	done < <(cd "$TOP" && documents | xargs grep -HoE '\]\([^)]+\)' | sed -E 's/\]\(([^)]*)\)/\1/' | grep -vE ':[a-z]+://')
+	return $bad
+}
+
+# What make table writes is there; a result that a document shows besides is a recorded one.
+documents_show_the_results() {
+	local file line bad=0
+	for file in $(tabled_documents); do
+		BASE=v6.12 "$LAB/record/table.sh" print "$TOP/$file" | diff "$TOP/$file" - || { echo "$file's tables are not those of results/, series/; run: make table"; return 1; }
+	done
+	while IFS= read -r line; do
+		grep -qxF -- "$line" "$TOP"/results/*.tap || { echo "a document has a line that no file in results/ has: $line"; bad=1; }
+	done < <(documents | sed "s,^,$TOP/," | xargs sed -nE '/seconds=/!s/^    (ok .*|[0-9]+ passed, .*)/\1/p')
+	return $bad
+}
+
+# picture_is_of PICTURE RESULT...
+picture_is_of() {
+	local picture=$1 hash
+	shift
+	hash=$(cd "$TOP/results" && printf '%s\n' "$@" | sort -V | xargs sha256sum | sha256sum | cut -c1-16)
+	grep -qF "<!-- of: $hash -->" "$TOP/$picture" || { echo "$picture is not of $*; run: make plot"; return 1; }
+}
+
+every_command_has_its_place() { "$LAB/check/commands.sh" unlisted; }
+commands_are_found() { [ ${#commands[@]} -gt 0 ]; }
+command_works() { "$LAB/check/commands.sh" run "$work/commands" "$1"; }
+
+# bases_without_tree COMMAND: those of the bases that it needs; one that names none is for v6.12, as is the folder that some need.
+bases_without_tree() {
+	{ echo v6.12; grep -oE '\bv[0-9]+\.[0-9]+' <<<"$1" || true; } | sort -u | while read -r one; do
+		[ -f "$BUILD/$one/series/tree-made" ] && [[ " $bases " == *" $one "* ]] || echo "$one"
+	done
+}
+
+check_docs() {
+	local command missing demos benches
+	check "make help lists every target and variable" help_lists_every_target_and_variable
+	check "documents: each command is run by somebody, or marked" every_command_has_its_place
+	check "documents: make's targets and variables" commands_of_make_are_right
+	mapfile -t commands < <("$LAB/check/commands.sh" of '(check|tree)')
+	check "commands are found" commands_are_found
+	for command in "${commands[@]}"; do
+		chosen "command: $command" command_works || continue
+		missing=$(bases_without_tree "$command")
+		if [ -z "$missing" ]; then
+			check "command: $command" command_works "$command"
+		else
+			skip "command: $command" "there is no tree of ${missing//$'\n'/, } here"
+		fi
+	done
+	check "documents: what they link to is there" documents_link_to_what_is_there
+	check "documents: what they show of the results" documents_show_the_results
+	demos=("$TOP"/results/*-demo.tsv)
+	check "docs/levels.svg is of the results" picture_is_of docs/levels.svg "${demos[@]##*/}"
+	mapfile -t benches < <(bench_results)
+	[ "${#benches[@]}" -eq 0 ] || check "docs/bench.svg is of the results" picture_is_of docs/bench.svg "${benches[@]}"
+	[ ! -e "$TOP/results/v6.12-demo-session.tsv" ] || check "docs/demo.svg is of the results" picture_is_of docs/demo.svg v6.12-demo-session.tsv
+}

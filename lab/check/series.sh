@@ -1,0 +1,189 @@
+# shellcheck shell=bash disable=SC2153,SC2154
+# What make check sees of the patches of a base: that they apply, as they are mailed, by quilt, and each topic alone; that the tree and
+# the results in results/ are of them.
+# Sourced by check.sh; gives check_series.
+
+# What checkpatch may say of a patch is listed in lab/check/checkpatch-allowed, with the reason.
+checkpatch_says_nothing_new() {
+	local patch=$1 said status=0
+	said=$("$tree/scripts/checkpatch.pl" --root="$tree" --strict --terse --no-summary --show-types "$patch") || status=$?
+	# 1: it has something to say.
+	[ "$status" -le 1 ] || { echo "checkpatch.pl has ended with status $status: $said"; return 1; }
+	said=$(echo "$said" | grep -E '(ERROR|WARNING|CHECK):' | grep -vFf <(sed "/^#/d; /^$/d; s/^$BASE: //" "$LAB/check/checkpatch-allowed") || true)
+	[ -z "$said" ] || { echo "$said"; return 1; }
+}
+
+in_mail_form() {
+	local patch=$1
+	head -n 1 "$patch" | grep -qx 'From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001' || { echo "the first line is not that of --zero-commit"; return 1; }
+	grep -q '^Signed-off-by: ' "$patch" || { echo "there is no Signed-off-by"; return 1; }
+	! grep -E '^Subject: \[PATCH [0-9]' "$patch" || { echo "the subject is numbered"; return 1; }
+	# What the kernel's lists refuse; a patch of that size has something in it that is generated.
+	(($(wc -c <"$patch") <= 100000)) || { echo "it has more than 100 kB"; return 1; }
+	! tail -n 2 "$patch" | grep -E '^[0-9]+\.[0-9]+\.[0-9]+$' || { echo "it ends with a git version"; return 1; }
+}
+
+series_lists_every_patch() {
+	diff <(cd "$SERIES" && for patch in */*.patch; do [ ! -e "$patch" ] || echo "$patch"; done) "$SERIES/series"
+}
+
+refuses_a_source_that_has_the_series() {
+	local said
+	! said=$(KSRC=$tree "$LAB/kernel/source.sh" 2>&1) || return 1
+	[[ $said == *"has all of series/$BASE already"* ]] || { echo "$said"; return 1; }
+}
+
+# quilt takes the files that the series touches, from the pristine source.
+applies_by_quilt() {
+	local path
+	rm -rf "$work/quilt-$BASE"
+	mkdir "$work/quilt-$BASE"
+	[ -s "$SERIES/series" ] || return 0
+	mapfile -t patches < <(series_patches)
+	touched_by "${patches[@]}" | while read -r path; do
+		# a file that the series makes is not in the source
+		git -C "$tree" cat-file -e "pristine:$path" 2>/dev/null || continue
+		mkdir -p "$work/quilt-$BASE/$(dirname "$path")"
+		git -C "$tree" show "pristine:$path" >"$work/quilt-$BASE/$path"
+	done
+	(cd "$work/quilt-$BASE" && QUILT_PATCHES=$SERIES quilt --quiltrc=- push -a --fuzz=0)
+}
+
+# needed_by TOPIC: it, what it needs, and what that needs.
+needed_by() {
+	local need
+	echo "$1"
+	for need in $(stanzas "$TOP/series/topics" Topic Needs | awk -F'\t' -v topic="$1" '$1 == topic { print $2 }'); do needed_by "$need"; done
+}
+
+# Each topic applies with no others but those that series/topics says it needs. They are the patches that quilt has taken back.
+topics_apply_alone() {
+	local topic needs wanted bad=0
+	[ -d "$work/quilt-$BASE" ] || applies_by_quilt >/dev/null || return 1
+	(cd "$work/quilt-$BASE" && QUILT_PATCHES=$SERIES quilt --quiltrc=- pop -q -a) || return 1
+	while IFS=$'\t' read -r topic needs; do
+		[ -d "$SERIES/$topic" ] || continue
+		wanted=$(needed_by "$topic")
+		# as one, so that a patch sees what those before it do
+		series_patches | grep -E "/(${wanted//$'\n'/|})/" | xargs cat | (cd "$work/quilt-$BASE" && git apply --check) ||
+			{ echo "$topic does not apply with ${needs:-nothing else}; series/topics says what it needs"; bad=1; }
+	done < <(stanzas "$TOP/series/topics" Topic Needs)
+	return $bad
+}
+
+# What the tree gives is the series.
+round_trips() {
+	rm -rf "$work"/{there,refreshed}
+	mkdir "$work"/{there,refreshed}
+	(cd "$SERIES" && cp --parents series ./*/*.patch "$work/there")
+	"$LAB/carry/refresh.sh" "$work/refreshed" || return 1
+	diff -r "$work/there" "$work/refreshed"
+}
+
+mailbox_holds_the_series() {
+	local mbox
+	mbox=$("$LAB/carry/mbox.sh") || return 1
+	mapfile -t patches < <(series_patches)
+	diff <(cat "${patches[@]}" | git patch-id --stable) <(git patch-id --stable <"$mbox")
+}
+
+# Patches that two bases share stand in the same order; what only one of them has is said.
+in_the_order_of() {
+	local base
+	for base in "$BASE" "$1"; do
+		titles_of "$base" >"$work/titles-$base"
+	done
+	for base in "$BASE" "$1"; do
+		grep -xFf "$work/titles-$BASE" "$work/titles-$base" | grep -xFf "$work/titles-$1" >"$work/shared-$base" || true
+		grep -vxFf "$work/shared-$base" "$work/titles-$base" | sed "s/^/# only $base: /" >&3 || true
+	done
+	diff "$work/shared-$1" "$work/shared-$BASE"
+}
+
+# The cover letters are what make letters writes, and none is longer than a reader's patience.
+letters_are_current() {
+	local folder topic bad=0
+	for folder in "$SERIES"/*/; do
+		topic=$(basename "$folder")
+		BASE=$BASE "$LAB/carry/letters.sh" print "$topic" | diff "$folder/cover-letter.txt" - || { echo "run: make letters BASE=$BASE"; bad=1; }
+		[ "$(wc -l <"$folder/cover-letter.txt")" -le 45 ] || { echo "$topic: more than 45 lines"; bad=1; }
+	done
+	return $bad
+}
+
+unreleased() { sed -n '0,/^## /s/^## //p' "$TOP/CHANGES" | grep -qx Unreleased; }
+
+nothing_is_old() {
+	[ -z "$1" ] || { echo "not of series/$BASE as it is now; make record BASE=$BASE runs what follows:"; echo "$1"; return 1; }
+}
+
+# The results in results/ are those of the series as it is now. What takes hours can be there in part, and between two versions,
+# while CHANGES begins with "Unreleased", be of an earlier state; a version has to be recorded.
+check_results() {
+	local old count what="$BASE recorded results are current"
+	chosen "$what" nothing_is_old || return 0
+	BASE=$BASE "$LAB/record/record.sh" list >"$work/old" || { not_ok "$what"; return; }
+	sed -nE 's/^([^\t]*)\t([^\t]*)\tleft$/# \1 is not complete; go on by: \2/p' "$work/old"
+	old=$(grep -v $'\tleft$' "$work/old") || true
+	count=$(grep -c . <<<"$old") || true
+	if [ "$count" -gt 0 ] && unreleased; then
+		echo "# ${old//$'\n'/$'\n# '}"
+		skip "$what" "$count are of an earlier state or missing (above), as allowed before a version; make record BASE=$BASE runs them"
+	else
+		check "$what" nothing_is_old "$old"
+	fi
+}
+
+# The tree of the series is made for the first check that needs it, and its status and what was said are kept; a base whose source is not
+# within reach has none.
+tree_is_made() {
+	if [ "$tree_of" != "$BASE" ]; then
+		tree_of=$BASE tree_status=0
+		STOCK='' MUTANT='' CONFIG='' "$LAB/kernel/tree.sh" >"$work/tree" 2>&1 || tree_status=$?
+		[ "$tree_status" -ne "$NO_SOURCE" ] || skip "$BASE" "$(tail -n 1 "$work/tree")"
+	fi
+	[ "$tree_status" -eq 0 ]
+}
+tree_of='' tree_status=0
+
+git_am() { tree_is_made || { cat "$work/tree"; return 1; }; }
+
+# with_tree NAME COMMAND...: a check that needs the tree, and is left out if there is no source for one.
+with_tree() {
+	chosen "$1" "$2" || return 0
+	tree_is_made || [ "$tree_status" -ne "$NO_SOURCE" ] || return 0
+	check "$@"
+}
+
+readers_have_their_rows() { "$LAB/check/reserved-audit.sh" "$tree" "$BASE"; }
+documentation_builds() { "$LAB/carry/htmldocs.sh"; }
+has_recorded_results() { [ -e "$TOP/results/$BASE-amd.tap" ]; }
+
+check_series() {
+	local patch
+	SERIES=$TOP/series/$BASE
+	[ -d "$SERIES" ] || die 2 "BASES: there is no series/$BASE"
+	tree=$BUILD/$BASE/series/tree
+	[ "$BASE" = v6.12 ] || check "$BASE has the patches that it shares with v6.12 in their order" in_the_order_of v6.12 3>&1
+	check_results
+	check "$BASE cover letters are of series/topics, docs/letters and the patches" letters_are_current
+	with_tree "$BASE git am" git_am
+	check "$BASE series lists every patch" series_lists_every_patch
+	# What nobody can run here has to have been run elsewhere, unless it is a draft.
+	[ -n "$(base_field draft)" ] || ! chosen "$BASE has recorded results" has_recorded_results || tree_is_made || [ "$tree_status" -ne "$NO_SOURCE" ] ||
+		check "$BASE has recorded results" has_recorded_results
+	with_tree "$BASE a source that has the series is refused" refuses_a_source_that_has_the_series
+	with_tree "$BASE quilt push --fuzz=0" applies_by_quilt
+	with_tree "$BASE each topic applies alone" topics_apply_alone
+	with_tree "$BASE mbox" mailbox_holds_the_series
+	with_tree "$BASE refresh round trip" round_trips
+	with_tree "$BASE documentation builds" documentation_builds
+	# A base is audited once the document has rows for it.
+	if grep -qE "^\| \`[^|]*\| [^|]*\b$BASE\b" "$TOP/docs/page-reserved-audit.md"; then
+		with_tree "$BASE readers of PG_reserved have their rows" readers_have_their_rows
+	fi
+	while read -r patch; do
+		with_tree "$BASE checkpatch $patch" checkpatch_says_nothing_new "$SERIES/$patch"
+		check "$BASE mail form $patch" in_mail_form "$SERIES/$patch"
+	done <"$SERIES/series"
+}
