@@ -3,7 +3,7 @@ MAKEFLAGS += --no-print-directory
 BASE ?= v6.12
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -nE 's/^([a-z-]+):.*/\1/p' Makefile)
-export BASE BASES CHECKS CPU STOCK MUTANT KSRC CACHE SECONDS_MAX KERNEL_WORDS TARGETS MODES TESTS REPEAT BACKINGS RECORD MUTANTS MINUTES CONFIG PATCHES A B SIZE GROWTH FIGURE
+export BASE BASES CHECKS CPU STOCK MUTANT KSRC CACHE SECONDS_MAX KERNEL_WORDS TARGETS MODES TESTS REPEAT BACKINGS RECORD MUTANTS MINUTES CONFIG PATCHES A B SIZE GROWTH FIGURE TOPIC PRIVATE FSTESTS KVM_UNIT_TESTS
 
 ifeq ($(MAKECMDGOALS) $(JOB),run )
 $(error run what? make run JOB=<script or program>)
@@ -38,6 +38,10 @@ bench-profile: ## prove: name the functions behind a figure
 	@lab/prove/bench-profile.sh
 regress: ## prove: run the kernel's own selftests, stock and series
 	@lab/prove/regress.sh
+fstests: ## prove: run fstests on DAX, stock and series (FSTESTS=)
+	@lab/prove/regress.sh fstests
+kvm-unit-tests: ## prove: run KVM-unit-tests on DAX (KVM_UNIT_TESTS=)
+	@lab/prove/regress.sh kvm-unit-tests
 soak: ## prove: race for a guest's memory for MINUTES=
 	@lab/prove/soak.sh
 mutants: ## prove: show which test catches which damage
@@ -50,6 +54,10 @@ table: ## carry: write the tables of the documents
 	@lab/record/table.sh
 letters: ## carry: write the cover letter of each topic
 	@lab/carry/letters.sh
+post: ## carry: write a topic as mails, by TOPIC=
+	@lab/carry/post.sh
+release: ## carry: print the command that tags a version
+	@lab/carry/release.sh
 bisect: ## prove: build and boot after each patch
 	@lab/carry/bisect.sh
 objects: ## prove: compile after each patch, several configurations

@@ -52,6 +52,10 @@ refused 'two files of make bench are needed' make bench-diff A=/none B=/none
 refused 'two files of make bench-profile are needed' make bench-profile A=/none B=/none
 refused 'BACKINGS=none: .*devdax-2m' make bench BACKINGS=none
 refused 'BACKINGS=none: .*devdax-2m' make bench-profile BACKINGS=none
+refused 'TOPIC=none: .*TOPIC can be: 10-mm' make post TOPIC=none
+refused 'TOPIC=90-stress: .*Posting: no' make post TOPIC=90-stress
+refused 'TOPIC=20-fs-dax is not for a public list: .*PRIVATE=1' make post TOPIC=20-fs-dax
+refused 'has no Private: ' make post TOPIC=60-kvm-selftests PRIVATE=1
 
 runs 'devdax-4k dax_huge_page_test,devdax-2m dax_huge_page_test,devdax-1g dax_huge_page_test,fsdax-ext4 dax_huge_page_test,fsdax-xfs dax_huge_page_test' TESTS=populate
 runs 'fsdax-xfs dax_huge_page_test' TESTS='fsdax-xfs populate'

@@ -24,7 +24,8 @@ list() {
 		grep -noE "^    (\\$ )?($command)" "${documents[@]}" | sed -E 's/^([^:]*:[0-9]+):    (\$ )?/\1\t/'
 		# shellcheck disable=SC2016
 		grep -noE '`([A-Z_]+=[^ `]* )*(make |git ([a-z]+ (-|series)|fetch|worktree)|lab/(kernel|machine|prove|carry|record|check)/[a-z-]+\.sh)[^`]*`' "${documents[@]}" | sed -E 's/^([^:]*:[0-9]+):`(.*)`$/\1\t\2/'
-		grep -nE "^  ($command)" series/*/cover-letter.txt | sed -E 's/^([^:]*:[0-9]+):  /\1\t/'
+		# a title, such as one of vfio/type1, is no command
+		{ grep -nE "^  ($command)$" series/*/*/cover-letter.txt || true; } | sed -E 's/^([^:]*:[0-9]+):  /\1\t/'
 		awk -v command="^[+]  ($command)" '
 			/^diff --git /{ documentation = $4 ~ "^b/Documentation/" }
 			documentation && $0 ~ command { sub(/^\+ +/, ""); print FILENAME ":" FNR "\t" $0 }' series/*/*/*.patch

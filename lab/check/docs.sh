@@ -29,6 +29,20 @@ commands_of_make_are_right() {
 		END { exit bad }' <<<"$found"
 }
 
+# The two documents that everybody reads have sentences of 25 words at most; what is in backquotes counts as one, and lines of
+# code, tables and headings do not count.
+sentences_are_short() {
+	(cd "$TOP" && awk '
+		/^(    |[|#!]|<!--)/ { next }
+		{
+			gsub(/`[^`]*`/, "code")
+			gsub(/\]\([^)]*\)/, "]")
+			for (n = split($0, sentence, /[.?!][")]?( |$)/); n > 0; n--)
+				if ((words = split(sentence[n], word, / +/)) > 25) { print FILENAME ":" FNR ": " words " words: " sentence[n]; bad = 1 }
+		}
+		END { exit bad }' README.md docs/maintainers.md)
+}
+
 # Each link of a document to a file, and to a heading of one, as GitHub and others name headings.
 documents_link_to_what_is_there() {
 	local file link target bad=0
@@ -89,6 +103,7 @@ check_docs() {
 			skip "command: $command" "there is no tree of ${missing//$'\n'/, } here"
 		fi
 	done
+	check "documents: README.md and docs/maintainers.md have short sentences" sentences_are_short
 	check "documents: what they link to is there" documents_link_to_what_is_there
 	check "documents: what they show of the results" documents_show_the_results
 	demos=("$TOP"/results/*-demo.tsv)

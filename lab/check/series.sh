@@ -3,15 +3,7 @@
 # the results in results/ are of them.
 # Sourced by check.sh; gives check_series.
 
-# What checkpatch may say of a patch is listed in lab/check/checkpatch-allowed, with the reason.
-checkpatch_says_nothing_new() {
-	local patch=$1 said status=0
-	said=$("$tree/scripts/checkpatch.pl" --root="$tree" --strict --terse --no-summary --show-types "$patch") || status=$?
-	# 1: it has something to say.
-	[ "$status" -le 1 ] || { echo "checkpatch.pl has ended with status $status: $said"; return 1; }
-	said=$(echo "$said" | grep -E '(ERROR|WARNING|CHECK):' | grep -vFf <(sed "/^#/d; /^$/d; s/^$BASE: //" "$LAB/check/checkpatch-allowed") || true)
-	[ -z "$said" ] || { echo "$said"; return 1; }
-}
+checkpatch_says_nothing_new() { "$LAB/check/checkpatch.sh" "$tree" "$1"; }
 
 in_mail_form() {
 	local patch=$1
@@ -47,13 +39,6 @@ applies_by_quilt() {
 		git -C "$tree" show "pristine:$path" >"$work/quilt-$BASE/$path"
 	done
 	(cd "$work/quilt-$BASE" && QUILT_PATCHES=$SERIES quilt --quiltrc=- push -a --fuzz=0)
-}
-
-# needed_by TOPIC: it, what it needs, and what that needs.
-needed_by() {
-	local need
-	echo "$1"
-	for need in $(stanzas "$TOP/series/topics" Topic Needs | awk -F'\t' -v topic="$1" '$1 == topic { print $2 }'); do needed_by "$need"; done
 }
 
 # Each topic applies with no others but those that series/topics says it needs. They are the patches that quilt has taken back.

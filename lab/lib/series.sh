@@ -57,6 +57,13 @@ stanzas() {
 # register FIELD...: the same of series/patches.
 register() { stanzas "$TOP/series/patches" "$@"; }
 
+# needed_by TOPIC: it, what it needs, and what that needs.
+needed_by() {
+	local need
+	echo "$1"
+	for need in $(stanzas "$TOP/series/topics" Topic Needs | awk -F'\t' -v topic="$1" '$1 == topic { print $2 }'); do needed_by "$need"; done
+}
+
 # touched_by PATCH...: the paths of the files that the patches change, make or remove.
 touched_by() {
 	sed -nE 's,^(---|\+\+\+) [^/	]+/([^	]*).*,\2,p; s,^rename (from|to) ,,p' "$@" | sort -u
@@ -87,7 +94,7 @@ series_hash() {
 refuse_patched() {
 	# A repository around that folder would have git look for the files there.
 	! series_patches | xargs -d '\n' cat | GIT_CEILING_DIRECTORIES=$(dirname "$1") git -C "$1" apply --check --reverse 2>/dev/null ||
-		die 2 "$2 has all of series/$BASE already, and is to be a source without it; git worktree add ../before <first>^ in a tree of git makes one, <first> being the first commit of the series (docs/maintainers.md, \"On your own tree\")"
+		die 2 "$2 has all of series/$BASE already, and is to be a source without it; git worktree add ../before <first>^ in a tree of git makes one, <first> being the first commit of the series (docs/maintainers.md, \"Verify it on your tree\")"
 }
 
 # recipe PRISTINE PATCH...: names a tree by the commit it starts from and the patches on top.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Writes into the documents what is derived: the tables of bases and features, of patches and of mutants, what make demo prints,
-# the numbers of the lines that they show of make kselftest, and the figures of make bench with the targets that are missed.
+# the numbers of the lines that they show of make kselftest, the figures of make bench with the targets that are missed, the size of
+# each series, and the defects that can be exploited.
 # Takes nothing; or: print FILE, and prints that file as it would be; demo FILE, and prints the rows that make demo has left there;
 # soaked FILE, and prints what make soak has checked; regressed FILE, and prints what make regress has seen.
 set -euo pipefail
@@ -175,6 +176,45 @@ patches() {
 		die 1 "series/patches does not say of each patch that changes the kernel what happens without it (\"<\"), or says it of others (\">\"): $(grep '^[<>]' "$work/differ")"
 }
 
+# sizes: of each base, the patches that change the kernel, the lines that these add and remove, and the other patches.
+sizes() {
+	local base patch
+	local -a kernel
+	printf '| base | kernel patches | lines | tests and documentation |\n|---|---|---|---|\n'
+	for base in "${bases[@]}"; do
+		kernel=()
+		while read -r patch; do
+			! changes_kernel "$patch" || kernel+=("$patch")
+		done < <(SERIES=$TOP/series/$base series_patches)
+		# one at a time: of several, git adds up what a file gets
+		printf '%s\n' "${kernel[@]}" | xargs -n 1 git apply --numstat | awk -v base="$base" -v kernel=${#kernel[@]} \
+			-v others=$(($(wc -l <"$TOP/series/$base/series") - ${#kernel[@]})) '
+			{ added += $1; removed += $2 }
+			END { printf "| %s | %d | +%d -%d | %d patches |\n", base, kernel, added, removed, others }'
+	done
+}
+
+# exploits: the defects that users or guests can exploit, with the bases whose series repair them.
+exploits() {
+	local base title topic whom harm exploit has
+	echo '| defect | whom it meets | repaired by | on |'
+	echo '|---|---|---|---|'
+	for base in "${bases[@]}"; do
+		titles_of "$base" >"$work/titles-$base"
+	done
+	while IFS=$'\x1f' read -r title topic whom harm exploit; do
+		[ -n "$exploit" ] || continue
+		[ -n "$(sed -n "/^Topic: $topic\$/,/^\$/s/^Private: //p" "$TOP/series/topics")" ] ||
+			die 1 "series/patches says Exploit: of \"$title\", so $topic needs a Private: in series/topics"
+		has=
+		for base in "${bases[@]}"; do
+			! grep -qxF -- "$title" "$work/titles-$base" || has+="${has:+, }$base"
+		done
+		# shellcheck disable=SC2016
+		printf '| %s | %s | `%s` | %s |\n' "${harm^}" "$whom" "$title" "$has"
+	done < <(register Title Topic Concerns Without Exploit | tr '\t' '\037')
+}
+
 # Lines of make kselftest on standard input, with the numbers that v6.12's recorded results have now.
 renumber() {
 	awk '
@@ -315,6 +355,8 @@ print() {
 		'<!-- make table: patches -->') skip=1; patches ;;
 		'<!-- make table: tests -->') skip=tests old='' ;;
 		'<!-- make table: missed -->') skip=1; missed ;;
+		'<!-- make table: sizes -->') skip=1; sizes ;;
+		'<!-- make table: exploits -->') skip=1; exploits ;;
 		'<!-- make table: machines '*)
 			skip=1
 			read -r _ _ _ _ base backings _ <<<"$line"
