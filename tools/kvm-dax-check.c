@@ -14,8 +14,10 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <locale.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +30,8 @@
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+#include <wchar.h>
+#include <wctype.h>
 
 #include <linux/dm-ioctl.h>
 #include <linux/fiemap.h>
@@ -42,6 +46,7 @@
 
 #define KVM_DEBUGFS	"/sys/kernel/debug/kvm"
 #define NX_HUGE_PAGES	"/sys/module/kvm/parameters/nx_huge_pages"
+#define NOT_KNOWN_PLACE	(FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_ENCODED | FIEMAP_EXTENT_DATA_INLINE | FIEMAP_EXTENT_NOT_ALIGNED)
 
 /* The C library's headers may be older than Linux 5.8. */
 #ifndef STATX_ATTR_DAX
@@ -53,88 +58,71 @@ enum status { HUGE = 0, NOT_USABLE = 1, USAGE = 2, SMALL = 3 };
 
 /* What is known of the memory that a guest would get. */
 struct memory {
-	const char *path;
+	const char *path, *real;	/* as given, and without links */
 	const char *name;	/* the path, as a shell takes it */
+	const char *small;	/* why all of it is mapped by 4K, if so */
 	uint64_t size;		/* bytes that a guest can have */
 	uint64_t align;		/* of mappings, and of their size */
-	uint64_t in_2m, in_1g;	/* bytes that the host can map by 2M and 1G */
+	uint64_t in_2m;		/* bytes that the host can map by 2M */
 	uint64_t hole_2m;	/* bytes in whole 2M that have no blocks yet */
-	bool known;		/* whether those three are */
-	bool file, folder, read_only;
+	bool known;		/* whether those two are */
+	bool device, folder, read_only;
 };
 
-/* Where the bytes of a block device are in memory. */
+/* Where the bytes of a block device or a file are in memory, or those of a file are on its device. */
 struct layout {
-	unsigned int count;
-	struct segment { uint64_t at, length, memory; } segments[256];
-	char why[256];		/* why it has none */
+	size_t count;
+	struct segment { uint64_t at, length, memory; } *segments;
+	char *why;		/* it is not known */
 };
 
-/* Extents that adjoin in the file and in memory, put together. */
-struct run {
-	uint64_t size;		/* of the pages that are to fit in */
-	uint32_t states;	/* the flags that must be the same */
-	uint64_t offset, physical, length;
-	uint32_t flags;
-	uint64_t aligned;	/* bytes of such pages in the runs before */
-};
-
-/* What a file is mounted as. */
+/* A line of mountinfo; the major number is 0 if it is of no block device. */
 struct mount {
-	unsigned int major, minor;	/* of the block device; 0 is the major number of what has none */
+	unsigned int major, minor;
 	char *point, *type, *source, *options;
 };
 
+/* A line of maps. */
+struct mapping {
+	uint64_t from, to, offset;
+	char flags[5];
+	unsigned int major, minor;
+	unsigned long long inode;
+	const char *file;
+};
+
 static const char *root = "";	/* where /proc and /sys are; tests have their own */
-static const char *vmm = "qemu";
 static bool json;
-static char *fields, *notes, *pending;	/* what is already there of the JSON */
+static char *fields, *notes;	/* what is already there of the JSON */
+static char *pending, *label;	/* for the next note: what else is in its object, and what is printed for what it is about */
 
 /* Text. What it allocates lives as long as the program, which is short. */
 
-static char *format(const char *form, ...) __attribute__((format(printf, 1, 2)));
-
-static char *vformat(const char *form, va_list args)
-{
-	char *text;
-
-	if (vasprintf(&text, form, args) < 0)
-		abort();
-	return text;
-}
-
+__attribute__((format(printf, 1, 2)))
 static char *format(const char *form, ...)
 {
 	va_list args;
 	char *text;
 
 	va_start(args, form);
-	text = vformat(form, args);
+	if (vasprintf(&text, form, args) < 0)
+		abort();
 	va_end(args);
 	return text;
 }
 
-/* The length of a character that is to be shown as it is: printable ASCII, or UTF-8 that controls nothing; or 0. */
+/* The length of a character that is to be shown as it is, one of UTF-8 where the C library has that locale; or 0. */
 static int printable(const char *text)
 {
-	const unsigned char *c = (const unsigned char *)text;
-	int length = c[0] < 0x80 ? 1 : c[0] < 0xc2 ? 0 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : c[0] < 0xf5 ? 4 : 0;
-	int i;
+	mbstate_t state = { 0 };
+	wchar_t wide;
+	size_t length = mbrtowc(&wide, text, MB_LEN_MAX, &state);
 
-	if (length == 1)
-		return c[0] >= 0x20 && c[0] != 0x7f;
-	for (i = 1; i < length; i++) {
-		if ((c[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	if ((c[0] == 0xc2 && c[1] < 0xa0) || (c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xed && c[1] > 0x9f) ||
-	    (c[0] == 0xf0 && c[1] < 0x90) || (c[0] == 0xf4 && c[1] > 0x8f))
-		return 0;
-	return length;
+	return length <= MB_LEN_MAX && iswprint(wide) ? length : 0;
 }
 
-/* Each character that is in @special, as @as says it (a format for its number); what cannot be shown, as @other says it. */
-static char *escape(const char *text, const char *special, const char *as, const char *other)
+/* Each character that is in @special, as @as says it; what cannot be shown, as @other says it, or @high from 0x80 on. All are formats for its number. */
+static char *escape(const char *text, const char *special, const char *as, const char *other, const char *high)
 {
 	size_t size;
 	char *to;
@@ -146,7 +134,7 @@ static char *escape(const char *text, const char *special, const char *as, const
 	while (*text) {
 		length = printable(text);
 		if (!length)
-			fprintf(out, other, (unsigned char)*text++);
+			fprintf(out, *text & 0x80 ? high : other, (unsigned char)*text), text++;
 		else if (strchr(special, *text))
 			fprintf(out, as, *text++);
 		else
@@ -169,52 +157,24 @@ static char *quote(const char *text)
 	if (plain)
 		return strdup(text);
 	if (shown)
-		return format("'%s'", escape(text, "'", "'\\%c'", "%c"));
-	return format("$'%s'", escape(text, "\\'", "\\%c", "\\%03o"));
+		return format("'%s'", escape(text, "'", "'\\%c'", "%c", "%c"));
+	return format("$'%s'", escape(text, "\\'", "\\%c", "\\%03o", "\\%03o"));
 }
 
-/* The value of one of QEMU's options. */
-static char *commas(const char *text)
-{
-	return escape(text, ",", "%c,", "%c");
-}
-
-/* For JSON; a byte that is no UTF-8 becomes what Python's surrogateescape makes of it. */
+/* A byte that is no UTF-8 becomes what Python's surrogateescape makes of it. */
 static char *json_string(const char *text)
 {
-	size_t size;
-	char *to;
-	FILE *out = open_memstream(&to, &size);
-	int length;
-
-	if (!out)
-		abort();
-	fputc('"', out);
-	while (*text) {
-		length = printable(text);
-		if (*text == '"' || *text == '\\')
-			fprintf(out, "\\%c", *text++);
-		else if (length)
-			text += fwrite(text, 1, length, out);
-		else
-			fprintf(out, (unsigned char)*text < 0x80 ? "\\u%04x" : "\\udc%02x", (unsigned char)*text), text++;
-	}
-	fputc('"', out);
-	fclose(out);
-	return to;
+	return format("\"%s\"", escape(text, "\"\\", "\\%c", "\\u%04x", "\\udc%02x"));
 }
 
 /* A size as QEMU takes it: in the largest unit that divides it. */
 static const char *size_string(uint64_t size)
 {
-	static const char units[] = "GMK";
-	int i;
+	int unit = 3;
 
-	for (i = 0; i < 3; i++) {
-		if (size && size % (1ULL << (30 - 10 * i)) == 0)
-			return format("%" PRIu64 "%c", size >> (30 - 10 * i), units[i]);
-	}
-	return format("%" PRIu64, size);
+	while (unit && (!size || size % (1ULL << 10 * unit)))
+		unit--;
+	return format("%" PRIu64 "%.1s", size >> 10 * unit, &"\0KMG"[unit]);
 }
 
 /* Output. */
@@ -224,38 +184,28 @@ static void add_to(char **list, const char *text)
 	*list = *list ? format("%s,%s", *list, text) : format("%s", text);
 }
 
-/* For JSON alone: what is known as a number or a word; @list is &fields, or &pending for the next note. */
-static void set_number(char **list, const char *name, uint64_t value)
+/* For JSON alone. */
+static void set_number(const char *name, uint64_t value)
 {
 	if (json)
-		add_to(list, format("\"%s\":%" PRIu64, name, value));
+		add_to(&fields, format("\"%s\":%" PRIu64, name, value));
 }
 
-static void set_text(char **list, const char *name, const char *value)
+static void set_text(const char *name, const char *value)
 {
-	if (json)
-		add_to(list, format("\"%s\":%s", name, json_string(value)));
-}
-
-static void note(const char *about, const char *shown, const char *text)
-{
-	if (json) {
-		add_to(&notes, format("{\"about\":\"%s\",\"text\":%s%s%s}", about, json_string(text), pending ? "," : "", pending ? pending : ""));
-		pending = NULL;
-	} else {
-		printf("%s: %s\n", shown, escape(text, "", "", "?"));
-	}
+	if (json && value)
+		add_to(&fields, format("\"%s\":%s", name, json_string(value)));
 }
 
 /* One line: what it is about, and what is to say of it. */
-__attribute__((format(printf, 2, 3)))
-static void say(const char *about, const char *form, ...)
+#define say(about, ...)	say_text(about, format(__VA_ARGS__))
+static void say_text(const char *about, const char *text)
 {
-	va_list args;
-
-	va_start(args, form);
-	note(about, about, vformat(form, args));
-	va_end(args);
+	if (json)
+		add_to(&notes, format("{\"about\":\"%s\",\"text\":%s%s%s}", about, json_string(text), pending ? "," : "", pending ? pending : ""));
+	else
+		printf("%s: %s\n", label ? label : about, escape(text, "", "", "?", "?"));
+	pending = label = NULL;
 }
 
 __attribute__((noreturn))
@@ -267,21 +217,16 @@ static void finish(enum status status)
 	exit(fflush(stdout) || ferror(stdout) ? NOT_USABLE : status);
 }
 
-/* The reason why it is not usable. */
-__attribute__((format(printf, 1, 2), noreturn))
-static void fail(const char *form, ...)
+/* The reason why it is not usable, and the next step if there is one. */
+#define fail(next, ...)	fail_text(next, format(__VA_ARGS__))
+__attribute__((noreturn))
+static void fail_text(const char *next, const char *text)
 {
-	va_list args;
-	char *text;
-
-	va_start(args, form);
-	text = vformat(form, args);
-	va_end(args);
-	set_text(&fields, "reason", text);
-	if (!json) {
-		fflush(stdout);
-		fprintf(stderr, "kvm-dax-check: %s\n", escape(text, "", "", "?"));
-	}
+	set_text("reason", text);
+	set_text("next", next);
+	fflush(stdout);
+	if (!json)
+		fprintf(stderr, "kvm-dax-check: %s\n", escape(next ? format("%s; %s", text, next) : text, "", "", "?", "?"));
 	finish(NOT_USABLE);
 }
 
@@ -297,98 +242,76 @@ static int kernel_version(struct utsname *name)
 	return major * 100 + minor;
 }
 
-static FILE *open_text(const char *path)
+/* All of a file, or NULL. */
+static char *read_all(const char *path)
 {
-	char *at = format("%s%s", root, path);
-	FILE *file = fopen(at, "re");
-
-	free(at);
-	return file;
-}
-
-/* Reads a file's first line, without its end; false if there is none, and errno may say why. */
-static bool read_line(char *line, int size, const char *path)
-{
-	FILE *file = open_text(path);
-	bool found;
+	FILE *file = fopen(format("%s%s", root, path), "re");
+	char *text = NULL;
+	size_t size = 0;
+	bool empty;
 
 	if (!file)
-		return false;
+		return NULL;
 	errno = 0;
-	found = fgets(line, size, file);
+	empty = getdelim(&text, &size, '\0', file) < 0;
 	fclose(file);
-	if (found)
-		line[strcspn(line, "\n")] = '\0';
-	return found;
+	return !empty ? text : errno ? NULL : strdup("");
 }
 
-/* Reads a number, decimal or with 0x, from a file whose path is given by a format; false as above. */
-__attribute__((format(printf, 2, 3)))
-static bool read_number(uint64_t *number, const char *form, ...)
+/* The first line of a file, or NULL. */
+static char *read_line(const char *path)
 {
-	char text[64], *end, *path;
-	va_list args;
-	bool found;
+	char *text = read_all(path);
 
-	va_start(args, form);
-	path = vformat(form, args);
-	va_end(args);
-	found = read_line(text, sizeof(text), path);
-	free(path);
-	if (!found)
-		return false;
-	*number = strtoull(text, &end, 0);
+	return strsep(&text, "\n");
+}
+
+/* Reads a number, decimal or with 0x; false if there is none, and errno may say why. */
+#define read_number(number, ...)	read_number_at(number, format(__VA_ARGS__))
+static bool read_number_at(uint64_t *number, const char *path)
+{
+	char *text = read_all(path), *end = text;
+
+	if (text)
+		*number = strtoull(text, &end, 0);
 	return end != text;
 }
 
-/* The last part of what a symbolic link says, or NULL. */
-static const char *link_name(const char *path)
+/* What a symbolic link says, or NULL. */
+static char *link_text(const char *path)
 {
-	char *at = format("%s%s", root, path), text[PATH_MAX];
-	ssize_t length = readlink(at, text, sizeof(text) - 1);
-	char *slash;
+	char text[PATH_MAX];
+	ssize_t length = readlink(format("%s%s", root, path), text, sizeof(text));
 
-	free(at);
-	if (length < 0)
-		return NULL;
-	text[length] = '\0';
-	slash = strrchr(text, '/');
-	return strdup(slash ? slash + 1 : text);
+	return length < 0 ? NULL : strndup(text, length);
 }
 
-/* Undoes what /proc does to the blanks, the line ends and the backslashes in a path. */
-static char *unescape(char *text)
+/* The last part of a path, or of NULL. */
+static const char *last_part(const char *path)
 {
-	char *from, *to = text;
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	return slash ? slash + 1 : path;
+}
+
+/* Undoes what /proc does to the characters that are in @which. */
+static char *unescape(char *text, const char *which)
+{
+	char *from, *to = text, byte;
 
 	for (from = text; *from; from++) {
-		if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] >= '0' && from[2] <= '7' &&
-		    from[3] >= '0' && from[3] <= '7') {
-			*to++ = (from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0');
-			from += 3;
-		} else {
-			*to++ = *from;
+		byte = *from;
+		if (from[0] == '\\' && strspn(from + 1, "01234567") >= 3) {
+			byte = (from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0');
+			if (byte && strchr(which, byte))
+				from += 3;
+			else
+				byte = *from;
 		}
+		*to++ = byte;
 	}
 	*to = '\0';
 	return text;
-}
-
-/* A line of mountinfo: its id, or -1. */
-static int parse_mount(struct mount *mount, char *line)
-{
-	char *rest = strstr(line, " - ");
-	char point[PATH_MAX];
-	int id;
-
-	if (!rest || sscanf(line, "%d %*d %u:%u %*s %4095s", &id, &mount->major, &mount->minor, point) != 4)
-		return -1;
-	rest += strlen(" - ");
-	mount->point = unescape(strdup(point));
-	mount->type = strdup(strsep(&rest, " "));
-	mount->source = unescape(strdup(rest ? strsep(&rest, " ") : ""));
-	mount->options = strdup(rest ? strsep(&rest, "\n") : "");
-	return id;
 }
 
 /*
@@ -397,26 +320,27 @@ static int parse_mount(struct mount *mount, char *line)
  */
 static bool find_mount(struct mount *mount, int fd, dev_t dev)
 {
-	char *line = NULL;
+	char *text = fd < 0 ? NULL : read_all(format("/proc/self/fdinfo/%d", fd)), *line, *rest;
 	struct mount each;
-	size_t size = 0;
 	int id = -1, other;
-	FILE *file = fd < 0 ? NULL : open_text(format("/proc/self/fdinfo/%d", fd));
 
-	while (file && getline(&line, &size, file) > 0)
-		sscanf(line, "mnt_id: %d", &id);
-	if (file)
-		fclose(file);
+	text = text ? strstr(text, "mnt_id:") : NULL;
+	if (text)
+		sscanf(text, "mnt_id: %d", &id);
 	mount->options = NULL;
-	file = open_text("/proc/self/mountinfo");
-	while (file && getline(&line, &size, file) > 0) {
-		other = parse_mount(&each, line);
-		if (other >= 0 && (fd < 0 ? makedev(each.major, each.minor) == dev : other == id))
+	text = read_all("/proc/self/mountinfo");
+	while ((line = strsep(&text, "\n"))) {
+		each.options = "";
+		rest = strstr(line, " - ");
+		if (rest && sscanf(line, "%d %*d %u:%u %*s %ms", &other, &each.major, &each.minor, &each.point) == 4 &&
+		    sscanf(rest, " - %ms %ms %ms", &each.type, &each.source, &each.options) >= 2 &&
+		    (fd < 0 ? makedev(each.major, each.minor) == dev : other == id))
 			*mount = each;
 	}
-	if (file)
-		fclose(file);
-	free(line);
+	if (mount->options) {
+		unescape(mount->point, " \t\n\\");
+		unescape(mount->source, " \t\n\\");
+	}
 	return mount->options;
 }
 
@@ -436,16 +360,16 @@ static const char *mount_option(const char *options, const char *name)
 /* Whether the kernel has a function of this name: 1 or 0, or -1 if that cannot be read; the names, unlike the addresses, are not only for root. */
 static int has_function(const char *function)
 {
-	FILE *symbols = open_text("/proc/kallsyms");
-	char line[512], name[256];
-	int found = -1;
+	char *text = read_all("/proc/kallsyms");
 
-	if (!symbols)
-		return -1;
-	while (found != 1 && fgets(line, sizeof(line), symbols))
-		found = sscanf(line, "%*s %*s %255s", name) == 1 && !strcmp(name, function);
-	fclose(symbols);
-	return found;
+	return !text ? -1 : strstr(text, format(" %s\n", function)) || strstr(text, format(" %s\t", function));
+}
+
+/* Whether a block device can do DAX; a partition has that of the whole device. Not changed if it is not known. */
+static bool block_dax(uint64_t *able, unsigned int major, unsigned int minor)
+{
+	return read_number(able, "/sys/dev/block/%u:%u/queue/dax", major, minor) ||
+	       read_number(able, "/sys/dev/block/%u:%u/../queue/dax", major, minor);
 }
 
 /* Where a block device is in memory. */
@@ -458,112 +382,102 @@ static uint32_t kernel_dev(dev_t dev)
 
 static void add_segment(struct layout *layout, uint64_t at, uint64_t length, uint64_t memory)
 {
-	if (layout->count < sizeof(layout->segments) / sizeof(layout->segments[0]))
-		layout->segments[layout->count++] = (struct segment){ at, length, memory };
-	else
-		snprintf(layout->why, sizeof(layout->why), "it has too many parts");
-}
-
-static void find_layout(struct layout *layout, unsigned int major, unsigned int minor, int depth);
-
-/* One target of a device-mapper device: @text is what the device's table says of it. */
-static void add_target(struct layout *layout, uint64_t at, uint64_t length, const char *type, const char *text, int depth)
-{
-	struct layout *below = calloc(1, sizeof(*below));
-	unsigned int major, minor, i;
-	uint64_t from, end, first, last;
-
-	if (!below)
+	if (!(layout->count & (layout->count - 1)))
+		layout->segments = realloc(layout->segments, (layout->count ? 2 * layout->count : 1) * sizeof(*layout->segments));
+	if (!layout->segments)
 		abort();
-	if (strcmp(type, "linear")) {
-		snprintf(layout->why, sizeof(layout->why), "its device-mapper target is %.16s, and only linear ones can be added up", type);
-	} else if (sscanf(text, "%u:%u %" SCNu64, &major, &minor, &from) != 3 || from > UINT64_MAX / 1024 || length > UINT64_MAX / 1024) {
-		snprintf(layout->why, sizeof(layout->why), "its device-mapper table cannot be read");
-	} else {
-		from *= 512;
-		end = from + length * 512;
-		find_layout(below, major, minor, depth + 1);
-		if (!below->count)
-			memcpy(layout->why, below->why, sizeof(layout->why));
-		for (i = 0; i < below->count; i++) {
-			struct segment *part = &below->segments[i];
-
-			first = part->at > from ? part->at : from;
-			last = part->at + part->length < end ? part->at + part->length : end;
-			if (last > first)
-				add_segment(layout, at * 512 + (first - from), last - first, part->memory + (first - part->at));
-		}
-	}
-	free(below);
+	layout->segments[layout->count++] = (struct segment){ at, length, memory };
 }
 
-/* What the ioctl has filled in: targets, each with the offset of the next one. */
+/* Adds, at @at, what @below has of its bytes from @from on. */
+static void add_range(struct layout *layout, uint64_t at, uint64_t from, uint64_t length, const struct layout *below)
+{
+	const struct segment *part;
+	uint64_t first, last;
+
+	for (part = below->segments; part < below->segments + below->count; part++) {
+		first = part->at > from ? part->at : from;
+		last = part->at + part->length < from + length ? part->at + part->length : from + length;
+		if (first < last)
+			add_segment(layout, at + first - from, last - first, part->memory + first - part->at);
+	}
+}
+
+static void add_device(struct layout *layout, dev_t dev, int depth);
+
+/* A table as device-mapper's ioctl fills it in: targets, each with the offset of the next one. */
 static void add_table(struct layout *layout, const struct dm_ioctl *table, int depth)
 {
-	uint64_t offset = table->data_start;
-	const char *text;
-	uint32_t i;
+	uint64_t offset = table->data_start, from;
+	const struct dm_target_spec *target;
+	unsigned int major, minor, i;
 
-	for (i = 0; i < table->target_count; i++) {
-		const struct dm_target_spec *target = (const void *)((const char *)table + offset);
+	for (i = 0; i < table->target_count && !layout->why; i++) {
+		struct layout below = { 0 };
 
-		if (offset % 8 || offset + sizeof(*target) >= table->data_size)
-			break;
-		text = (const char *)(target + 1);
-		if (!memchr(text, '\0', table->data_size - (text - (const char *)table)))
-			break;
-		add_target(layout, target->sector_start, target->length, target->target_type, text, depth);
-		if (layout->why[0])
-			return;
-		offset = (uint64_t)table->data_start + target->next;
+		target = (const void *)((const char *)table + offset);
+		if (offset % 8 || offset + sizeof(*target) >= table->data_size ||
+		    !memchr(target + 1, '\0', table->data_size - offset - sizeof(*target)) ||
+		    (!strcmp(target->target_type, "linear") &&
+		     (sscanf((const char *)(target + 1), "%u:%u %" SCNu64, &major, &minor, &from) != 3 ||
+		      (from | target->sector_start | target->length) > UINT64_MAX / 2048))) {
+			layout->why = format("its device-mapper table cannot be read");
+		} else if (strcmp(target->target_type, "linear")) {
+			layout->why = format("its device-mapper target is %.16s, and only linear ones can be added up", target->target_type);
+		} else {
+			add_device(&below, makedev(major, minor), depth + 1);
+			add_range(layout, target->sector_start * 512, from * 512, target->length * 512, &below);
+			layout->why = below.why;
+			offset = (uint64_t)table->data_start + target->next;
+		}
 	}
-	if (i < table->target_count)
-		snprintf(layout->why, sizeof(layout->why), "its device-mapper table cannot be read");
 }
 
-/* The device-mapper table of a device, which only root can read. */
-static void read_table(struct layout *layout, unsigned int major, unsigned int minor, int depth)
+/* A device-mapper device, whose table only root can read. */
+static void read_table(struct layout *layout, dev_t dev, int depth)
 {
 	uint64_t buffer[8192] = { 0 };
 	struct dm_ioctl *table = (struct dm_ioctl *)buffer;
 	int fd = open(format("%s/dev/mapper/control", root), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-	table->version[0] = DM_VERSION_MAJOR;
-	table->data_size = sizeof(buffer);
-	table->data_start = sizeof(*table);
-	table->flags = DM_STATUS_TABLE_FLAG;
-	table->dev = kernel_dev(makedev(major, minor));
-	if (fd < 0 || ioctl(fd, DM_TABLE_STATUS, table) || table->flags & DM_BUFFER_FULL_FLAG)
-		snprintf(layout->why, sizeof(layout->why), "device-mapper's table cannot be read (%s); root can, by /dev/mapper/control",
-			 fd < 0 ? strerror(errno) : table->flags & DM_BUFFER_FULL_FLAG ? "it is long" : strerror(errno));
+	*table = (struct dm_ioctl){ .version[0] = DM_VERSION_MAJOR, .data_size = sizeof(buffer), .data_start = sizeof(*table),
+				    .flags = DM_STATUS_TABLE_FLAG, .dev = kernel_dev(dev) };
+	if (fd < 0 || ioctl(fd, DM_TABLE_STATUS, table))
+		layout->why = format("device-mapper's table cannot be read (%s); root can, by /dev/mapper/control", strerror(errno));
+	else if (table->flags & DM_BUFFER_FULL_FLAG)
+		layout->why = format("its device-mapper table is too long");
 	else
 		add_table(layout, table, depth);
 	if (fd >= 0)
 		close(fd);
 }
 
-static void find_layout(struct layout *layout, unsigned int major, unsigned int minor, int depth)
+/* @depth device-mapper devices lie on it. */
+static void add_device(struct layout *layout, dev_t dev, int depth)
 {
-	char *sysfs = format("/sys/dev/block/%u:%u", major, minor), name[128];
+	char *sysfs = format("/sys/dev/block/%u:%u", major(dev), minor(dev));
 	uint64_t start, sectors = 0, sector = 0;
 	bool found;
 
-	read_number(&sectors, "%s/size", sysfs);
+	if (!read_number(&sectors, "%s/size", sysfs) || !sectors || sectors > UINT64_MAX / 2048)
+		sectors = UINT64_MAX / 2048;
 	found = read_number(&start, "%s/device/resource", sysfs);
 	/* a partition, if there is no such file */
 	if (!found && errno == ENOENT && read_number(&sector, "%s/start", sysfs))
 		found = read_number(&start, "%s/../device/resource", sysfs);
-	if (found && sectors < UINT64_MAX / 1024 && sector < UINT64_MAX / 1024)
-		add_segment(layout, 0, sectors ? sectors * 512 : UINT64_MAX / 2, start + sector * 512);
+	if (found)
+		add_segment(layout, 0, sectors * 512, start + sector * 512);
 	else if (errno == EACCES)
-		snprintf(layout->why, sizeof(layout->why), "only root can read where device %u:%u begins", major, minor);
-	else if (!read_line(name, sizeof(name), format("%s/dm/name", sysfs)))
-		snprintf(layout->why, sizeof(layout->why), "device %u:%u has no physical address of its own", major, minor);
+		layout->why = format("only root can read where device %u:%u begins", major(dev), minor(dev));
+	else if (!read_line(format("%s/dm/name", sysfs)))
+		layout->why = format("device %u:%u has no physical address of its own", major(dev), minor(dev));
 	else if (depth > 8)
-		snprintf(layout->why, sizeof(layout->why), "too many device-mapper devices lie on one another");
+		layout->why = format("too many device-mapper devices lie on one another");
 	else
-		read_table(layout, major, minor, depth);
-	if (layout->why[0])
+		read_table(layout, dev, depth);
+	if (!layout->count && !layout->why)
+		layout->why = format("device %u:%u has no part in memory", major(dev), minor(dev));
+	if (layout->why)
 		layout->count = 0;
 }
 
@@ -577,112 +491,96 @@ static uint64_t whole_pages(uint64_t from, uint64_t length, uint64_t size)
 	return at >= from && end > at ? end - at : 0;
 }
 
-/* Those of an extent that lie at multiples of @size both in the file and in memory. */
-static uint64_t aligned_part(uint64_t offset, uint64_t physical, uint64_t length, uint64_t size)
+/* The bytes of pages of @size that lie in one segment, at multiples of @size both in the file and in memory. */
+static uint64_t aligned(const struct layout *layout, uint64_t size)
 {
-	return (physical - offset) % size == 0 ? whole_pages(offset, length, size) : 0;
+	const struct segment *part;
+	uint64_t sum = 0;
+
+	for (part = layout->segments; part < layout->segments + layout->count; part++)
+		sum += (part->memory - part->at) % size ? 0 : whole_pages(part->at, part->length, size);
+	return sum;
 }
 
-/* Takes the next extent, or NULL after the last one. */
-static void add_extent(struct run *run, const struct fiemap_extent *extent)
+/* Puts together segments that adjoin in the file and in memory. */
+static void join(struct layout *layout)
 {
-	if (extent && extent->fe_logical == run->offset + run->length &&
-	    extent->fe_physical == run->physical + run->length &&
-	    !((extent->fe_flags ^ run->flags) & run->states)) {
-		run->length += extent->fe_length;
-		return;
+	struct segment *part, *last = layout->segments;
+
+	for (part = last + 1; part < layout->segments + layout->count; part++) {
+		if (part->at == last->at + last->length && part->memory == last->memory + last->length)
+			last->length += part->length;
+		else
+			*++last = *part;
 	}
-	run->aligned += aligned_part(run->offset, run->physical, run->length, run->size);
-	if (!extent)
-		return;
-	run->offset = extent->fe_logical;
-	run->physical = extent->fe_physical;
-	run->length = extent->fe_length;
-	run->flags = extent->fe_flags;
-}
-
-/* The same, with the parts of an extent at their addresses. */
-static void add_parts(struct run *runs, const struct layout *layout, const struct fiemap_extent *extent)
-{
-	uint64_t first, last, end = extent->fe_physical + extent->fe_length;
-	struct fiemap_extent part = *extent;
-	unsigned int i, r;
-
-	for (i = 0; i < layout->count; i++) {
-		const struct segment *segment = &layout->segments[i];
-
-		first = segment->at > extent->fe_physical ? segment->at : extent->fe_physical;
-		last = segment->at + segment->length < end ? segment->at + segment->length : end;
-		if (last <= first)
-			continue;
-		part.fe_logical = extent->fe_logical + (first - extent->fe_physical);
-		part.fe_physical = segment->memory + (first - segment->at);
-		part.fe_length = last - first;
-		for (r = 0; r < 3; r++) {
-			/* A page fault does not reach across two parts of a device-mapper table. */
-			if (first == segment->at)
-				add_extent(&runs[r], NULL), runs[r].length = 0;
-			add_extent(&runs[r], &part);
-		}
-	}
+	layout->count = layout->count ? last - layout->segments + 1 : 0;
 }
 
 /* The bytes in whole 2M at multiples of 2M that a file system has free; false if it does not say. */
 static bool free_in_2m(uint64_t *sum, int fd, dev_t dev, const struct layout *layout)
 {
 	struct fsmap_head *head = calloc(1, fsmap_sizeof(256));
-	struct fsmap *keys, *record = NULL;
-	uint64_t first, last, end;
-	unsigned int i, s;
+	struct fsmap *record = NULL;
+	struct layout room = { 0 };
+	unsigned int i;
 
 	if (!head)
 		abort();
-	keys = head->fmh_keys;
-	memset(&keys[1], 0xff, sizeof(keys[1]));
-	memset(keys[1].fmr_reserved, 0, sizeof(keys[1].fmr_reserved));
-	keys[1].fmr_length = 0;
+	memset(&head->fmh_keys[1], 0xff, offsetof(struct fsmap, fmr_length));
 	head->fmh_count = 256;
-	*sum = 0;
 	do {
-		if (ioctl(fd, FS_IOC_GETFSMAP, head) || !layout->count) {
-			free(head);
+		if (!layout->count || ioctl(fd, FS_IOC_GETFSMAP, head))
 			return false;
-		}
 		for (i = 0; i < head->fmh_entries; i++) {
 			record = &head->fmh_recs[i];
-			if (!(record->fmr_flags & FMR_OF_SPECIAL_OWNER) || record->fmr_owner != FMR_OWN_FREE ||
-			    record->fmr_device != kernel_dev(dev))
-				continue;
-			end = record->fmr_physical + record->fmr_length;
-			for (s = 0; s < layout->count; s++) {
-				const struct segment *part = &layout->segments[s];
-
-				first = part->at > record->fmr_physical ? part->at : record->fmr_physical;
-				last = part->at + part->length < end ? part->at + part->length : end;
-				if (last > first)
-					*sum += whole_pages(part->memory + first - part->at, last - first, SZ_2M);
-			}
+			if (record->fmr_flags & FMR_OF_SPECIAL_OWNER && record->fmr_owner == FMR_OWN_FREE && record->fmr_device == kernel_dev(dev))
+				add_range(&room, 0, record->fmr_physical, record->fmr_length, layout);
 		}
 		if (head->fmh_entries)
-			keys[0] = *record;
+			head->fmh_keys[0] = *record;
 	} while (head->fmh_entries && !(record->fmr_flags & FMR_OF_LAST));
-	free(head);
+	for (*sum = 0, i = 0; i < room.count; i++)
+		*sum += whole_pages(room.segments[i].memory, room.segments[i].length, SZ_2M);
 	return true;
 }
 
-/* The device that holds the data of a file: with XFS, that can be the realtime device. */
-static dev_t data_device(int fd, dev_t dev)
+/* Says what a file system has free, all of it and in whole 2M; those are *@whole, if they are known. */
+static uint64_t say_free(int fd, dev_t dev, const struct layout *layout, uint64_t *whole, bool *known)
+{
+	struct statvfs fs = { 0 };
+	uint64_t room;
+
+	fstatvfs(fd, &fs);
+	room = (uint64_t)fs.f_bavail * fs.f_frsize;
+	set_number("free", room);
+	*known = free_in_2m(whole, fd, dev, layout);
+	if (*known)
+		set_number("free_in_2m", *whole);
+	say("free", "%" PRIu64 "M, of which %s", room >> 20, *known ?
+	    format("%" PRIu64 "M are whole 2M at multiples of 2M", *whole >> 20) : "it is not known what is at multiples of 2M");
+	return room;
+}
+
+/*
+ * Where the device is in memory that holds the data of a file, or of files that
+ * are made in a folder; with XFS, it can be the realtime device.
+ */
+static bool find_layout(struct layout *layout, int fd, dev_t *dev)
 {
 	struct fsxattr attributes = { 0 };
-	const char *option;
+	const char *option = NULL;
 	struct mount mount;
 	struct stat st;
 
-	if (ioctl(fd, FS_IOC_FSGETXATTR, &attributes) || !(attributes.fsx_xflags & FS_XFLAG_REALTIME) ||
-	    !find_mount(&mount, fd, dev))
-		return dev;
-	option = mount_option(mount.options, "rtdev");
-	return option && option[5] && !stat(option + 6, &st) && S_ISBLK(st.st_mode) ? st.st_rdev : dev;
+	if (!ioctl(fd, FS_IOC_FSGETXATTR, &attributes) && attributes.fsx_xflags & (FS_XFLAG_REALTIME | FS_XFLAG_RTINHERIT) &&
+	    find_mount(&mount, fd, *dev))
+		option = mount_option(mount.options, "rtdev");
+	if (option && option[5] && !stat(option + 6, &st) && S_ISBLK(st.st_mode))
+		*dev = st.st_rdev;
+	add_device(layout, *dev, 0);
+	if (layout->why)
+		say("extents", "whether they are aligned cannot be checked: %s", layout->why);
+	return !layout->why;
 }
 
 /* Says why no file of a file system can be mapped by 2M, if so. */
@@ -703,64 +601,28 @@ static void say_start(const struct layout *layout)
 static void say_holes(const struct memory *memory, int fd, dev_t dev, const struct layout *layout, uint64_t holes)
 {
 	uint64_t whole, room;
-	struct statvfs fs;
+	bool known;
 
 	say("holes", "%" PRIu64 "K of the file have no blocks yet: they get free ones where the guest writes; fallocate -l %" PRIu64 " %s allocates them now",
 	    holes >> 10, memory->size, memory->name);
-	set_number(&fields, "holes", holes);
-	if (fstatvfs(fd, &fs))
-		return;
-	room = (uint64_t)fs.f_bavail * fs.f_frsize;
-	set_number(&fields, "free", room);
-	if (free_in_2m(&whole, fd, dev, layout)) {
-		say("free", "%" PRIu64 "M, of which %" PRIu64 "M are whole 2M at multiples of 2M", room >> 20, whole >> 20);
-		set_number(&fields, "free_in_2m", whole);
-	} else {
-		say("free", "%" PRIu64 "M; how much of it is at multiples of 2M is not known", room >> 20);
-	}
+	set_number("holes", holes);
+	room = say_free(fd, dev, layout, &whole, &known);
 	if (holes > room && !memory->read_only)
-		fail("%s has holes of %" PRIu64 "M, and %" PRIu64 "M are free: a guest that writes to more of it ends with \"kvm run failed Bad address\" or SIGBUS, or waits for ever; free space, or make the file smaller",
+		fail("free space, or make the file smaller", "%s has holes of %" PRIu64 "M, and %" PRIu64 "M are free: a guest that writes to more of it ends with \"kvm run failed Bad address\" or SIGBUS, or waits for ever",
 		     memory->name, holes >> 20, room >> 20);
 }
 
-/* What is not mapped by 2M although it is allocated, and what to do. */
-static void say_extents(const struct memory *memory, const struct run *runs, uint64_t allocated, uint64_t shared)
-{
-	char *copy = quote(format("%s.copy", memory->path));
-
-	if (shared)
-		say("shared", "%" PRIu64 "K of the file share their blocks with another file: such a page is copied when it is written, to where 2M may not fit, and is mapped read-only until then; do not clone a file that is mapped for writing and written by write(2) as well, as what one of them has written can be lost",
-		    shared >> 10);
-	say("2M-aligned extents", "%" PRIu64 "M of %" PRIu64 "M; 1G-aligned: %" PRIu64 "M, which file systems map by 2M, too",
-	    memory->in_2m >> 20, memory->size >> 20, runs[2].aligned >> 20);
-	if (memory->in_2m < runs[1].aligned)
-		say("mixed", "%" PRIu64 "M more lie at such multiples, but are mapped by 4K, as only a part of each 2M is written, or is shared",
-		    (runs[1].aligned - memory->in_2m) >> 20);
-	if (runs[1].aligned < (allocated & ~(SZ_2M - 1)))
-		say("for more", "mkfs.ext4 -O bigalloc -C 2M, or mkfs.xfs -d su=2m,sw=1 with allocation groups larger than the file");
-	if (shared || memory->in_2m < runs[1].aligned)
-		say("for a file with blocks that are all written and its own, while no guest uses this one",
-		    "fallocate -l %" PRIu64 " %s && dd if=%s of=%s bs=2M conv=notrunc", memory->size, copy, memory->name, copy);
-}
-
-/* Adds up which parts of what a guest can have of the file lie so that they could be mapped by 2M or 1G. File systems map by 2M at most. */
+/* Adds up which parts of what a guest can have of the file lie so that they could be mapped by 2M, the most by which file systems map. */
 static void check_extents(struct memory *memory, int fd, dev_t dev, const struct layout *layout)
 {
 	uint64_t buffer[(sizeof(struct fiemap) + 128 * sizeof(struct fiemap_extent)) / 8];
 	struct fiemap *map = (struct fiemap *)buffer;
-	/*
-	 * A page fault of 2M needs them to be one extent of the file system's,
-	 * so of one state. XFS makes one of 2M that begin unwritten and end
-	 * written, but only if the first access is a write.
-	 */
-	struct run runs[3] = {
-		{ .size = SZ_2M, .states = FIEMAP_EXTENT_UNWRITTEN | FIEMAP_EXTENT_SHARED }, { .size = SZ_2M }, { .size = SZ_1G },
-	};
-	uint64_t allocated = 0, shared = 0, next = 0;
-	bool last = false;
+	uint64_t allocated = 0, shared = 0, next = 0, joined_2m, joined_1g;
+	struct layout file = { 0 };
+	char *copy = quote(format("%s.copy", memory->path));
 	unsigned int i;
 
-	while (!last) {
+	while (next < memory->size) {
 		memset(map, 0, sizeof(*map));
 		map->fm_start = next;
 		map->fm_length = memory->size - next;
@@ -769,144 +631,124 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 			say("extents", "not known, %s", strerror(errno));
 			return;
 		}
-		last = !map->fm_mapped_extents;
-		for (i = 0; i < map->fm_mapped_extents && !last; i++) {
+		for (i = 0; i < map->fm_mapped_extents && next < memory->size; i++) {
 			struct fiemap_extent *extent = &map->fm_extents[i];
+			/* The first can begin before what was asked for, and the last end behind it. */
+			uint64_t first = extent->fe_logical > next ? extent->fe_logical : next;
+			uint64_t last = extent->fe_logical + extent->fe_length;
 
-			if (extent->fe_logical < next)	/* the first can begin before what was asked for */
-				extent->fe_physical += next - extent->fe_logical, extent->fe_length -= next - extent->fe_logical,
-				extent->fe_logical = next;
-			memory->hole_2m += whole_pages(next, extent->fe_logical - next, SZ_2M);
-			next = extent->fe_logical + extent->fe_length;
-			last = extent->fe_flags & FIEMAP_EXTENT_LAST || next >= memory->size || !extent->fe_length;
-			if (next > memory->size)
-				extent->fe_length = memory->size - extent->fe_logical;
-			allocated += extent->fe_length;
+			last = last < memory->size ? last : memory->size;
+			if (first >= last)
+				continue;
+			memory->hole_2m += whole_pages(next, first - next, SZ_2M);
+			next = last;
+			allocated += last - first;
 			if (extent->fe_flags & FIEMAP_EXTENT_SHARED)
-				shared += extent->fe_length;
-			add_parts(runs, layout, extent);
+				shared += last - first;
+			if (!(extent->fe_flags & NOT_KNOWN_PLACE))
+				add_range(&file, first, extent->fe_physical + first - extent->fe_logical, last - first, layout);
 		}
+		if (next <= map->fm_start || map->fm_extents[i - 1].fe_flags & FIEMAP_EXTENT_LAST)
+			break;
 	}
-	if (next < memory->size)
-		memory->hole_2m += whole_pages(next, memory->size - next, SZ_2M);
-	for (i = 0; i < 3; i++)
-		add_extent(&runs[i], NULL);
-	memory->in_2m = runs[0].aligned;
+	memory->hole_2m += whole_pages(next, memory->size - next, SZ_2M);
+	/* A page fault of 2M needs one extent. XFS makes one of 2M that begin unwritten and end written, but only if the first access is a write. */
+	memory->in_2m = aligned(&file, SZ_2M);
 	memory->known = true;
+	join(&file);
+	joined_2m = aligned(&file, SZ_2M);
+	joined_1g = aligned(&file, SZ_1G);
+
 	if (allocated < memory->size)
 		say_holes(memory, fd, dev, layout, memory->size - allocated);
-	say_extents(memory, runs, allocated, shared);
+	if (shared)
+		say("shared", "%" PRIu64 "K of the file share their blocks with another file: such a page is copied when it is written, to where 2M may not fit, and is mapped read-only until then; do not clone a file that is mapped for writing and written by write(2) as well, as what one of them has written can be lost",
+		    shared >> 10);
+	say("2M-aligned extents", "%" PRIu64 "M of %" PRIu64 "M; 1G-aligned: %" PRIu64 "M, which file systems map by 2M, too",
+	    memory->in_2m >> 20, memory->size >> 20, joined_1g >> 20);
+	set_number("bytes_1g", joined_1g);
+	if (memory->in_2m < joined_2m)
+		say("mixed", "%" PRIu64 "M more lie at such multiples, but are mapped by 4K, as two extents meet in each 2M: only a part is written, or is shared, or one extent was too short",
+		    (joined_2m - memory->in_2m) >> 20);
+	if (joined_2m < (allocated & ~(SZ_2M - 1)))
+		say("for more", "mkfs.ext4 -O bigalloc -C 2M, or mkfs.xfs -d su=2m,sw=1 with allocation groups larger than the file");
+	if (shared || memory->in_2m < joined_2m)
+		say("for a file with blocks that are all written and its own, while no guest uses this one",
+		    "fallocate -l %" PRIu64 " %s && dd if=%s of=%s bs=2M conv=notrunc", memory->size, copy, memory->name, copy);
 	say_start(layout);
 }
 
 /* Whether files are DAX. */
 
-/* What Linux says of it: 1 since v5.8, or 0 since v5.10; -1 if it does not say. */
-static int says_dax(int fd, const char *path, int flags)
-{
-	struct statx stx;
-
-	if (statx(fd, path, flags, 0, &stx))
-		return -1;
-	if (stx.stx_attributes & STATX_ATTR_DAX)
-		return 1;
-	return stx.stx_attributes_mask & STATX_ATTR_DAX ? 0 : -1;
-}
-
-/* Where Linux does not say it: that the file can be mapped with MAP_SYNC, which not all DAX memory can. */
+/*
+ * Linux says it since v5.8 (that it is not, since v5.10). Before, such a file can
+ * be mapped with MAP_SYNC, which not all DAX memory can. To map it may change its
+ * time, and one that is open with O_PATH cannot be mapped; then the mount tells.
+ */
 static bool is_dax(int fd, dev_t dev)
 {
-	int says = says_dax(fd, "", AT_EMPTY_PATH);
 	struct mount mount;
+	struct statx stx;
 	void *map;
 
-	if (says >= 0)
-		return says;
-	/* To map a file is an access, and may change its time. */
+	if (!statx(fd, "", AT_EMPTY_PATH, 0, &stx) && (stx.stx_attributes | stx.stx_attributes_mask) & STATX_ATTR_DAX)
+		return stx.stx_attributes & STATX_ATTR_DAX;
 	if (!(fcntl(fd, F_GETFL) & O_NOATIME))
 		return find_mount(&mount, fd, dev) && mount_option(mount.options, "dax");
 	map = mmap(NULL, SZ_4K, PROT_READ, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
-	if (map != MAP_FAILED)
-		munmap(map, SZ_4K);
-	return map != MAP_FAILED;
+	return map != MAP_FAILED && !munmap(map, SZ_4K);
 }
 
 /* Says why a file is not DAX: the first reason, as each is enough. Returns for a folder if files that are made in it are. */
 static void fail_not_dax(const struct memory *memory, int fd, dev_t dev)
 {
-	const char *name = memory->name, *what = memory->folder ? "a file in it would not be DAX" : "it is not DAX";
-	struct fsxattr attributes = { 0 };
-	struct mount mount = { 0 };
-	const char *option, *always, *unread;
-	struct statvfs fs = { 0 };
-	struct utsname release;
-	uint64_t able;
-	long page = sysconf(_SC_PAGESIZE);
-	bool old, xfs;
-
+	struct mount mount = { .type = "", .source = "" };
+	bool mounted = find_mount(&mount, fd, dev) || find_mount(&mount, -1, dev);
+	bool xfs = !strcmp(mount.type, "xfs"), ext4 = !strcmp(mount.type, "ext4"), folder = memory->folder;
 	/* Until v5.8 there was no dax=, and of ext4 all files were DAX or none. */
-	old = kernel_version(&release) < 508;
-	always = old ? "dax" : "dax=always";
-	unread = "its mount in /proc/self/mountinfo";
-	if (!find_mount(&mount, fd, dev) && !find_mount(&mount, -1, dev))
-		goto unknown;
-	xfs = !strcmp(mount.type, "xfs");
-	if (!strcmp(mount.type, "overlay"))
-		fail("%s is on overlayfs (%s), and a VMM that opens it for writing gets a copy in the upper layer; give the path on the file system below",
-		     name, quote(mount.options));
-	if (!mount.major)
-		fail("%s: %s, as %s has no block device to map; take a file of ext4 or XFS, mounted with -o %s, on what ndctl create-namespace --mode=fsdax makes",
-		     name, what, mount.type, always);
-	unread = format("/sys/dev/block/%u:%u/queue/dax", mount.major, mount.minor);
-	/* a partition has that of the whole device */
-	if (!read_number(&able, "/sys/dev/block/%u:%u/queue/dax", mount.major, mount.minor) &&
-	    !read_number(&able, "/sys/dev/block/%u:%u/../queue/dax", mount.major, mount.minor))
-		goto unknown;
-	if (!able)
-		fail("%s: %s, as its block device, %s, cannot do DAX; take one that ndctl create-namespace --mode=fsdax makes",
-		     name, what, quote(mount.source));
-	if (!xfs && strcmp(mount.type, "ext4"))
-		fail("%s: %s, as its file system is %s; take ext4 or XFS, mounted with -o %s", name, what, mount.type, always);
-	if (!fstatvfs(fd, &fs) && fs.f_bsize != (unsigned long)page)
-		fail("%s: %s, as its file system has blocks of %s, and must have ones of a page, %s; mkfs.%s %s%ld makes it so",
-		     name, what, size_string(fs.f_bsize), size_string(page), mount.type, xfs ? "-b size=" : "-b ", page);
+	struct utsname release;
+	bool old = kernel_version(&release) < 508;
+	const char *option = mounted ? mount_option(mount.options, "dax") : NULL, *always = old ? "dax" : "dax=always";
+	bool inode = option ? !strcmp(option, "dax=inode") : xfs || !old;
+	struct fsxattr attributes = { 0 };
+	bool read = !ioctl(fd, FS_IOC_FSGETXATTR, &attributes), has = attributes.fsx_xflags & FS_XFLAG_DAX;
+	struct statvfs fs;
+	unsigned long page = sysconf(_SC_PAGESIZE), block = fstatvfs(fd, &fs) ? page : fs.f_bsize;
+	uint64_t able = 2;
+	bool known = block_dax(&able, mount.major, mount.minor);
+	const char *remount = format("unmount it, and mount it with -o %s", always), *unread = !mounted ? "its mount in /proc/self/mountinfo" :
+			      known ? "its attributes" : format("/sys/dev/block/%u:%u/queue/dax", mount.major, mount.minor);
+	unsigned int i;
+	const struct { bool is; const char *reason, *next; } reasons[] = {
+		{ !strcmp(mount.type, "overlay"),
+		  format(", as it is on overlayfs (%s), and a VMM that opens it for writing gets a copy in the upper layer", mounted ? quote(mount.options) : ""),
+		  "give the path on the file system below" },
+		{ mounted && !xfs && !ext4, format(", as its file system is %s", mount.type),
+		  format("take a file of ext4 or XFS, mounted with -o %s, on what ndctl create-namespace --mode=fsdax makes", always) },
+		{ !able, format(", as its block device, %s, cannot do DAX", quote(mount.source)), "take one that ndctl create-namespace --mode=fsdax makes" },
+		{ known && block != page, format(", as its file system has blocks of %s, and must have ones of a page, %s", size_string(block), size_string(page)),
+		  format("mkfs.%s %s%lu makes it so", mount.type, xfs ? "-b size=" : "-b ", page) },
+		{ known && option && !strcmp(option, "dax=never"), ", as its file system is mounted with dax=never", remount },
+		{ known && !option && !inode, ", as its file system is mounted without -o dax", remount },
+		{ known && !inode && !folder, format(", though its file system is mounted with %s", option ? option : ""),
+		  "on ext4, lsattr shows what excludes that, E (encrypted), V (fs-verity), j (journaled) or N (in the inode), and a new file without these is DAX; else dmesg may say why" },
+		{ !known || (inode && !read),
+		  format(": its file system is not on persistent memory, or not mounted with -o %s, or the attribute is missing (xfs_io -c 'chattr +x') under dax=inode", always),
+		  format("which of these it is could not be found, as %s cannot be read", unread) },
+		{ inode && !has, format(", as it lacks the attribute, and its file system is mounted %s",
+					option ? "with dax=inode" : old ? "without -o dax" : "without dax=, which is as with dax=inode"),
+		  format("xfs_io -c 'chattr +x' %s sets it, or unmount the file system, and mount it with -o %s", memory->name, always) },
+		{ !folder, ", though it has the attribute",
+		  format("it will be once all who have it open have closed it (fuser %s says who), or the file system is mounted anew; else dmesg may say why", memory->name) },
+	};
 
-	option = mount_option(mount.options, "dax");
-	if (option && !strcmp(option, "dax=never"))
-		fail("%s: %s, as its file system is mounted with dax=never; unmount it, and mount it with -o dax=always", name, what);
-	if (option && strcmp(option, "dax=inode")) {
-		if (memory->folder)
-			return;
-		fail("%s is not DAX, though its file system is mounted with %s: on ext4, lsattr shows what excludes that, E (encrypted), V (fs-verity), j (journaled) or N (in the inode), and a new file without these is DAX; else dmesg may say why",
-		     name, option);
+	for (i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		if (reasons[i].is)
+			fail(reasons[i].next, "%s: %s%s", memory->name, folder ? "a file in it would not be DAX" : "it is not DAX", reasons[i].reason);
 	}
-	if (!option && old && !xfs)
-		fail("%s: %s, as its file system is mounted without -o dax; unmount it, and mount it with that", name, what);
-	unread = "its attributes";
-	if (ioctl(fd, FS_IOC_FSGETXATTR, &attributes))
-		goto unknown;
-	if (attributes.fsx_xflags & FS_XFLAG_DAX) {
-		if (memory->folder)
-			return;
-		fail("%s is not DAX yet, though it has the attribute: it will be once all who have it open have closed it (fuser %s says who), or the file system is mounted anew; else dmesg may say why",
-		     name, name);
-	}
-	fail("%s: %s, as it lacks the attribute, and its file system is mounted %s; xfs_io -c 'chattr +x' %s sets it, or unmount the file system, and mount it with -o %s",
-	     name, what, option ? "with dax=inode" : old ? "without -o dax" : "without dax=, which is as with dax=inode", name, always);
-
-unknown:
-	fail("%s: %s: its file system is not on persistent memory, or not mounted with -o %s, or the attribute is missing (xfs_io -c 'chattr +x') under dax=inode; which of these it is could not be found, as %s cannot be read",
-	     name, what, always, unread);
 }
 
 /* Kinds of paths. */
-
-/* The first line about the path itself. */
-static void say_kind(const struct memory *memory, const char *kind, const char *text)
-{
-	set_text(&fields, "kind", kind);
-	note("path", memory->name, text);
-}
 
 /* The command that lets this user do what it may not. */
 static const char *permission_command(const struct memory *memory, const struct stat *st, const char *mode)
@@ -916,356 +758,306 @@ static const char *permission_command(const struct memory *memory, const struct 
 	return format("sudo chgrp %u %s && sudo chmod g+%s %s", getegid(), memory->name, mode, memory->name);
 }
 
-/* For reading, without a wait, and without a new access time where this user may ask for that; the same file as was looked at. */
+/* For reading, without a wait, and without a new access time where this user may ask for that. */
 static int open_still(const struct memory *memory, const struct stat *st)
 {
-	int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, fd;
-	struct stat now;
+	int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+	int fd = open(memory->path, flags | O_NOATIME);
 
-	fd = open(memory->path, flags | O_NOATIME);
 	if (fd < 0 && errno == EPERM)
 		fd = open(memory->path, flags);
-	if (fd < 0 && errno == EACCES)
-		fail("%s cannot be read by this user; %s changes that", memory->name, permission_command(memory, st, "r"));
 	if (fd < 0)
-		fail("%s cannot be opened: %s", memory->name, strerror(errno));
-	if (fstat(fd, &now) || now.st_dev != st->st_dev || now.st_ino != st->st_ino || now.st_rdev != st->st_rdev ||
-	    (now.st_mode ^ st->st_mode) & S_IFMT)
-		fail("%s has become another file meanwhile; try again", memory->name);
+		fail(errno == EACCES ? format("%s changes that", permission_command(memory, st, "r")) : NULL,
+		     "%s cannot be opened by this user: %s", memory->name, strerror(errno));
 	return fd;
 }
 
-/* Whether a process has the node open, or mapped, as far as this user may look. */
-static bool process_has(const char *pid, const struct stat *st, const char *base)
+/* A line of maps; false if it is none of a file. What it says of the file is in @line. */
+static bool parse_mapping(struct mapping *mapping, char *line)
 {
-	char *path = format("%s/proc/%s/fd", root, pid), line[PATH_MAX + 128];
-	unsigned int major, minor;
-	unsigned long long inode;
+	int at = 0;
+
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %llu %n", &mapping->from, &mapping->to, mapping->flags,
+		   &mapping->offset, &mapping->major, &mapping->minor, &mapping->inode, &at) != 7 || !at ||
+	    strlen(mapping->flags) != 4 || mapping->to < mapping->from)
+		return false;
+	mapping->file = unescape(line + at, "\n");
+	return line[at] == '/';
+}
+
+/* How many descriptors of a process are VMs, or, with @st, that device node, as @name or in /dev; -1 if they cannot be read. */
+static int count_descriptors(const char *pid, const struct stat *st, const char *name)
+{
+	DIR *dir = opendir(format("%s/proc/%s/fd", root, pid));
 	struct dirent *entry;
-	bool found = false;
-	struct stat open_st;
-	FILE *maps;
-	DIR *dir;
+	struct stat each;
+	int count = 0;
 
-	dir = opendir(path);
-	while (dir && !found && (entry = readdir(dir))) {
-		char *each = format("/proc/%s/fd/%s", pid, entry->d_name);
-		const char *name = link_name(each);
+	if (!dir)
+		return -1;
+	while ((entry = readdir(dir))) {
+		char *path = format("/proc/%s/fd/%s", pid, entry->d_name), *text = link_text(path);
 
-		/* stat() could wait for a server; the names of others tell that they are others. */
-		found = name && !strcmp(name, base) && !stat(each, &open_st) && S_ISCHR(open_st.st_mode) && open_st.st_rdev == st->st_rdev;
-		free(each);
+		if (!text)
+			continue;
+		if (!st)
+			count += !strcmp(text, "anon_inode:kvm-vm");
+		else if (!strncmp(text, "/dev/", 5) || !strcmp(last_part(text), name))	/* stat() of others could wait for a server */
+			count += !stat(path, &each) && S_ISCHR(each.st_mode) && each.st_rdev == st->st_rdev;
 	}
-	if (dir)
-		closedir(dir);
-	maps = found ? NULL : open_text(format("/proc/%s/maps", pid));
-	while (maps && !found && fgets(line, sizeof(line), maps))
-		found = sscanf(line, "%*s %*s %*s %x:%x %llu", &major, &minor, &inode) == 3 &&
-			makedev(major, minor) == st->st_dev && inode == st->st_ino;
-	if (maps)
-		fclose(maps);
-	return found;
+	closedir(dir);
+	return count;
 }
 
 static void fail_if_busy(const struct memory *memory, const struct stat *st)
 {
 	DIR *dir = opendir(format("%s/proc", root));
-	char *real = realpath(memory->path, NULL), comm[64], self[16];
-	const char *base = real ? strrchr(real, '/') + 1 : memory->path;
+	struct mapping mapping;
 	struct dirent *entry;
+	char *maps, *line, *comm;
+	bool busy;
 
-	snprintf(self, sizeof(self), "%d", getpid());
 	while (dir && (entry = readdir(dir))) {
-		if (!isdigit((unsigned char)entry->d_name[0]) || !strcmp(entry->d_name, self) || !process_has(entry->d_name, st, base))
+		if (!isdigit((unsigned char)entry->d_name[0]) || strtol(entry->d_name, NULL, 10) == getpid())
 			continue;
-		if (!read_line(comm, sizeof(comm), format("/proc/%s/comm", entry->d_name)))
-			strcpy(comm, "?");
-		fail("%s is busy: process %s (%s) has it open, and a second guest would write to the same memory; end that process, or take another device",
-		     memory->name, entry->d_name, comm);
+		busy = count_descriptors(entry->d_name, st, last_part(memory->real)) > 0;
+		maps = busy ? NULL : read_all(format("/proc/%s/maps", entry->d_name));
+		while (!busy && (line = strsep(&maps, "\n")))
+			busy = parse_mapping(&mapping, line) && makedev(mapping.major, mapping.minor) == st->st_dev && mapping.inode == st->st_ino;
+		comm = busy ? read_line(format("/proc/%s/comm", entry->d_name)) : NULL;
+		if (busy)
+			fail("end that process, or take another device", "%s is busy: process %s (%s) has it open, and a second guest would write to the same memory",
+			     memory->name, entry->d_name, comm ? comm : "?");
 	}
 	if (dir)
 		closedir(dir);
 }
 
 /* Older kernels say it of the region that the device is in, which is above it, or beside it with the class of v5.0 and before. */
-static bool device_alignment(uint64_t *align, dev_t dev)
+static bool device_alignment(uint64_t *align, const char *sysfs)
 {
-	unsigned int major = major(dev), minor = minor(dev);
-
-	return read_number(align, "/sys/dev/char/%u:%u/align", major, minor) ||
-	       read_number(align, "/sys/dev/char/%u:%u/../dax_region/align", major, minor) ||
-	       read_number(align, "/sys/dev/char/%u:%u/device/dax_region/align", major, minor);
-}
-
-/* The driver of a device of the bus dax; one of the class dax, as older kernels have it, has no link to it. */
-static void check_driver(const struct memory *memory, const char *sysfs)
-{
-	const char *driver = link_name(format("%s/driver", sysfs)), *device = link_name(sysfs);
-	char *at = format("%s%s/subsystem", root, sysfs);
-	char *subsystem = realpath(at, NULL);
-
-	if (!subsystem || !strstr(subsystem, "/bus/dax") || (driver && !strcmp(driver, "device_dax")))
-		return;
-	if (!device)
-		device = "dax0.0";
-	if (!driver)
-		fail("%s has no driver, so it cannot be opened; daxctl enable-device %s gives it one", memory->name, device);
-	if (!strcmp(driver, "kmem"))
-		fail("%s is in system-ram mode: driver kmem has given its memory to the kernel; daxctl reconfigure-device --force --mode=devdax %s changes that",
-		     memory->name, device);
-	fail("%s has driver %s, and needs device_dax; daxctl reconfigure-device --mode=devdax %s changes that", memory->name, driver, device);
+	return read_number(align, "%s/align", sysfs) || read_number(align, "%s/../dax_region/align", sysfs) ||
+	       read_number(align, "%s/device/dax_region/align", sysfs);
 }
 
 static void check_device(struct memory *memory, const struct stat *st)
 {
 	char *sysfs = format("/sys/dev/char/%u:%u", major(st->st_rdev), minor(st->st_rdev));
+	const char *driver = last_part(link_text(format("%s/driver", sysfs))), *device = last_part(link_text(sysfs));
+	char *subsystem = realpath(format("%s%s/subsystem", root, sysfs), NULL);
+	struct statvfs fs = { 0 };
 	uint64_t resource;
 
-	if (!device_alignment(&memory->align, st->st_rdev) || !read_number(&memory->size, "%s/size", sysfs))
-		fail("%s is a character device, but not of device-dax: %s has no align; ndctl create-namespace --mode=devdax makes one",
-		     memory->name, sysfs);
+	if (!device_alignment(&memory->align, sysfs) || !read_number(&memory->size, "%s/size", sysfs))
+		fail("ndctl create-namespace --mode=devdax makes one", "%s is a character device, but not of device-dax: %s has no align", memory->name, sysfs);
+	set_text("kind", "device-dax");
 	if (!memory->size || !memory->align)
-		fail("%s: the device has no memory; daxctl create-device gives it some", memory->name);
-	check_driver(memory, sysfs);
-	if (faccessat(AT_FDCWD, memory->path, R_OK | W_OK, AT_EACCESS)) {
-		if (errno == EROFS)
-			fail("%s is on a file system that is mounted read-only; give the node in /dev", memory->name);
-		fail("%s may not be opened by this user (owner %u:%u, mode %04o): %s; %s changes that until the device is made anew, a udev rule for longer",
-		     memory->name, st->st_uid, st->st_gid, st->st_mode & 07777, strerror(errno), permission_command(memory, st, "rw"));
-	}
+		fail("daxctl create-device gives it some", "%s: the device has no memory", memory->name);
+	/* One of the class dax, as older kernels have it, has no link to its driver. */
+	if (subsystem && strstr(subsystem, "/bus/dax") && !driver)
+		fail(format("daxctl enable-device %s gives it one", device), "%s has no driver, so it cannot be opened", memory->name);
+	if (subsystem && strstr(subsystem, "/bus/dax") && strcmp(driver, "device_dax"))
+		fail(format("daxctl reconfigure-device %s--mode=devdax %s changes that", strcmp(driver, "kmem") ? "" : "--force ", device),
+		     strcmp(driver, "kmem") ? "%s has driver %s, and needs device_dax" : "%s is in system-ram mode: driver %s has given its memory to the kernel",
+		     memory->name, driver);
+	if (faccessat(AT_FDCWD, memory->path, R_OK | W_OK, AT_EACCESS))
+		fail(format("%s changes that until the device is made anew, a udev rule for longer", permission_command(memory, st, "rw")),
+		     "%s may not be opened by this user (owner %u:%u, mode %04o): %s",
+		     memory->name, st->st_uid, st->st_gid, st->st_mode & 07777, strerror(errno));
+	if (!statvfs(memory->path, &fs) && fs.f_flag & ST_NODEV)
+		fail("give the node in /dev", "%s is on a file system that is mounted with nodev", memory->name);
 	fail_if_busy(memory, st);
 	close(open_still(memory, st));
 
 	memory->size -= memory->size % memory->align;
 	memory->in_2m = memory->align >= SZ_2M ? memory->size : 0;
-	memory->in_1g = memory->align >= SZ_1G ? memory->size : 0;
 	memory->known = true;
-	say_kind(memory, "device-dax", format("device-dax, alignment %s, %s", size_string(memory->align), size_string(memory->size)));
+	set_number("bytes_1g", memory->align >= SZ_1G ? memory->size : 0);
+	say("path", "device-dax, alignment %s, %s", size_string(memory->align), size_string(memory->size));
 	if (read_number(&resource, "%s/resource", sysfs))
 		say("physical start", "0x%" PRIx64, resource);
 }
 
-/* Where the file system's data is, and the device that holds it. */
-static dev_t check_layout(int fd, dev_t dev, struct layout *layout)
-{
-	dev = data_device(fd, dev);
-	find_layout(layout, major(dev), minor(dev), 0);
-	if (!layout->count)
-		say("extents", "whether they are aligned cannot be checked: %s", layout->why);
-	return dev;
-}
-
 static void check_file(struct memory *memory, const struct stat *st)
 {
-	struct layout *layout = calloc(1, sizeof(*layout));
 	int fd = open_still(memory, st);
-	struct mount mount;
-	uint64_t rest;
-	dev_t dev;
+	uint64_t rest = st->st_size % SZ_2M;
+	struct mount mount = { .type = "" };
+	struct layout layout = { 0 };
+	dev_t dev = st->st_dev;
+	const char *larger = format("fallocate -l 4G %s, for example, makes it as large as the guest's memory", memory->name);
 
-	/* It may say DAX of itself, and be another file once it is written. */
-	if (find_mount(&mount, fd, st->st_dev) && !strcmp(mount.type, "overlay"))
-		fail_not_dax(memory, fd, st->st_dev);
+	/* One of overlayfs may say DAX of itself, and be another file once it is written. */
+	if ((find_mount(&mount, fd, dev) && !strcmp(mount.type, "overlay")) || !is_dax(fd, dev))
+		fail_not_dax(memory, fd, dev);
 	if (!st->st_size)
-		fail("%s is empty; fallocate -l 4G %s, for example, makes it as large as the guest's memory", memory->name, memory->name);
-	if (!is_dax(fd, st->st_dev))
-		fail_not_dax(memory, fd, st->st_dev);
-
+		fail(larger, "%s is empty", memory->name);
 	memory->align = SZ_2M;
-	rest = st->st_size % memory->align;
 	memory->size = st->st_size - rest;
 	if (!memory->size)
-		fail("%s has %s, and the guest's memory is a multiple of 2M; fallocate -l 4G %s, for example, makes it as large as the guest's memory",
-		     memory->name, size_string(rest), memory->name);
-	say_kind(memory, "file", format("file on a DAX file system, %s", size_string(st->st_size)));
+		fail(larger, "%s has %s, and the guest's memory is a multiple of 2M", memory->name, size_string(rest));
+	say("path", "file on a DAX file system, %s", size_string(st->st_size));
+	if (!strcmp(mount.type, "ext2"))
+		memory->small = "ext2 maps files by 4K; ext4 maps them by 2M";
 	if (faccessat(AT_FDCWD, memory->path, W_OK, AT_EACCESS)) {
 		memory->read_only = true;
 		say("read-only", "it cannot be written (%s), so it is no RAM of a guest; QEMU takes it as an nvdimm with readonly=on and unarmed=on%s",
-		    strerror(errno), errno == EACCES ? format("; %s makes it writable", permission_command(memory, st, "w")) : "");
+		    strerror(errno), errno == EACCES ? format("; %s makes it writable", permission_command(memory, st, "w")) :
+		    errno == EPERM ? format("; chattr -i %s makes it writable", memory->name) : "");
 	}
 	if (rest)
 		say("cut off", "the last %s, as the guest's memory is a multiple of 2M%s", size_string(rest), memory->read_only ? "" :
 		    format("; fallocate -l %s %s makes the file one", size_string(memory->size + memory->align), memory->name));
-	dev = check_layout(fd, st->st_dev, layout);
-	if (layout->count)
-		check_extents(memory, fd, dev, layout);
+	if (find_layout(&layout, fd, &dev))
+		check_extents(memory, fd, dev, &layout);
 	close(fd);
-	free(layout);
 }
 
 /* What a file would get here that is not there yet, as it is the case if QEMU is given a folder. */
 static void check_folder(struct memory *memory, const struct stat *st)
 {
-	struct layout *layout = calloc(1, sizeof(*layout));
+	char *device = strncmp(memory->real, "/sys/", 5) ? NULL : read_line(format("%s/dev", memory->real));
 	int fd = open_still(memory, st);
-	struct statvfs fs = { 0 };
+	struct layout layout = { 0 };
+	dev_t dev = st->st_dev;
 	uint64_t room;
-	dev_t dev;
 
-	fail_not_dax(memory, fd, st->st_dev);
+	if (device)
+		fail(format("give the node in /dev: /dev/%s", last_part(memory->real)), "%s is what sysfs says of device %s, and no memory", memory->name, device);
+	fail_not_dax(memory, fd, dev);
 	if (faccessat(AT_FDCWD, memory->path, W_OK, AT_EACCESS))
-		fail("%s is a folder in which this user cannot make a file: %s%s", memory->name, strerror(errno),
-		     errno == EROFS ? "; mount -o remount,rw" : format("; %s changes that", permission_command(memory, st, "w")));
-	say_kind(memory, "folder", "folder on a DAX file system; QEMU makes a file in it that has no name and no blocks");
-	fstatvfs(fd, &fs);
-	room = (uint64_t)fs.f_bavail * fs.f_frsize;
+		fail(errno == EROFS ? "mount -o remount,rw" : format("%s changes that", permission_command(memory, st, "w")),
+		     "%s is a folder in which this user cannot make a file: %s", memory->name, strerror(errno));
+	say("path", "folder on a DAX file system; QEMU makes a file in it that has no name and no blocks");
+	find_layout(&layout, fd, &dev);
+	room = say_free(fd, dev, &layout, &memory->in_2m, &memory->known);
 	memory->align = SZ_2M;
 	memory->size = room & ~(SZ_2M - 1);
-	set_number(&fields, "free", room);
-	dev = check_layout(fd, st->st_dev, layout);
-	memory->known = free_in_2m(&memory->in_2m, fd, dev, layout);
 	if (memory->in_2m > memory->size)
 		memory->in_2m = memory->size;
-	say("free", "%" PRIu64 "M, of which %s", room >> 20,
-	    memory->known ? format("%" PRIu64 "M are whole 2M at multiples of 2M", memory->in_2m >> 20) : "it is not known what is at multiples of 2M");
-	if (memory->known)
-		set_number(&fields, "free_in_2m", memory->in_2m);
 	if (!memory->size)
-		fail("%s: its file system has no space for a guest's memory; free some", memory->name);
-	say_start(layout);
+		fail("free some", "%s: its file system has no space for a guest's memory", memory->name);
+	say_start(&layout);
 	close(fd);
-	free(layout);
 }
 
 /* The file system on it is what can be used. */
 static void check_block(const struct memory *memory, const struct stat *st)
 {
-	unsigned int major = major(st->st_rdev), minor = minor(st->st_rdev);
-	struct layout *layout = calloc(1, sizeof(*layout));
+	struct layout layout = { 0 };
 	struct mount mount = { 0 };
-	uint64_t able = 0;
+	uint64_t able = 1;
 
-	say_kind(memory, "block", "block device; QEMU takes it, but maps its page cache, which is ordinary memory");
-	find_layout(layout, major, minor, 0);
-	if (layout->count)
-		say("physical start", "0x%" PRIx64 "%s", layout->segments[0].memory, layout->segments[0].memory % SZ_2M ? "" : ", a multiple of 2M");
-	say_start(layout);
-	if (!read_number(&able, "/sys/dev/block/%u:%u/queue/dax", major, minor) &&
-	    !read_number(&able, "/sys/dev/block/%u:%u/../queue/dax", major, minor))
-		able = 1;	/* not known */
+	add_device(&layout, st->st_rdev, 0);
+	say("path", "block device; QEMU takes it, but maps its page cache, which is ordinary memory");
+	if (layout.count)
+		say("physical start", "0x%" PRIx64 "%s", layout.segments[0].memory, layout.segments[0].memory % SZ_2M ? "" : ", a multiple of 2M");
+	say_start(&layout);
 	if (find_mount(&mount, -1, st->st_rdev))
-		fail("%s is a block device, and no DAX memory of a guest; use the file system on it: kvm-dax-check %s says what a file there gets",
-		     memory->name, quote(mount.point));
+		fail(format("use the file system on it: kvm-dax-check %s says what a file there gets", quote(mount.point)),
+		     "%s is a block device, and no DAX memory of a guest", memory->name);
+	block_dax(&able, major(st->st_rdev), minor(st->st_rdev));
 	if (!able)
-		fail("%s is a block device that cannot do DAX; ndctl create-namespace --mode=fsdax makes one that can", memory->name);
-	fail("%s is a block device, and no DAX memory of a guest; mount its file system with -o dax=always, and use a file there (a new one is made by mkfs.ext4 -O bigalloc -C 2M or mkfs.xfs -d su=2m,sw=1)",
-	     memory->name);
+		fail("ndctl create-namespace --mode=fsdax makes one that can", "%s is a block device that cannot do DAX", memory->name);
+	fail("mount its file system with -o dax=always, and use a file there (a new one is made by mkfs.ext4 -O bigalloc -C 2M or mkfs.xfs -d su=2m,sw=1)",
+	     "%s is a block device, and no DAX memory of a guest", memory->name);
 }
 
 /* What KVM makes of it. */
 
-/* Why DAX memory is mapped by 4K alone here, or NULL; children inherit what a process has set of it. */
-static const char *no_huge_pages(void)
+/* The size of KVM's entries, by where the memory lies: the first of these that is so. */
+static enum status expect(const struct memory *memory)
 {
-	if (access("/sys/kernel/mm/transparent_hugepage", F_OK))
-		return "this kernel has no CONFIG_TRANSPARENT_HUGEPAGE";
-	/* 3, since v6.18: but for what is advised to be huge, as QEMU does with all its memory */
-	if (prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) == 1)
-		return "prctl(PR_SET_THP_DISABLE) is set here";
-	return NULL;
+	uint64_t in_2m = memory->in_2m, hole_2m = memory->hole_2m;
+	bool folder = memory->folder;
+	const struct { bool is; enum status status; const char *pages, *text; } rows[] = {
+		{ memory->small, SMALL, "4K", format("4K entries, as %s", memory->small ? memory->small : "") },
+		{ !memory->known, SMALL, "unknown", "not known without the extents" },
+		{ memory->device && memory->align >= SZ_1G, HUGE, "1G", "1G entries, where guest physical and host address agree modulo 1G" },
+		{ folder && in_2m, HUGE, "2M", format("2M entries for up to %" PRIu64 "M of what a guest writes", in_2m >> 20) },
+		{ folder, SMALL, "4K", "4K entries, as no free 2M are at a multiple of 2M" },
+		{ in_2m == memory->size, HUGE, "2M", "2M entries" },
+		{ hole_2m == memory->size, SMALL, "unknown",
+		  "not known until written: holes are filled with what is free, by 2M where the file system finds 2M at a multiple of 2M" },
+		{ !in_2m && !hole_2m, SMALL, "4K", "4K entries" },
+		{ true, in_2m ? HUGE : SMALL, in_2m ? "2M" : "unknown",
+		  format("%s%s4K for the rest", in_2m ? format("2M entries for %" PRIu64 "M, ", in_2m >> 20) : "",
+			 hole_2m ? format("not known until written for %" PRIu64 "M, ", hole_2m >> 20) : "") },
+	}, *row = rows;
+
+	while (!row->is)
+		row++;
+	set_text("pages", row->pages);
+	say("expected", "%s", row->text);
+	return row->status;
 }
 
-/* KVM prints Y, N, or never; and auto as long as it has not seen whether this CPU is one that needs it. */
-static void say_nx_huge_pages(void)
+static enum status say_level(struct memory *memory)
 {
-	char value[16];
-
-	if (!read_line(value, sizeof(value), NX_HUGE_PAGES) || !strcmp(value, "N") || !strcmp(value, "never"))
-		return;
-	note("nx_huge_pages", format("but KVM's nx_huge_pages is %s", value),
-	     format("memory which the guest executes is mapped by 4K%s; echo N >" NX_HUGE_PAGES " ends that, for guests that are trusted not to crash the host",
-		    strcmp(value, "auto") ? "" : " where the CPU has the bug itlb_multihit"));
-}
-
-static enum status expect(enum status status, const char *pages, const char *text)
-{
-	set_text(&fields, "pages", pages);
-	say("expected", "%s", text);
-	return status;
-}
-
-/* The size of KVM's entries, by where the memory lies. */
-static enum status expect_by_layout(const struct memory *memory)
-{
-	if (!memory->known)
-		return expect(SMALL, "unknown", "not known without the extents");
-	if (memory->in_1g)
-		return expect(HUGE, "1G", "1G entries, where guest physical and host address agree modulo 1G");
-	if (memory->folder)
-		return memory->in_2m ? expect(HUGE, "2M", format("2M entries for up to %" PRIu64 "M of what a guest writes", memory->in_2m >> 20)) :
-				       expect(SMALL, "4K", "4K entries, as no free 2M are at a multiple of 2M");
-	if (memory->in_2m == memory->size)
-		return expect(HUGE, "2M", "2M entries");
-	if (memory->hole_2m == memory->size)
-		return expect(SMALL, "unknown", "not known until written: holes are filled with what is free, by 2M where the file system finds 2M at a multiple of 2M");
-	if (memory->in_2m || memory->hole_2m)
-		return expect(memory->in_2m ? HUGE : SMALL, memory->in_2m ? "2M" : "unknown",
-			      format("2M entries for %" PRIu64 "M%s, 4K for the rest", memory->in_2m >> 20,
-				     memory->hole_2m ? format(", not known until written for %" PRIu64 "M", memory->hole_2m >> 20) : ""));
-	return expect(SMALL, "4K", "4K entries");
-}
-
-static enum status say_level(const struct memory *memory)
-{
-	const char *why = no_huge_pages();
 	struct utsname name;
 	/* A vendor's kernel that has KVM of v5.6 has this function, which came with it. */
-	bool old = kernel_version(&name) < 506 && (memory->file || memory->folder) && has_function("lookup_address_in_mm") <= 0;
-	enum status status;
-	int series = -1;
-
-	if (why && (memory->file || memory->folder))
-		return expect(SMALL, "4K", format("4K entries, as %s", why));
-	if (why && memory->align > SZ_4K)
-		fail("%s cannot be accessed, as %s and device-dax maps no less than its alignment, %s; one with --align=4k can be",
-		     memory->name, why, size_string(memory->align));
+	bool old = kernel_version(&name) < 506 && !memory->device && has_function("lookup_address_in_mm") <= 0;
 	/* which the series has added, for KVM to read how large the host maps a file */
-	if (old)
-		series = has_function("user_mapping_shift");
-	if (!series)
-		return expect(SMALL, "4K", format("4K entries, as KVM before v5.6 maps files by 4K without the series for v5.4, and this is Linux %s without it: /proc/kallsyms has no user_mapping_shift",
-						  name.release));
-	status = expect_by_layout(memory);
-	if (old && series > 0 && memory->in_2m)
-		say("kernel", "this is Linux %s with the series for v5.4, and KVM maps files as large as the host does", name.release);
-	else if (old && series < 0)
+	int series = old ? has_function("user_mapping_shift") : 1;
+	const char *nx = read_line(NX_HUGE_PAGES), *why = NULL;
+	enum status status;
+
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK))
+		why = "this kernel has no CONFIG_TRANSPARENT_HUGEPAGE";
+	/* Children inherit it. 3, since v6.18: but for what is advised to be huge, as QEMU does with all its memory. */
+	else if (prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) == 1)
+		why = "prctl(PR_SET_THP_DISABLE) is set here";
+	if (why && memory->device && memory->align > SZ_4K)
+		fail("one with --align=4k can be", "%s cannot be accessed, as %s and device-dax maps no less than its alignment, %s",
+		     memory->name, why, size_string(memory->align));
+	if (why && !memory->device)
+		memory->small = why;
+	else if (!series)
+		memory->small = format("KVM before v5.6 maps files by 4K without the series for v5.4, and this is Linux %s without it: /proc/kallsyms has no user_mapping_shift",
+				       name.release);
+	status = expect(memory);
+	if (memory->small)
+		return status;
+	if (series < 0)
 		say("kernel", "but this is Linux %s: KVM before v5.6 maps files by 4K without the series for v5.4", name.release);
-	if (memory->in_2m || !memory->known || memory->hole_2m)
-		say_nx_huge_pages();
-	return old && series < 0 ? SMALL : status;
+	else if (old && memory->in_2m)
+		say("kernel", "this is Linux %s with the series for v5.4, and KVM maps files as large as the host does", name.release);
+	/* KVM prints Y, N, or never; and auto as long as it has not seen whether this CPU is one that needs it. */
+	if (nx && strcmp(nx, "N") && strcmp(nx, "never") && (memory->in_2m || !memory->known || memory->hole_2m)) {
+		label = format("but KVM's nx_huge_pages is %s", nx);
+		say("nx_huge_pages", "memory which the guest executes is mapped by 4K%s; echo N >" NX_HUGE_PAGES " ends that, for guests that are trusted not to crash the host",
+		    strcmp(nx, "auto") ? "" : " where the CPU has the bug itlb_multihit");
+	}
+	return series < 0 ? SMALL : status;
 }
 
 /* What a process may lock, this one if @pid is NULL, against the DAX memory of its VM. */
 static void say_memlock(const char *pid, uint64_t size, bool file)
 {
-	char line[256], value[32] = "";
-	FILE *limits = open_text(format("/proc/%s/limits", pid ? pid : "self"));
-	char *enough = "unlimited", *raise = "";
+	char *text = read_all(format("/proc/%s/limits", pid ? pid : "self")), *raise = "", value[32];
 	uint64_t limit;
 
-	while (limits && !value[0] && fgets(line, sizeof(line), limits))
-		sscanf(line, "Max locked memory %31s", value);
-	if (limits)
-		fclose(limits);
-	if (!value[0])
+	text = text ? strstr(text, "Max locked memory") : NULL;
+	if (!text || sscanf(text, "Max locked memory %31s", value) != 1)
 		return;
-	/* "unlimited" is none */
 	limit = isdigit((unsigned char)value[0]) ? strtoull(value, NULL, 10) : UINT64_MAX;
-	if (limit != UINT64_MAX)
-		enough = format("%" PRIu64 "K, %s %" PRIu64 "K", limit >> 10, limit >= size ? "enough for" : "less than", size >> 10);
 	if (file)
 		raise = "; it matters only with QEMU's -overcommit mem-lock=on, as a file cannot be mapped for an assigned device";
 	else if (limit < size)
 		raise = format(": a device cannot be assigned unless it is raised (%s%s) or the VMM has CAP_IPC_LOCK",
 			       pid ? "prlimit --memlock=unlimited --pid " : "ulimit -l, LimitMEMLOCK=, <hard_limit>", pid ? pid : "");
-	note("RLIMIT_MEMLOCK", pid ? format("RLIMIT_MEMLOCK of process %s", pid) : "RLIMIT_MEMLOCK", format("%s%s", enough, raise));
+	label = pid ? format("RLIMIT_MEMLOCK of process %s", pid) : NULL;
+	if (limit == UINT64_MAX)
+		say("RLIMIT_MEMLOCK", "unlimited%s", raise);
+	else
+		say("RLIMIT_MEMLOCK", "%" PRIu64 "K, %s %" PRIu64 "K%s", limit >> 10, limit >= size ? "enough for" : "less than", size >> 10, raise);
 }
 
 /* The line for each VMM. */
 
 static void command(const char *name, const char *text)
 {
-	set_text(&fields, "command", text);
+	set_text("command", text);
 	if (!json)
 		printf("%s: %s\n", name, text);
 }
@@ -1273,7 +1065,7 @@ static void command(const char *name, const char *text)
 static void say_qemu(const struct memory *memory)
 {
 	const char *size = size_string(memory->size);
-	char *object = quote(format("memory-backend-file,id=mem,mem-path=%s,share=on,%salign=%s,size=%s", commas(memory->path),
+	char *object = quote(format("memory-backend-file,id=mem,mem-path=%s,share=on,%salign=%s,size=%s", escape(memory->path, ",", "%c,", "%c", "%c"),
 				    memory->read_only ? "readonly=on," : "", size_string(memory->align), size));
 
 	if (memory->read_only)
@@ -1282,139 +1074,107 @@ static void say_qemu(const struct memory *memory)
 	else
 		command("QEMU", format("-object %s -machine q35,memory-backend=mem -m %s", object, size));
 	/* QEMU gives the guest what is left of the label, rounded down to the alignment. */
-	if (!memory->file && !memory->folder && memory->align >= SZ_2M)
+	if (memory->device && memory->align >= SZ_2M)
 		say("nvdimm", "as a guest's nvdimm with label-size=2M, the guest sees %s of these %s, as the label takes a whole %s; add one align for the label",
 		    memory->size > memory->align ? size_string(memory->size - memory->align) : "nothing", size, size_string(memory->align));
 }
 
 static void say_libvirt(const struct memory *memory)
 {
-	char *real = realpath(memory->path, NULL), *at;
-	const char *path = real ? real : memory->path;
+	const char *at;
 
-	for (at = (char *)path; *at; at += printable(at)) {
-		if (!printable(at)) {
-			say("libvirt", "XML cannot hold this path; give the file another name");
-			return;
-		}
-	}
-	if (memory->folder)
+	for (at = memory->real; *at && printable(at); at += printable(at))
+		;
+	if (*at)
+		say("libvirt", "XML cannot hold this path; give the file another name");
+	else if (memory->folder)
 		command("libvirt", format("memory_backing_dir = %s in /etc/libvirt/qemu.conf, and in the domain:\n"
-					  "<memoryBacking>\n  <source type='file'/>\n  <access mode='shared'/>\n</memoryBacking>", json_string(path)));
+					  "<memoryBacking>\n  <source type='file'/>\n  <access mode='shared'/>\n</memoryBacking>", json_string(memory->real)));
 	else
 		command("libvirt", format("in <devices>, as the guest's second memory, for a domain with <maxMemory slots='1'> and a NUMA cell:\n"
 					  "<memory model='nvdimm' access='shared'>\n  <source>\n    <path>%s</path>\n    <alignsize unit='KiB'>%" PRIu64 "</alignsize>\n  </source>\n"
 					  "  <target>\n    <size unit='KiB'>%" PRIu64 "</size>\n    <node>0</node>\n%s  </target>\n</memory>",
-					  escape(path, "&<>", "&#%d;", "?"), memory->align >> 10, memory->size >> 10, memory->read_only ? "    <readonly/>\n" : ""));
+					  escape(memory->real, "&<>", "&#%d;", "?", "?"), memory->align >> 10, memory->size >> 10,
+					  memory->read_only ? "    <readonly/>\n" : ""));
 }
 
 static void say_cloud_hypervisor(const struct memory *memory)
 {
-	const char *path = memory->path;
+	const char *form = strchr(memory->path, ',') ? "id=mem,size=%s,file=\"%s\",shared=on" : "id=mem,size=%s,file=%s,shared=on";
 
 	if (memory->folder)
 		say("cloud-hypervisor", "it takes no folder; make a file in this one, and give that");
-	else if (strpbrk(path, "\"[]"))
+	else if (strpbrk(memory->path, "\"[]"))
 		say("cloud-hypervisor", "it takes no path with a quotation mark or a bracket; give the file another name");
 	else if (memory->read_only)
-		command("cloud-hypervisor", format("--pmem %s", quote(format("file=\"%s\",discard_writes=on", path))));
+		command("cloud-hypervisor", format("--pmem %s", quote(format("file=\"%s\",discard_writes=on", memory->path))));
 	else
-		command("cloud-hypervisor", format("--memory size=0 --memory-zone %s",
-						   quote(format(strchr(path, ',') ? "id=mem,size=%s,file=\"%s\",shared=on" : "id=mem,size=%s,file=%s,shared=on",
-								size_string(memory->size), path))));
+		command("cloud-hypervisor", format("--memory size=0 --memory-zone %s", quote(format(form, size_string(memory->size), memory->path))));
 }
 
 static void say_kata(const struct memory *memory)
 {
-	char *real = realpath(memory->path, NULL), *slash;
+	const char *slash = strrchr(memory->real, '/'), *folder = memory->real;
 
-	if (!memory->file && !memory->folder) {
+	if (memory->device) {
 		say("kata", "it gives QEMU no align=, which device-dax needs, so it takes no device; give it a folder on a DAX file system");
 		return;
 	}
-	if (!real)
-		real = strdup(memory->path);
-	slash = strrchr(real, '/');
-	if (memory->file) {
+	if (!memory->folder) {
 		say("kata", "it makes a file for each guest, so it takes the folder of this one");
-		if (slash && slash > real)
-			*slash = '\0';
+		folder = slash > folder ? strndup(folder, slash - folder) : "/";
 	}
-	command("kata", format("file_mem_backend = %s in configuration.toml", json_string(real)));
+	command("kata", format("file_mem_backend = %s in configuration.toml", json_string(folder)));
 }
 
-static const struct {
+static const struct vmm {
 	const char *name;
 	void (*print)(const struct memory *memory);
 } vmms[] = {
-	{ "qemu", say_qemu }, { "libvirt", say_libvirt }, { "cloud-hypervisor", say_cloud_hypervisor }, { "kata", say_kata },
-};
+	{ "qemu", say_qemu }, { "libvirt", say_libvirt }, { "cloud-hypervisor", say_cloud_hypervisor }, { "kata", say_kata }, { 0 }
+}, *vmm = vmms;
 
 static enum status check_path(const char *path)
 {
 	struct memory memory = { .path = path[0] == '-' ? format("./%s", path) : path };
 	enum status status;
 	struct stat st;
-	unsigned int i;
 
 	memory.name = quote(memory.path);
-	set_text(&fields, "path", path);
+	label = strdup(memory.name);
+	set_text("path", path);
 	if (stat(path, &st))
-		fail("%s: %s", memory.name, strerror(errno));
-	memory.file = S_ISREG(st.st_mode);
+		fail(errno == ENOENT && *path ? "give the folder, to see what a new file there would get" : NULL, "%s: %s", memory.name, strerror(errno));
+	memory.real = realpath(path, NULL);
+	if (!memory.real)
+		memory.real = memory.path;
+	memory.device = S_ISCHR(st.st_mode);
 	memory.folder = S_ISDIR(st.st_mode);
-	if (S_ISCHR(st.st_mode))
+	set_text("kind", memory.device ? NULL : memory.folder ? "folder" : S_ISREG(st.st_mode) ? "file" : S_ISBLK(st.st_mode) ? "block" : NULL);
+	if (memory.device)
 		check_device(&memory, &st);
-	else if (memory.file)
-		check_file(&memory, &st);
 	else if (memory.folder)
 		check_folder(&memory, &st);
+	else if (S_ISREG(st.st_mode))
+		check_file(&memory, &st);
 	else if (S_ISBLK(st.st_mode))
 		check_block(&memory, &st);
 	else
-		fail("%s is neither a device-dax node nor a file or a folder", memory.name);
+		fail(NULL, "%s is neither a device-dax node nor a file or a folder", memory.name);
 
-	set_number(&fields, "size", memory.size);
-	set_number(&fields, "align", memory.align);
-	if (memory.known) {
-		set_number(&fields, "bytes_2m", memory.in_2m);
-		set_number(&fields, "bytes_1g", memory.in_1g);
-	}
+	set_number("size", memory.size);
+	set_number("align", memory.align);
+	if (memory.known)
+		set_number("bytes_2m", memory.in_2m);
 	status = say_level(&memory);
-	if (memory.file || memory.folder)
+	if (!memory.device)
 		say("assigned devices", "not with a file on a DAX file system: VFIO refuses it with EOPNOTSUPP. Use device-dax (ndctl create-namespace --mode=devdax), or RAM elsewhere and the file as a second memory that the VMM does not map for the device: cloud-hypervisor --pmem is such, QEMU's nvdimm is not");
-	say_memlock(NULL, memory.size, memory.file || memory.folder);
-	for (i = 0; i < sizeof(vmms) / sizeof(vmms[0]); i++) {
-		if (!strcmp(vmm, vmms[i].name))
-			vmms[i].print(&memory);
-	}
+	say_memlock(NULL, memory.size, !memory.device);
+	vmm->print(&memory);
 	return status;
 }
 
 /* Running guests. */
-
-/* A mapping of a process. */
-struct mapping {
-	uint64_t from, to, offset;
-	char flags[5];
-	unsigned int major, minor;
-	unsigned long long inode;
-	const char *file;
-};
-
-/* A line of maps; false if it is none of a file. What it says of the file is in @line. */
-static bool parse_mapping(struct mapping *mapping, char *line)
-{
-	int at = 0;
-
-	line[strcspn(line, "\n")] = '\0';
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %llu %n", &mapping->from, &mapping->to, mapping->flags,
-		   &mapping->offset, &mapping->major, &mapping->minor, &mapping->inode, &at) != 7 || !at ||
-	    strlen(mapping->flags) != 4 || mapping->to < mapping->from)
-		return false;
-	mapping->file = line + at;
-	return line[at] == '/';
-}
 
 /*
  * The file that is mapped, also one that has no name any more, or another one in
@@ -1427,119 +1187,48 @@ static bool mapped_file(struct stat *st, char **path, const char *pid, const str
 	if (!stat(*path, st))
 		return true;
 	*path = format("%s/proc/%s/root%s", root, pid, mapping->file);
-	if (!stat(*path, st) && st->st_ino == mapping->inode && st->st_dev == makedev(mapping->major, mapping->minor))
-		return true;
-	return false;
-}
-
-/* Whether a file that is mapped is DAX: 1, 0, or -1 if that is not known. */
-static int mapped_dax(const char *path, const struct stat *st)
-{
-	int says = says_dax(AT_FDCWD, path, 0), fd;
-
-	if (says >= 0)
-		return says;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOATIME);
-	if (fd < 0)
-		return -1;
-	says = is_dax(fd, st->st_dev);
-	close(fd);
-	return says;
+	return !stat(*path, st) && st->st_ino == mapping->inode && st->st_dev == makedev(mapping->major, mapping->minor);
 }
 
 /* Says what is mapped there, if it can be memory of a guest; its size if that is DAX, and whether it is a file. */
 static uint64_t say_mapping(const char *pid, const struct mapping *mapping, bool *file)
 {
-	bool shared = mapping->flags[3] == 's', found, device;
+	static const char gone[] = " (deleted)";
+	bool shared = mapping->flags[3] == 's', found, device, deleted;
 	uint64_t align = SZ_2M, size = mapping->to - mapping->from;
-	const char *remark = "", *deleted = "", *end = strstr(mapping->file, " (deleted)");
-	char *path, *name = strdup(mapping->file);
+	size_t length = strlen(mapping->file);
+	const char *remark = "";
 	struct stat st = { 0 };
-	int dax = -1;
+	int dax = -1, fd;
+	char *path, *name;
 
 	if (size < SZ_2M || (!shared && mapping->flags[1] != 'w'))
 		return 0;
 	found = mapped_file(&st, &path, pid, mapping);
-	if (end && !end[strlen(" (deleted)")] && (!found || !st.st_nlink)) {
-		name[end - mapping->file] = '\0';
-		deleted = " (deleted)";
-	}
-	device = found && S_ISCHR(st.st_mode) && device_alignment(&align, st.st_rdev);
+	deleted = length >= sizeof(gone) && !strcmp(mapping->file + length - strlen(gone), gone) && (!found || !st.st_nlink);
+	name = strndup(mapping->file, length - (deleted ? strlen(gone) : 0));
+	device = found && S_ISCHR(st.st_mode) && device_alignment(&align, format("/sys/dev/char/%u:%u", major(st.st_rdev), minor(st.st_rdev)));
 	if (device)
 		dax = 1;
-	else if (found && S_ISREG(st.st_mode))
-		dax = mapped_dax(path, &st);
+	else if (found && S_ISREG(st.st_mode) && (fd = open(path, O_PATH | O_CLOEXEC)) >= 0)
+		dax = is_dax(fd, st.st_dev), close(fd);
 	/* Programs and libraries are mapped privately, too; and not all that is shared is a file. */
 	if ((!shared && dax != 1) || (found && !device && !S_ISREG(st.st_mode)))
 		return 0;
 
 	if (!found)
-		remark = ": what it is can only root read";
+		remark = ": only root can read what it is";
 	else if (!dax)
 		remark = format(": not DAX; kvm-dax-check %s says why", quote(path));
 	else if (!shared)
 		remark = ": private: what is written becomes 4K copies in RAM, not in the file; share=on maps the file itself";
 	else if (align >= SZ_2M && mapping->from % SZ_2M != mapping->offset % SZ_2M)
 		remark = ": not aligned to 2M, so never larger than 4K; pass align=2M";
-	set_text(&pending, "file", name);
-	set_number(&pending, "address", mapping->from);
-	set_number(&pending, "size", size);
-	set_number(&pending, "deleted", *deleted != '\0');
-	set_number(&pending, "private", !shared);
-	if (dax >= 0)
-		set_number(&pending, "dax", dax);
-	say("mapping", "0x%" PRIx64 ", %s, %s%s%s", mapping->from, size_string(size), quote(name), deleted, remark);
+	pending = format("\"file\":%s,\"address\":%" PRIu64 ",\"size\":%" PRIu64 ",\"deleted\":%d,\"private\":%d%s", json_string(name),
+			 mapping->from, size, deleted, !shared, dax < 0 ? "" : dax ? ",\"dax\":1" : ",\"dax\":0");
+	say("mapping", "0x%" PRIx64 ", %s, %s%s%s", mapping->from, size_string(size), quote(name), deleted ? gone : "", remark);
 	*file |= dax == 1 && !device;
 	return dax == 1 && shared ? size : 0;
-}
-
-/* Says what of the VMM's memory can be DAX, and whether it may lock as much. */
-static void check_mappings(const char *pid)
-{
-	FILE *maps = open_text(format("/proc/%s/maps", pid));
-	struct mapping mapping;
-	uint64_t size = 0;
-	size_t room = 0;
-	char *line = NULL;
-	bool file = false;
-
-	if (!maps)
-		fail("process %s: its maps cannot be read: %s", pid, strerror(errno));
-	while (getline(&line, &room, maps) > 0) {
-		if (parse_mapping(&mapping, line))
-			size += say_mapping(pid, &mapping, &file);
-	}
-	if (ferror(maps))
-		fail("process %s: its maps cannot be read: %s", pid, strerror(errno));
-	fclose(maps);
-	free(line);
-	if (size)
-		say_memlock(pid, size, file);
-	else
-		say("mappings", "no DAX memory that is shared, of 2M or more");
-}
-
-/* Whether a descriptor of a process is a VM. */
-static bool is_vm(const char *pid, const char *fd)
-{
-	const char *name = link_name(format("/proc/%s/fd/%s", pid, fd));
-
-	return name && !strcmp(name, "anon_inode:kvm-vm");
-}
-
-/* How many VMs a process has, as far as its descriptors tell; -1 if they cannot be read. */
-static int count_vms(const char *pid)
-{
-	DIR *dir = opendir(format("%s/proc/%s/fd", root, pid));
-	struct dirent *entry;
-	int vms = 0;
-
-	if (!dir)
-		return -1;
-	while ((entry = readdir(dir)))
-		vms += is_vm(pid, entry->d_name);
-	closedir(dir);
-	return vms;
 }
 
 /*
@@ -1550,60 +1239,74 @@ static int count_vms(const char *pid)
 static bool has_vm(const char *pid, const char *vm)
 {
 	size_t digits = strspn(vm, "0123456789");
-	char *thread = strndup(vm, digits);
+	char *thread = strndup(vm, digits), *text;
 	struct stat st;
 
 	if (!digits || vm[digits] != '-')
 		return false;
 	if (!stat(format("%s/proc/%s/task/%s", root, pid, thread), &st))
 		return true;
-	return stat(format("%s/proc/%s", root, thread), &st) && is_vm(pid, vm + digits + 1);
+	text = link_text(format("/proc/%s/fd/%s", pid, vm + digits + 1));
+	return stat(format("%s/proc/%s", root, thread), &st) && text && !strcmp(text, "anon_inode:kvm-vm");
 }
 
 /* What a VM is mapped by, and the status for that. */
 static enum status say_vm(const char *vm)
 {
 	uint64_t pages[3], large, faults;
-	bool counted;
 
-	set_text(&pending, "vm", vm);
-	if (!read_number(&pages[0], KVM_DEBUGFS "/%s/pages_4k", vm) ||
-	    !read_number(&pages[1], KVM_DEBUGFS "/%s/pages_2m", vm) ||
-	    !read_number(&pages[2], KVM_DEBUGFS "/%s/pages_1g", vm)) {
-		/* an older kernel */
-		counted = read_number(&large, KVM_DEBUGFS "/%s/largepages", vm);
-		if (counted)
-			set_number(&pending, "large", large);
-		note("vm", format("vm %s, all its memory", vm), counted ?
-		     format("%" PRIu64 " entries of 2M or 1G; this kernel does not count them by size", large) :
-		     "this kernel does not count entries");
-		return counted && large ? HUGE : SMALL;
+	label = format("vm %s, all its memory", vm);
+	pending = format("\"vm\":%s", json_string(vm));
+	if (read_number(&pages[0], KVM_DEBUGFS "/%s/pages_4k", vm) && read_number(&pages[1], KVM_DEBUGFS "/%s/pages_2m", vm) &&
+	    read_number(&pages[2], KVM_DEBUGFS "/%s/pages_1g", vm)) {
+		pending = format("%s,\"pages_4k\":%" PRIu64 ",\"pages_2m\":%" PRIu64 ",\"pages_1g\":%" PRIu64, pending, pages[0], pages[1], pages[2]);
+		say("vm", "%" PRIu64 " entries of 4K, %" PRIu64 " of 2M, %" PRIu64 " of 1G%s", pages[0], pages[1], pages[2],
+		    read_number(&faults, KVM_DEBUGFS "/%s/pf_taken", vm) ? format(", %" PRIu64 " faults", faults) : "");
+		return pages[1] || pages[2] ? HUGE : SMALL;
 	}
-	set_number(&pending, "pages_4k", pages[0]);
-	set_number(&pending, "pages_2m", pages[1]);
-	set_number(&pending, "pages_1g", pages[2]);
-	note("vm", format("vm %s, all its memory", vm),
-	     format("%" PRIu64 " entries of 4K, %" PRIu64 " of 2M, %" PRIu64 " of 1G%s", pages[0], pages[1], pages[2],
-		    read_number(&faults, KVM_DEBUGFS "/%s/pf_taken", vm) ? format(", %" PRIu64 " faults", faults) : ""));
-	return pages[1] || pages[2] ? HUGE : SMALL;
+	/* an older kernel */
+	if (read_number(&large, KVM_DEBUGFS "/%s/largepages", vm)) {
+		pending = format("%s,\"large\":%" PRIu64, pending, large);
+		say("vm", "%" PRIu64 " entries of 2M or 1G; this kernel does not count them by size", large);
+		return large ? HUGE : SMALL;
+	}
+	say("vm", "this kernel does not count entries");
+	return SMALL;
 }
 
 static enum status check_process(const char *pid)
 {
 	enum status status = SMALL;
+	char *maps = read_all(format("/proc/%s/maps", pid)), *line;
+	struct mapping mapping;
 	struct dirent *entry;
+	uint64_t size = 0;
+	bool file = false;
 	int vms = 0, has;
 	DIR *dir;
 
-	set_text(&fields, "kind", "process");
-	set_number(&fields, "pid", strtoull(pid, NULL, 10));
-	check_mappings(pid);
-	has = count_vms(pid);
+	set_text("kind", "process");
+	set_number("pid", strtoull(pid, NULL, 10));
+	if (!maps && (errno == ENOENT || errno == ESRCH))
+		fail("give the pid of a VMM that runs", "there is no process %s", pid);
+	if (!maps)
+		fail("root can read them", "process %s: its maps cannot be read: %s", pid, strerror(errno));
+
+	/* Says what of its memory can be DAX, and whether it may lock as much. */
+	while ((line = strsep(&maps, "\n"))) {
+		if (parse_mapping(&mapping, line))
+			size += say_mapping(pid, &mapping, &file);
+	}
+	if (size)
+		say_memlock(pid, size, file);
+	else
+		say("mappings", "no DAX memory that is shared, of 2M or more");
+	has = count_descriptors(pid, NULL, NULL);
 	if (!has)
-		fail("process %s has no VM: none of its descriptors is one; give the pid of the VMM itself", pid);
+		fail("give the pid of the VMM itself", "process %s has no VM: none of its descriptors is one", pid);
 	dir = opendir(format("%s" KVM_DEBUGFS, root));
 	if (!dir)
-		fail(KVM_DEBUGFS ": %s; root can read it when debugfs is mounted and KVM is loaded", strerror(errno));
+		fail("root can read it when debugfs is mounted and KVM is loaded", KVM_DEBUGFS ": %s", strerror(errno));
 	while ((entry = readdir(dir))) {
 		if (!has_vm(pid, entry->d_name))
 			continue;
@@ -1613,39 +1316,24 @@ static enum status check_process(const char *pid)
 	}
 	closedir(dir);
 	if (!vms && has > 0)
-		fail("process %s has a VM, but debugfs calls it by another process, which has made it and handed it on; ls " KVM_DEBUGFS " lists them", pid);
+		fail("ls " KVM_DEBUGFS " lists them", "process %s has a VM, but debugfs calls it by another process, which has made it and handed it on", pid);
 	if (!vms)
-		fail("process %s has no VM", pid);
+		fail(NULL, "process %s has no VM", pid);
 	return status;
 }
 
-static void usage(FILE *to)
-{
-	fputs("usage: kvm-dax-check [--for VMM] [--json] [--] PATH\n"
-	      "         what a guest gets whose memory is PATH: a device-dax node, a file on a DAX\n"
-	      "         file system, or a folder there, in which a file is to be made\n"
-	      "       kvm-dax-check [--json] -p PID\n"
-	      "         what a running guest has, given the pid of its VMM; needs root\n"
-	      "  --for VMM  print the line for qemu (the default), libvirt, cloud-hypervisor or kata\n"
-	      "  --json     print one JSON object\n"
-	      "  --version  print the version\n"
-	      "Ends with 0 if there are huge pages (2M or 1G), with 3 if PATH can be used, but is\n"
-	      "mapped by 4K, or by what is not known yet, with 1 and the reason if it cannot be used,\n"
-	      "and with 2 on wrong usage.\n",
-	      to);
-}
-
-/* Whether there is a line for this VMM. */
-static bool known_vmm(const char *name)
-{
-	unsigned int i;
-
-	for (i = 0; i < sizeof(vmms) / sizeof(vmms[0]); i++) {
-		if (!strcmp(name, vmms[i].name))
-			return true;
-	}
-	return false;
-}
+static const char usage[] =
+	"usage: kvm-dax-check [--for VMM] [--json] [--] PATH\n"
+	"         what a guest gets whose memory is PATH: a device-dax node, a file on a DAX\n"
+	"         file system, or a folder there, in which a file is to be made\n"
+	"       kvm-dax-check [--json] -p PID\n"
+	"         what a running guest has, given the pid of its VMM; needs root\n"
+	"  --for VMM  print the line for qemu (the default), libvirt, cloud-hypervisor or kata\n"
+	"  --json     print one JSON object\n"
+	"  --version  print the version\n"
+	"Ends with 0 if there are huge pages (2M or 1G), with 3 if PATH can be used, but is\n"
+	"mapped by 4K, or by what is not known yet, with 1 and the reason if it cannot be used,\n"
+	"and with 2 on wrong usage.\n";
 
 int main(int argc, char *argv[])
 {
@@ -1656,30 +1344,24 @@ int main(int argc, char *argv[])
 	const char *pid = NULL;
 	int option;
 
+	if (!setlocale(LC_CTYPE, "C.UTF-8"))
+		setlocale(LC_CTYPE, "C");
 	while ((option = getopt_long(argc, argv, "hp:", options, NULL)) >= 0) {
-		switch (option) {
-		case 'f':
-			vmm = optarg;
-			break;
-		case 'j':
+		if (option == 'f') {
+			for (vmm = vmms; vmm->name && strcmp(vmm->name, optarg); vmm++)
+				;
+		} else if (option == 'j') {
 			json = true;
-			break;
-		case 'p':
+		} else if (option == 'p') {
 			pid = optarg;
-			break;
-		case 'h':
-			usage(stdout);
-			return 0;
-		case 'v':
-			puts("kvm-dax-check " VERSION);
-			return 0;
-		default:
-			usage(stderr);
-			return USAGE;
+		} else if (option == 'v') {
+			return puts("kvm-dax-check " VERSION) < 0;
+		} else {
+			return fputs(usage, option == 'h' ? stdout : stderr) < 0 || option != 'h' ? USAGE : 0;
 		}
 	}
-	if (argc - optind != !pid || !known_vmm(vmm) || (pid && (!*pid || pid[strspn(pid, "0123456789")] || strlen(pid) > 10))) {
-		usage(stderr);
+	if (!vmm->name || argc - optind != !pid || (pid && (!*pid || pid[strspn(pid, "0123456789")] || strlen(pid) > 10))) {
+		fputs(usage, stderr);
 		return USAGE;
 	}
 	finish(pid ? check_process(pid) : check_path(argv[optind]));

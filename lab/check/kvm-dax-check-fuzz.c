@@ -146,8 +146,8 @@ static void random_table(void)
 {
 	uint64_t *buffer = calloc(8192, 8);
 	struct dm_ioctl *table = (struct dm_ioctl *)buffer;
-	struct layout *layout = calloc(1, sizeof(*layout));
 	struct dm_target_spec *target = (struct dm_target_spec *)(table + 1);
+	struct layout layout = { 0 };
 	uint32_t i;
 
 	for (i = sizeof(*table) / 8; i < 64; i++)
@@ -157,9 +157,7 @@ static void random_table(void)
 	table->target_count = draw(4);
 	strcpy(target->target_type, draw(4) ? "linear" : "striped");
 	strcpy((char *)(target + 1), draw(4) ? "259:0 2048" : "1:18446744073709551615 x");
-	add_table(layout, table, draw(10));
-	add_target(layout, state, draw(5) ? draw(1 << 20) : state, "linear", format("0:0 %" PRIu64, draw(2) ? state : draw(4096)), draw(10));
-	free(layout);
+	add_table(&layout, table, draw(10));
 	free(buffer);
 }
 
@@ -193,13 +191,13 @@ static const char *json_value(const char *at)
 /* Extents of a file that is not DAX, at addresses that are made up. */
 static enum status check_parts(const char *path, const struct stat *st)
 {
-	struct memory memory = { .path = path, .name = quote(path), .size = st->st_size, .align = SZ_2M, .file = true };
-	struct layout *layout = calloc(1, sizeof(*layout));
+	struct memory memory = { .path = path, .real = path, .name = quote(path), .size = st->st_size, .align = SZ_2M };
+	struct layout layout = { 0 };
 	int fd = open_still(&memory, st);
 
 	while (draw(5))
-		add_segment(layout, (uint64_t)draw(4096) << 20, (uint64_t)draw(1U << 30) << draw(8), (uint64_t)draw(1 << 20) << 20);
-	check_extents(&memory, fd, st->st_dev, layout);
+		add_segment(&layout, (uint64_t)draw(4096) << 20, (uint64_t)draw(1U << 30) << draw(8), (uint64_t)draw(1 << 20) << 20);
+	check_extents(&memory, fd, st->st_dev, &layout);
 	return say_level(&memory);
 }
 
@@ -224,7 +222,7 @@ static void run_case(const char *folder)
 	make_proc(&st);
 	make_sys(&st);
 	json = draw(2);
-	vmm = vmms[draw(4)].name;
+	vmm = &vmms[draw(4)];
 	random_table();
 	/* Sanitizers speak on descriptor 2 itself. */
 	stderr = fopen("/dev/null", "w");
@@ -310,6 +308,7 @@ int main(int argc, char *argv[])
 		fputs("usage: kvm-dax-check-fuzz FOLDER CASES [FIRST-SEED]\nFeeds kvm-dax-check with broken texts in FOLDER, which is empty.\n", stderr);
 		return 2;
 	}
+	setlocale(LC_CTYPE, "C.UTF-8");
 	for (i = 0, seed = first; i < cases; i++, seed++)
 		failed += !try_case(argv[1], seed);
 	state = first;

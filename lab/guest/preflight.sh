@@ -73,15 +73,18 @@ refused() {
 # expects WORDS: the line in which it says what it expects of a file, which is 4K where KVM maps no file by more.
 expects() { echo "expected: ${small:-$1}"; }
 
-# mapped NAME PATH MIB: that the host maps so much of a file of 64M by 2M, and the rest by 4K, each with one page fault, when it is written to.
+# mapped NAME PATH MIB: that the host maps so much of a file by 2M, and the rest by 4K, each with one page fault, when it is written to.
 mapped() {
-	local faults=$(($3 / 2 + (64 - $3) * 256)) status=0
+	local faults=$(($3 / 2 + ($(stat -c %s "$2") / 1048576 - $3) * 256)) status=0
 	"$work/dax-memory" "$2" faults >"$work/said" 2>&1 || status=$?
 	if [ "$status" -ne 0 ]; then result "$1 mapped" "status $status"
 	elif ! says "faults=$faults"; then result "$1 mapped" "it does not say: faults=$faults"
 	else result "$1 mapped"
 	fi
 }
+
+# as_said NAME PATH: the same, of as much as was just said to be aligned.
+as_said() { mapped "$1" "$2" "$(sed -nE 's/^2M-aligned extents: ([0-9]+)M of .*/\1/p' "$work/said")"; }
 
 # no_access NAME PATH: that a process cannot have it.
 no_access() {
@@ -238,6 +241,35 @@ states() {
 	fallocate -l 64M "$memory"
 }
 
+# large: files of more than one extent, whose seams can lie inside 2M.
+large() {
+	local file=/dax/$backing/large
+	fallocate -l 300M "$file"
+	path "$backing large" "$file" "2M-aligned extents: [0-9]+M of 300M; .*" "$(expects "2M entries.*")" || true
+	[ -n "$small" ] || as_said "$backing large" "$file"
+	rm "$file"
+	dd if=/dev/zero of="$file" bs=2M count=150 conv=fsync status=none
+	path "$backing large written" "$file" "2M-aligned extents: [0-9]+M of 300M; .*" "$(expects "2M entries.*")" || true
+	[ -n "$small" ] || as_said "$backing large written" "$file"
+	rm "$file"
+}
+
+# places: other ways to the same file, and one that cannot be changed.
+places() {
+	local at=$work/place
+	mkdir "$at"
+	mount --bind "/dax/$backing" "$at"
+	path "$backing bind mount" "$at/preflight" "$at/preflight: file on a DAX file system, 64M" "$(expects "2M entries")" || true
+	umount "$at"
+	ln -s "$memory" "$at/link"
+	path "$backing link" "$at/link" "$at/link: file on a DAX file system, 64M" "$(expects "2M entries")" || true
+	refused "$backing not made yet" "/dax/$backing/none" "No such file or directory; give the folder"
+	chattr +i "$memory"
+	path "$backing immutable" "$memory" "read-only: it cannot be written [(]Operation not permitted[)], .*; chattr -i $memory makes it writable" || true
+	chattr -i "$memory"
+	rm -r "$at"
+}
+
 # not_dax: each reason for which a file is not DAX, with another one that comes after it where there can be both.
 not_dax() {
 	local lacks="it lacks the attribute, and its file system is mounted"
@@ -261,7 +293,7 @@ not_dax() {
 		refused "$backing dax=inode" "$memory" "$lacks with(out dax=, which is as with)? dax=inode; xfs_io -c 'chattr [+]x' $memory "
 		exec 3<"$memory"
 		xfs_io -c 'chattr +x' "$memory"
-		refused "$backing attribute" "$memory" "is not DAX yet, though it has the attribute: .*fuser $memory "
+		refused "$backing attribute" "$memory" "is not DAX, though it has the attribute; .*fuser $memory "
 		exec 3<&-
 		path "$backing attribute closed" "$memory" "2M-aligned extents: 64M of 64M; .*" "expected: 2M entries" || true
 		mounted dax=never
@@ -274,7 +306,7 @@ not_dax() {
 		chattr +j "/dax/$backing/journaled"
 		mounted dax,nodelalloc
 		truncate -s 64M "/dax/$backing/journaled/file"
-		refused "$backing journaled" "/dax/$backing/journaled/file" "though its file system is mounted with dax(=always)?: .*j [(]journaled[)]"
+		refused "$backing journaled" "/dax/$backing/journaled/file" "though its file system is mounted with dax(=always)?; .*j [(]journaled[)]"
 		rm -r "/dax/$backing/journaled"
 	fi
 	mounted dax
@@ -287,6 +319,15 @@ devices() {
 	exec 3<"$memory"
 	refused "$backing busy" "$memory" "is busy: process $$ [(].*[)] has it open, .*; end that process"
 	exec 3<&-
+	refused "$backing in sysfs" "/sys/bus/dax/devices/$device" "is what sysfs says of device .*, and no memory; give the node in /dev: $memory"
+	ln -s "$memory" "$work/link"
+	path "$backing link" "$work/link" "$work/link: device-dax, alignment 2M, .*" "expected: 2M entries" || true
+	rm "$work/link"
+	mkdir "$work/nodev"
+	mount -t tmpfs -o nodev tmpfs "$work/nodev"
+	cp -a "$memory" "$work/nodev/node"
+	refused "$backing nodev" "$work/nodev/node" "is on a file system that is mounted with nodev; give the node in /dev"
+	umount "$work/nodev"
 	under=("${not_root[@]}")
 	refused "$backing no permission" "$memory" "may not be opened by this user [(]owner 0:0, mode 0600[)]: Permission denied; sudo chgrp 65534 $memory && sudo chmod g[+]rw "
 	command=$(sed -nE 's/.*: Permission denied; (.*) changes that until .*/\1/p' "$work/said")
@@ -373,15 +414,15 @@ named() {
 	local odd=/dax/$backing/$1 said command
 	fallocate -l 64M "$odd"
 	fallocate -p -o 0 -l 2M "$odd"
-	path "$backing named $1" "$odd" "holes: 2048K .*" "QEMU: .*" && {
+	path "$backing named ${1@Q}" "$odd" "holes: 2048K .*" "QEMU: .*" && {
 		said=$(sed -nE 's/^holes: .*; (fallocate .*) allocates them now/\1/p' "$work/said")
 		eval "$said" >/dev/null 2>&1 || true
 		[ "$(stat -c %b "$odd")" -ge 131072 ] && said='' || said="it is not allocated by: $said"
-		result "$backing named $1 allocated" "$said"
+		result "$backing named ${1@Q} allocated" "$said"
 		guest_says "mapping: .*" "vm .*"
 		command=$(sed -nE "s/^mapping: 0x[^,]*, [^,]*, //p" "$work/said")
 		eval "[ $command = \"\$odd\" ]" || echo "the mapping is not named as a shell takes it: $command" >"$work/reason"
-		guest_ends "$backing named $1 guest"
+		guest_ends "$backing named ${1@Q} guest"
 	}
 	rm -f "$odd"
 }
@@ -538,6 +579,13 @@ processes() {
 	result "no VM" "$(says "kvm-dax-check: process $$ has no VM: .*" && [ "$status" -eq 1 ] || echo "status $status, or it does not say so")"
 }
 
+# no_process NAME PID REASON
+no_process() {
+	local status=0
+	"${under[@]}" "$work/kvm-dax-check" -p "$2" >"$work/said" 2>&1 || status=$?
+	result "$1" "$(says "kvm-dax-check: $3" && [ "$status" -eq 1 ] || echo "status $status, or it does not say: $3")"
+}
+
 usage() {
 	local words status
 	for words in "" "-p x" "-p 1 2" "--for x /dev" "--bad" "-p 99999999999"; do
@@ -610,8 +658,12 @@ for backing in "${backings[@]}"; do
 		unnamed
 		named "a b,c'd"
 		named $'t\tb'
+		named $'line\nend'
+		named 'é ü'
 		# shellcheck disable=SC2016,SC1003
 		named '-$(x)"\'
+		large
+		places
 		read_only
 		assigned
 		overlay
@@ -624,14 +676,19 @@ done
 truncate -s 64M "$work/memory"
 refused "no dax" "$work/memory" "is on overlayfs .*; give the path on the file system below"
 truncate -s 64M /dax/preflight
-refused "tmpfs" /dax/preflight "it is not DAX, as tmpfs has no block device"
+refused "tmpfs" /dax/preflight "it is not DAX, as its file system is tmpfs; take a file of ext4 or XFS"
 rm /dax/preflight
 refused "no device-dax" /dev/zero "is a character device, but not of device-dax"
-refused "a folder" /dax "a file in it would not be DAX, as tmpfs has no block device"
+refused "a folder" /dax "a file in it would not be DAX, as its file system is tmpfs"
 refused "nothing" "$work/none" "No such file"
 mkfifo "$work/pipe"
 refused "a pipe" "$work/pipe" "neither a device-dax node nor a file or a folder"
 processes
+bash -c : & wait $!
+no_process "process that has ended" $! "there is no process $!; .*"
+under=("${not_root[@]}")
+no_process "process of another user" $$ "process $$: its maps cannot be read: Permission denied; root can read them"
+under=()
 usage
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]
