@@ -48,8 +48,15 @@ refused 'CHECKS=nonsense matches no check' make check BASES=v6.12 CHECKS=nonsens
 refused 'CONFIG=none: ' make kernel CONFIG=none
 refused 'CONFIG=/none: there is no such file' make kernel CONFIG=/none
 refused 'B= can be: ' make rangediff A=v6.12 B=v1.0
-refused 'two files of make bench are needed' make bench-diff A=/none B=/none
+refused '/none: there is no such file' make bench-diff A=/none B=/none
+refused 'README.md is no file of make bench' make bench-diff A=README.md B=README.md
 refused 'two files of make bench-profile are needed' make bench-profile A=/none B=/none
+refused 'README.md is no file of make bench-profile' make bench-profile A=README.md B=README.md
+refused 'FIGURE=none: ' make bench-profile FIGURE=none
+refused 'REPEAT=x is no number' make bench REPEAT=x
+refused 'MUTANT=level-4k: make demo' make demo MUTANT=level-4k
+refused 'TESTS=vfio: make demo' make demo TESTS=vfio
+refused 'TESTS=vfio: each mutant' make mutants TESTS=vfio
 refused 'BACKINGS=none: .*devdax-2m' make bench BACKINGS=none
 refused 'BACKINGS=none: .*devdax-2m' make bench-profile BACKINGS=none
 refused 'TOPIC=none: .*TOPIC can be: 10-mm' make post TOPIC=none

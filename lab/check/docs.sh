@@ -110,5 +110,4 @@ check_docs() {
 	check "docs/levels.svg is of the results" picture_is_of docs/levels.svg "${demos[@]##*/}"
 	mapfile -t benches < <(bench_results)
 	[ "${#benches[@]}" -eq 0 ] || check "docs/bench.svg is of the results" picture_is_of docs/bench.svg "${benches[@]}"
-	[ ! -e "$TOP/results/v6.12-demo-session.tsv" ] || check "docs/demo.svg is of the results" picture_is_of docs/demo.svg v6.12-demo-session.tsv
 }

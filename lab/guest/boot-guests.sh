@@ -2,7 +2,8 @@
 # Boots a Linux guest on each kind of memory in turn, has it write to all of it, and prints how KVM mapped that memory.
 # Takes: a label for this kernel, the guest's bzImage, its initramfs, kvm_leaves.ko, and which backings (default: all).
 #
-# Rows go to stdout: "row", the label, the backing, leaf entries of 4K, 2M and 1G, page faults; tab-separated.
+# Rows go to stdout: "row", the label, the backing, leaf entries of 4K, 2M and 1G, page faults; tab-separated. A guest that is mapped by
+# 1G gives another one: "fact", the label, a text, and how many of these entries are left after a look at it.
 # Only leaves of the guest's RAM are counted. Faults are those of the whole VM.
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
@@ -192,6 +193,16 @@ boot() {
 	done
 }
 
+# What shows a process to others must not change how it is mapped. The guest is stopped, as it would have KVM map its memory again.
+look_at() {
+	local mib=$1 before=$pages_1g
+	kill -STOP "$guest"
+	while grep -qsvE '^[0-9]+ \(.*\) [TZ] ' /proc/"$guest"/task/*/stat; do sleep 0.1; done
+	cat "/proc/$guest/smaps" >/dev/null
+	count "$guest" "$mib"
+	printf 'fact\t%s\t1G entries of a guest, after reading smaps\t%s of %s left\n' "$label" "$pages_1g" "$before"
+}
+
 measure() {
 	local backing=$1 mib=1024 path backend touched why
 	# The hole below the guest's 1 MiB keeps the first GiB from being one leaf.
@@ -206,6 +217,7 @@ measure() {
 	count "$guest" "$mib"
 	echo "$backing: touched $touched MiB, $faults page faults" >&2
 	printf 'row\t%s\t%s\t%s\t%s\t%s\t%s\n' "$label" "$backing" "$pages_4k" "$pages_2m" "$pages_1g" "$faults"
+	[ "$pages_1g" -eq 0 ] || look_at "$mib"
 	stop_guest
 	release
 }

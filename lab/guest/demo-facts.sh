@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Looks at what a guest on DAX memory meets besides how it is mapped, and prints a row of each: "fact", a label for this kernel,
-# the fact and what it is, tab-separated. The last fact of a name counts: what may end the machine is told before it has.
-# Takes: the label, and the folder of demo-facts, punch-waits, shared-failure and page_flags.ko, which lab/prove/demo.sh has built. On a
-# kernel labelled stock it ends with the machine's reset, as that kernel may be ill, and hold the devices for ever.
+# the fact and what it is, tab-separated; and "look", the label and the name, as it begins with a look, and for the end of all: end.
+# Takes: the label, the folder of demo-facts, punch-waits, shared-failure and page_flags.ko, and which looks: assigned, full, punched,
+# reserved, shared, cloned. Of a fact, the last row counts: what may kill the kernel is told before it has. A kernel labelled stock
+# is reset when it is ill, and at the end, as it may hold devices for ever.
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"
 export LC_ALL=C
 
 label=$1 built=$2
+shift 2
 mib=16	# of memory that the device gets
 patience=300	# looks at who waits in the kernel, without any change
 
@@ -19,6 +21,15 @@ fact() {
 	echo "$1: $2" >&2
 	printf 'fact\t%s\t%s\t%s\n' "$label" "$1" "$2"
 }
+
+# may_die NAME: what it is, should nothing follow.
+may_die() {
+	echo "$1: looking; the stock kernel may die here" >&2
+	printf 'fact\t%s\t%s\tthe kernel dies\n' "$label" "$1"
+}
+
+# After a hang, no other look shows anything. A write to the port returns when the host has it.
+reset_if_stock() { [ "$label" != stock ] || echo b >/proc/sysrq-trigger; }
 
 # value NAME WORDS: the value of that name in "name=value ..."; fails if there is none.
 value() { sed -nE "s/(^|.* )$1=([^ ]*).*/\2/p" <<<"$2" | grep -m 1 .; }
@@ -38,8 +49,9 @@ waits() {
 
 resource() { cat "/sys/bus/dax/devices/$(basename "$(realpath "/dax/$1")")/resource"; }
 
-reserved() {
-	local backing place file said kinds=0 reserved=0 names=''
+# Prints on how many of the kinds of DAX memory, of how many, it is set.
+count_reserved() {
+	local backing place file said kinds=0 reserved=0
 	IFS=, read -ra backings <<<"$LAB_BACKINGS"
 	for backing in "${backings[@]}"; do
 		file=''
@@ -53,14 +65,16 @@ reserved() {
 		said=$("$built/demo-facts" pages "$place" 1)
 		[ -z "$file" ] || rm "$file"
 		kinds=$((kinds + 1))
-		[ "$(value reserved "$said")" -eq 0 ] || reserved=$((reserved + 1)) names+=" $backing"
+		[ "$(value reserved "$said")" -eq 0 ] || reserved=$((reserved + 1))
 	done
-	fact 'PG_reserved is set on' "$reserved of $kinds kinds of DAX memory"
+	echo "$reserved of $kinds"
 }
+
+reserved() { fact 'Kinds of DAX memory with PG_reserved set' "$is_reserved"; }
 
 # A file of 4 MiB, of which 2 MiB can be had, as the rest of the file system is full.
 full() {
-	local folder=/dax/fsdax-ext4 said step taken=0
+	local folder=/dax/fsdax-ext4 said step taken=0 name='Guest writes, but its file system is full'
 	truncate -s 4M $folder/memory
 	fallocate -l 2M $folder/memory
 	step=$(stat -f -c '%a * %S' $folder)
@@ -71,82 +85,92 @@ full() {
 	said=$("$built/demo-facts" full $folder/memory $((4 << 20)))
 	rm -f $folder/memory $folder/rest
 	case $said in
-	loops) fact 'guest whose file system is full' "loops, 1000 page faults" ;;
-	errno=*) fact 'guest whose file system is full' "ends with ${said#errno=}" ;;
-	*) fact 'guest whose file system is full' "$said" ;;
+	loops) fact "$name" "faults on, after 1000 faults" ;;
+	errno=*) fact "$name" "ends with ${said#errno=}" ;;
+	*) fact "$name" "$said" ;;
 	esac
 }
 
 punched() {
-	local said file=/dax/fsdax-xfs/punched
+	local said file=/dax/fsdax-xfs/punched name='Holes punched into a file in use'
 	fallocate -l 4M $file
 	said=$("$built/punch-waits" $file 500) || true
 	rm $file
 	case $said in
-	punches=*) fact 'holes punched under load' "${said#punches=} of 500" ;;
-	*) fact 'holes punched under load' "hangs after $(value punches "$said")" ;;
+	punches=*) fact "$name" "${said#punches=} of 500" ;;
+	*)
+		fact "$name" "hangs after $(value punches "$said") of 500"
+		reset_if_stock
+		;;
 	esac
 }
 
 # It takes devdax-4k, each page of which counts its own references.
 assigned() {
-	local device frame before after said node namespace pid pages=$((mib << 8))
+	local device frame before after said node namespace pid name pages=$((mib << 8))
 	device=$("$(dirname "$0")/vfio-setup.sh")
 	[ -n "$device" ] || return 0
 	frame=$(($(resource devdax-4k) >> 12))
 	before=$(value references "$("$built/demo-facts" pages $frame $pages)")
 	said=$("$built/demo-facts" assign /dax/devdax-4k $((mib << 20)) "$device")
 	after=$(value references "$("$built/demo-facts" pages $frame $pages)")
-	fact "device assigned: charged as VmLck" "$(value charged "$said") of $((mib << 10)) kB"
-	fact "references left after its end" "$((after - before)) on $pages pages"
+	fact "Device assigned: memory charged (VmLck)" "$(value charged "$said") of $((mib << 10)) kB"
+	fact "  pages still referenced after its end" "$((after - before)) of $pages"
 	node=$(realpath /dax/devdax-4k)
 	namespace=$(<"$(realpath "/sys/bus/dax/devices/${node##*/}")/../namespace")
+	name="  then the namespace can be destroyed"
 	ndctl destroy-namespace -f "$namespace" >"$work/destroyed" 2>&1 </dev/null &
 	pid=$!
 	if waits $pid; then
-		fact "its namespace can be destroyed" "no, waits for ever"
+		fact "$name" "no: that hangs"
 	elif wait $pid; then
-		fact "its namespace can be destroyed" "yes"
+		fact "$name" "yes"
 	else
-		fact "its namespace can be destroyed" "no: $(tail -n 1 "$work/destroyed")"
+		fact "$name" "no: $(tail -n 1 "$work/destroyed")"
+	fi
+}
+
+# v5.4 has no clones of DAX files.
+shared() {
+	local said count name='XFS: memory fails while a clone is closed' status=0
+	[ "${BASE:-}" != v5.4 ] || return 0
+	may_die "$name"
+	said=$("$built/shared-failure" /dax/fsdax-xfs 200 closed 2>&1) || status=$?
+	count=$(value failures "$(tail -n 1 <<<"$said")") || count='?'
+	if [ "$status" -eq 0 ]; then
+		fact "$name" "survives $count of 200"
+	elif dmesg | grep -q 'XFS.*[Ss]hut'; then
+		fact "$name" "XFS shuts down after $count of 200"
+		reset_if_stock
+	else
+		fact "$name" "hangs after $count of 200"
+		reset_if_stock
 	fi
 }
 
 # Without rmapbt, XFS does not say whose a block is, and whoever fails it has to find that out.
-failures() {
-	local said device count name
-	if [ "${BASE:-}" = v5.4 ]; then return; fi
-	name='XFS: clone closed, memory fails'
-	fact "$name" "the kernel dies"
-	said=$("$built/shared-failure" /dax/fsdax-xfs 200 closed 2>&1) && status=0 || status=$?
-	count=$(value failures "$(tail -n 1 <<<"$said")") || count='?'
-	if [ "$status" -eq 0 ]; then
-		fact "$name" "goes on after $count failures"
-	elif dmesg | grep -q 'XFS.*[Ss]hut'; then
-		fact "$name" "XFS shut down by failure $((count + 1))"
-	else
-		fact "$name" "hangs after $count failures"
-		return
-	fi
-
-	name='XFS without rmapbt: clone, memory fails'
+cloned() {
+	local said device name='XFS without rmapbt: a clone'\''s memory fails'
+	[ "${BASE:-}" != v5.4 ] || return 0
 	device=$(sed -n 's|^\([^ ]*\) /dax/fsdax-xfs .*|\1|p' /proc/mounts)
 	umount /dax/fsdax-xfs
 	mkfs.xfs -q -f -K -m reflink=1,rmapbt=0 "$device"
 	mount -o dax "$device" /dax/fsdax-xfs
-	fact "$name" "the kernel dies"
+	may_die "$name"
 	said=$("$built/demo-facts" clone-fails /dax/fsdax-xfs)
 	case $said in
-	told=*) fact "$name" "told by ${said#told=}" ;;
-	errno=*) fact "$name" "madvise(): ${said#errno=}" ;;
-	killed=*) fact "$name" "kernel: $(dmesg | sed -nE 's/.*BUG: (kernel )?([^,]*).*/\2/p' | tail -n 1)" ;;
+	told=*) fact "$name" "its user gets ${said#told=}" ;;
+	errno=*) fact "$name" "fails with ${said#errno=}" ;;
+	*) fact "$name" "$said" ;;
 	esac
 }
 
 [ -e /sys/kernel/debug/page_flags ] || insmod "$built/page_flags.ko"
-for look in reserved full punched assigned failures; do
-	$look
+# Before a look takes a device away.
+is_reserved=$(count_reserved)
+for look; do
+	printf 'look\t%s\t%s\n' "$label" "$look"
+	"$look"
 done
-printf 'fact\t%s\tall told\tyes\n' "$label"
-# A write to the port returns when the host has it.
-[ "$label" != stock ] || echo b >/proc/sysrq-trigger
+printf 'look\t%s\tend\n' "$label"
+reset_if_stock

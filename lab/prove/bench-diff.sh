@@ -6,7 +6,9 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/env.sh"
 
 for file in "${A:-}" "${B:-}"; do
-	[ -r "$file" ] || die 2 "two files of make bench are needed: make bench-diff A=<file> B=<file>"
+	[ -n "$file" ] || die 2 "two files of make bench are needed: make bench-diff A=<file> B=<file>"
+	[ -f "$file" ] || die 2 "$file: there is no such file; A= and B= are two files of make bench"
+	grep -sq '^base	cpu	' "$file" || die 2 "$file is no file of make bench, as results/$BASE-amd.tsv is"
 done
 awk -F'\t' '
 	/^#/ || /^base\t/ { next }

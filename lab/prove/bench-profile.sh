@@ -67,7 +67,15 @@ export SIZE=${SIZE:-8} SECONDS_MAX=${SECONDS_MAX:-3000}
 files=()
 if [ -n "${A:-}${B:-}" ]; then
 	files=("${A:-}" "${B:-}")
+	for file in "${files[@]}"; do
+		[ -z "$file" ] || [ ! -f "$file" ] || grep -q '^figure	' "$file" || die 2 "$file is no file of make bench-profile, as build/$BASE/series-bench/profile-amd-<backing>.tsv is"
+	done
 else
+	# What the program counts, of which a kind of memory may lack some.
+	known=$(sed -nE 's/.*(record|measure_touch)\("([a-z0-9-]+)".*/\2/p' "$TOP/bench/kvm-bench.c" | sort -u)
+	for figure in ${FIGURE:-}; do
+		grep -qxF -- "$figure" <<<"$known" || die 2 "FIGURE=$figure: there is no such figure; it can be some of $(xargs <<<"$known")"
+	done
 	all='devdax-4k devdax-2m devdax-1g fsdax-ext4 fsdax-xfs hugetlbfs-2m hugetlbfs-1g thp anon'
 	read -ra backings <<<"${BACKINGS:-devdax-2m hugetlbfs-2m}"
 	for backing in "${backings[@]}"; do

@@ -47,6 +47,10 @@ fi
 export SIZE=${SIZE:-32} REPEAT=${REPEAT:-3} GROWTH=${GROWTH:-$growth} BACKINGS=${BACKINGS:-$all} SECONDS_MAX=${SECONDS_MAX:-3000}
 [[ $SIZE =~ ^[0-9]+$ && $((SIZE % 2)) -eq 0 && $SIZE -gt 0 && $SIZE -le $largest ]] ||
 	die 2 "SIZE=$SIZE: an even number of MiB up to $largest is needed, as much as the machine of CPU=$CPU has of each kind of memory"
+[[ $REPEAT =~ ^[1-9][0-9]*$ ]] || die 2 "REPEAT=$REPEAT is no number of runs"
+for more in $GROWTH; do
+	[[ $more =~ ^[1-9][0-9]*$ ]] || die 2 "GROWTH=$more is no number of MiB"
+done
 for backing in $BACKINGS; do
 	[[ " $all " == *" $backing "* ]] || die 2 "BACKINGS=$backing: there is no such memory; it can be some of $all"
 done

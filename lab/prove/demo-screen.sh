@@ -9,33 +9,37 @@ set -euo pipefail
 rows=$1 facts=${2:-/dev/null}
 [ -r "$facts" ] || facts=/dev/null
 awk -F'\t' -v OFS='\t' '
-	# The kind of entry that maps most of the memory, and all their numbers.
+	# The kind of entry that maps most of the memory, and how many of them there are.
 	function kind() { return $6 ? "1G" : $5 * 512 > $4 ? "2M" : "4K" }
-	function counts() { return $6 ? $6 " of 1G, " $5 " of 2M" : kind() == "2M" ? $5 " of 2M, " $4 " of 4K" : $4 " of 4K" }
+	function counts() { return ($6 ? $6 " of 1G, " $5 " of 2M" : kind() == "2M" ? $5 " of 2M" : $4 " of 4K") ", " $7 " faults" }
 	function add(name) { if (!(name in known)) { known[name]; order[++n] = name } }
 	/^#/ || $1 == "base" { next }
 	FILENAME == ARGV[1] {
-		name = $3 ": entries of KVM"
+		name = "Entries that map a guest on " $3
 		add(name)
 		said[name, $2] = counts()
 		is[name, $2] = kind()
 		backing[name] = $3
 		next
 	}
-	$3 == "all told" { next }
 	{ add($3); said[$3, $2] = is[$3, $2] = $4 }
 	END {
 		for (i = 1; i <= n; i++) {
 			name = order[i]
-			if (!((name, "stock") in is) || !((name, "series") in is)) continue
+			split("stock series", kernels, " ")
+			for (k in kernels) if (!((name, kernels[k]) in is)) said[name, kernels[k]] = is[name, kernels[k]] = "not seen"
 			if (is[name, "stock"] != is[name, "series"]) print "differs", name, said[name, "stock"], said[name, "series"]
 			else if (name in backing) { by = is[name, "series"]; mapped[by] = mapped[by] (mapped[by] ? ", " : "") backing[name] }
-			else same = same (same ? "; " : "") name ": " said[name, "series"]
+			else {
+				plain = name
+				sub(/^ +/, "", plain)
+				same = same (same ? "; " : "") plain ": " said[name, "series"]
+			}
 		}
 		for (i = split("1G 2M 4K", sizes, " "); i; i--)
-			if (sizes[i] in mapped) entries = (sizes[i] " (" mapped[sizes[i]] ")") (entries ? ", " : "") entries
-		if (entries) same = "KVM maps most of the memory by " entries (same ? "; " : "") same
-		print "same", same
+			if (sizes[i] in mapped) entries = sizes[i] " (" mapped[sizes[i]] ")" (entries ? ", " : "") entries
+		if (entries) same = "KVM maps most of the memory of a guest by " entries (same ? "; " : "") same
+		if (same) print "same", same
 	}' "$rows" "$facts" | awk -F'\t' '
 	$1 == "differs" {
 		line[++n] = $0
@@ -52,5 +56,5 @@ awk -F'\t' -v OFS='\t' '
 				printf "%-*s  %-*s  %s\n", width[2], part[2], width[3], part[3], part[4]
 			}
 		}
-		if (same) print "As on the stock kernel: " same "."
+		if (same) print (n ? "\n" : "") "As on the stock kernel: " same "."
 	}' | fold -s -w 100 | sed 's/ *$//'

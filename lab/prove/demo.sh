@@ -2,12 +2,11 @@
 # Shows what a guest on DAX memory meets, on the stock kernel and with the series: how KVM maps a real Linux guest, by backing, and
 # with CPU=amd also a device that is assigned, a full file system, memory that fails, and the like.
 # Takes the base (default: BASE, or v6.12); leaves build/<base>/demo.tsv and demo-facts.tsv, and prints what differs.
-# RECORD=1 keeps both in results/, with what they depend on, and what was shown when; make plot draws it.
+# RECORD=1 keeps both in results/, with what they depend on; make table puts the screen into the README, and make plot draws it.
 set -euo pipefail
 
 lab=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 export BASE=${1:-${BASE:-v6.12}}
-unset MUTANT
 
 # One kernel after the other, each in a process of its own: env.sh takes STOCK from the environment.
 if [ -n "${DEMO_ROWS:-}" ]; then
@@ -35,31 +34,50 @@ if [ -n "${DEMO_ROWS:-}" ]; then
 			gcc -O2 -Wall -Wextra -Werror -pthread -o "$work/facts/$program" "$lab/guest/$program.c"
 		done
 		# shellcheck disable=SC2016
-		job=(bash -c '"$1/boot-guests.sh" "$2" "${@:4}" && exec "$1/demo-facts.sh" "$2" "$3"' demo "$lab/guest" "$VARIANT" "$work/facts"
+		guests=(bash -c '"$1/boot-guests.sh" "$2" "${@:4:3}" && exec "$1/demo-facts.sh" "$2" "$3" "${@:7}"' demo "$lab/guest" "$VARIANT" "$work/facts"
 			"$BZIMAGE" "$work/initramfs" "$work/kvm_leaves/kvm_leaves.ko")
+		looks=(assigned full punched reserved shared cloned)
 		;;
 	# Emulated VMX is too slow for a QEMU in it: the test guest of the selftests takes the place of Linux.
 	intel)
 		gcc -O2 -Wall -Wextra -Werror -o "$work/kvm_leaves/guest-leaves" "$lab/guest/guest-leaves.c"
 		export CARRY="$work/kvm_leaves/kvm_leaves.ko $work/kvm_leaves/guest-leaves"
-		job=("$lab/guest/demo-intel.sh" "$VARIANT" "$work/kvm_leaves")
+		guests=("$lab/guest/demo-intel.sh" "$VARIANT" "$work/kvm_leaves")
+		looks=()
 		;;
 	esac
 
-	say "$BASE $VARIANT: booting the machine, then a guest on each backing"
 	trap 'exit 130' INT TERM
-	status=0
-	"$lab/machine/run.sh" run "${job[@]}" 2>"$work/machine" |
-		tee "$work/output" | grep --line-buffered -vE '^(row|fact)' >&2 || status=$?
-	tr -d '\r' <"$work/output" >"$work/lines"
-	# The stock kernel does not survive all of it; what it was doing then is the last fact.
-	if [ "$status" -ne 0 ] && { [ "$VARIANT" != stock ] || ! tail -n 1 <(grep '^fact' "$work/lines") | grep -qE 'the kernel dies$|all told.yes$'; }; then
+	# machine COMMAND...: runs it; sets status, and last: the look that it has not come back from, or end.
+	machine() {
+		status=0
+		"$lab/machine/run.sh" run "$@" 2>"$work/machine" |
+			tee "$work/output" | sed -uE '/^(row|fact|look)\t/d' >&2 || status=$?
+		tr -d '\r' <"$work/output" >"$work/lines"
+		sed -n "s/^row\t/$BASE\t/p" "$work/lines" >>"$DEMO_ROWS"
+		sed -n "s/^fact\t/$BASE\t/p" "$work/lines" >>"$DEMO_FACTS"
+		last=$(sed -n 's/^look\t.*\t//p' "$work/lines" | tail -n 1)
+	}
+	say "$BASE $VARIANT: booting the machine, then a guest on each backing"
+	machine "${guests[@]}" "${looks[@]}"
+	# A stock kernel does not survive all of it. What it was doing then is its last fact; another machine does what is left.
+	while [ "$status" -ne 0 ] && [ "$VARIANT" = stock ]; do
+		[ "$last" != end ] || { status=0; break; }
+		grep -E '^(look|fact)' "$work/lines" | tail -n 1 | grep -qE '^fact.*(dies|hangs|shuts down)' || break
+		console=$(sed -n 's/.*its console is //p' "$work/machine")
+		say "$BASE $VARIANT: $(sed -n 's/^fact\t[^\t]*\t//p' "$work/lines" | tail -n 1 | sed 's/\t/: /')"
+		grep -aohE '(BUG|Oops): .*|kernel BUG at .*' "$TOP/${console:-none}" 2>/dev/null | head -n 1 >&2 || true
+		while [ "${looks[0]}" != "$last" ]; do looks=("${looks[@]:1}"); done
+		looks=("${looks[@]:1}")
+		[ ${#looks[@]} -gt 0 ] || { status=0; break; }
+		say "$BASE $VARIANT: booting the machine again for what is left: ${looks[*]}"
+		machine "$lab/guest/demo-facts.sh" "$VARIANT" "$work/facts" "${looks[@]}"
+	done
+	if [ "$status" -ne 0 ]; then
 		cat "$work/machine" >&2
 		[ "$status" -ne 130 ] || exit 130
 		die 1 "the demonstration failed on the $VARIANT kernel; the reason is above and in ${work#"$TOP"/}/output"
 	fi
-	sed -n "s/^row\t/$BASE\t/p" "$work/lines" >>"$DEMO_ROWS"
-	sed -n "s/^fact\t/$BASE\t/p" "$work/lines" >>"$DEMO_FACTS"
 	exit
 fi
 
@@ -69,26 +87,15 @@ fi
 . "$LAB/record/results.sh"
 [ "$CPU" != arm64 ] || die 2 "CPU=arm64: make demo has no Linux guests there yet; make kselftest CPU=arm64 runs a small one on each backing"
 as_the_lab_builds_it
+for name in STOCK MUTANT MODES TESTS; do
+	[ -z "${!name:-}" ] || die 2 "$name=${!name}: make demo shows all it has, on the stock kernel and with the series; leave $name out"
+done
 result=$TOP/results/$BASE-demo
 [ "$CPU" = amd ] || result+=-$CPU
 rows=$BUILD/$BASE/demo.tsv
 mkdir -p "${rows%/*}" "${result%/*}"
 
-[ -n "${DEMO_RECORDED:-}" ] || lock "$BASE-demo"
-
-# A recording shows this script to itself: each line with the seconds since the start. make plot draws that of one base.
-if [ -n "${RECORD:-}" ] && [ -z "${DEMO_RECORDED:-}" ] && [ "$BASE-$CPU" = v6.12-amd ]; then
-	session=$BUILD/$BASE/demo-session.tsv
-	LC_ALL=C start=${EPOCHREALTIME/./}
-	printf '0.0\t$ make demo\n' >"$session"
-	DEMO_RECORDED=1 "$lab/prove/demo.sh" 2>&1 | while IFS= read -r line; do
-		now=$((${EPOCHREALTIME/./} - start))
-		printf '%d.%d\t%s\n' $((now / 1000000)) $((now / 100000 % 10)) "$line" >>"$session"
-		printf '%s\n' "$line"
-	done
-	{ depends_on 'stock and series' kernel; cat "$session"; } >"$result-session.tsv"
-	exit
-fi
+lock "$BASE-demo"
 
 facts=${rows%.tsv}-facts.tsv
 partial=$rows.partial partial_facts=$facts.partial
@@ -100,12 +107,19 @@ for stock in 1 ''; do
 	STOCK=$stock DEMO_ROWS=$partial DEMO_FACTS=$partial_facts "$lab/prove/demo.sh" "$BASE"
 done
 mv "$partial" "$rows"
-mv "$partial_facts" "$facts"
-[ -z "${RECORD:-}" ] || { depends_on 'stock and series' kernel; cat "$rows"; } >"$result.tsv"
-[ -z "${RECORD:-}" ] || { depends_on 'stock and series' kernel; cat "$facts"; } >"$result-facts.tsv"
+# The last word on each.
+awk -F'\t' '!(($2, $3) in line) { order[++n] = $2 SUBSEP $3 } { line[$2, $3] = $0 } END { for (i = 1; i <= n; i++) print line[order[i]] }' \
+	"$partial_facts" >"$facts"
+if [ -n "${RECORD:-}" ]; then
+	{ depends_on 'stock and series' kernel; cat "$rows"; } >"$result.tsv"
+	[ "$CPU" != amd ] || { depends_on 'stock and series' kernel; cat "$facts"; } >"$result-facts.tsv"
+	say "${result#"$TOP"/}*.tsv are recorded; make table plot shows them in the documents"
+fi
 
-echo "What a guest on DAX memory meets on $BASE (the numbers are counts; all of them: ${rows#"$TOP"/}):"
+echo
+echo "What guests on DAX memory meet on $BASE, without the series (stock) and with it:"
 echo
 "$LAB/prove/demo-screen.sh" "$rows" "$facts"
 echo
+echo "The figures are counts; all of them: ${rows#"$TOP"/}, ${facts#"$TOP"/}. docs/patches.md says which patch does what."
 printf 'it took %d:%02d minutes\n' $((SECONDS / 60)) $((SECONDS % 60))

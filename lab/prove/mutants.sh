@@ -61,6 +61,8 @@ left)
 esac
 
 as_the_lab_builds_it
+[ -z "${MODES:-}" ] || die 2 "MODES=$MODES: each mutant names its own; make mutants takes MUTANTS="
+[ -z "${TESTS:-}" ] || die 2 "TESTS=$TESTS: each mutant names its own; make mutants takes MUTANTS="
 work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-mutants.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Draws docs/levels.svg: by which pages KVM maps a guest's memory, by base and backing, stock against series; docs/demo.svg: make demo
-# as it ran; and docs/bench.svg: instructions, by backing, stock against series. Takes nothing; draws what make demo RECORD=1 and
-# make bench RECORD=1 have left in results/, a panel of levels.svg a base, a column of bench.svg a base and machine.
+# Draws docs/levels.svg: by which pages KVM maps a guest's memory, stock against series, where that differs, a panel a base; and
+# docs/bench.svg: instructions, by backing, stock against series, a column a base and machine. Takes nothing; draws what
+# make demo RECORD=1 and make bench RECORD=1 have left in results/.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -23,8 +23,8 @@ finish() {
 	echo "${picture#"$TOP"/}: $*"
 }
 
-# A line for each bar: its label, and how much of the memory is mapped by 4K, 2M and 1G, in percent.
-# The stock and the series bar of a backing stand together.
+# A line for each bar: its label, and how much of the memory is mapped by 4K, 2M and 1G, in percent; of the backings where the series
+# has another size map most of it. The stock and the series bar of a backing stand together.
 bars() {
 	grep -v '^#' "$1" | awk -F'\t' '
 		NR == 1 { next }
@@ -32,84 +32,52 @@ bars() {
 		{
 			all = $4 * 4 + $5 * 2048 + $6 * 1048576
 			bar[$3, $2] = sprintf("%.4f\t%.4f\t%.4f", $4 * 400 / all, $5 * 204800 / all, $6 * 104857600 / all)
+			is[$3, $2] = $6 ? 3 : $5 * 512 > $4 ? 2 : 1
+			entries[$3, $2] = $4 + $5 + $6
+		}
+		function line(backing, kernel) {
+			printf "\"%s\\n%s\\n%d\\nentries\"\t%s\n", backing, kernel, entries[backing, kernel], bar[backing, kernel]
 		}
 		END {
 			for (i = 1; i <= n; i++) {
-				printf "\"%s  stock\"\t%s\n\"series\"\t%s\n", order[i], bar[order[i], "stock"], bar[order[i], "series"]
-				if (i < n) print "\"\"\t0\t0\t0"
+				if (is[order[i], "stock"] == is[order[i], "series"]) continue
+				if (some++) print "\"\"\t0\t0\t0"
+				line(order[i], "stock")
+				line(order[i], "series")
 			}
 		}'
 }
 
+drawn=()
+for result in "${results[@]}"; do
+	bars "$TOP/results/$result" >"$work/$result"
+	[ ! -s "$work/$result" ] || drawn+=("$result")
+done
+[ ${#drawn[@]} -gt 0 ] || die 1 "no base in results/ has a kind of memory that the series maps by another size"
 {
-	echo "set terminal svg size $((120 + 360 * ${#results[@]})),600 noenhanced font 'sans-serif,13' background 'white'"
+	echo "set terminal svg size $((180 + 620 * ${#drawn[@]})),400 noenhanced font 'sans-serif,13' background 'white'"
 	echo "set output '$work/picture'"
-	echo "set multiplot layout 1,${#results[@]}"
+	echo "set multiplot layout 1,${#drawn[@]}"
 	cat <<-'END'
 		set style data histograms
 		set style histogram rowstacked
 		set style fill solid border lc rgb 'white'
-		set boxwidth 0.9
-		set xtics rotate by 90 right scale 0
+		set boxwidth 0.8
+		set xtics scale 0
 		set yrange [0:100]
-		set ylabel "% of the guest's memory"
+		set ylabel "% of a guest's memory"
 		set grid ytics lc rgb '#dddddd'
-		set key outside bottom center horizontal
+		set key outside right
+		set bmargin 6
 	END
-	for result in "${results[@]}"; do
-		bars "$TOP/results/$result" >"$work/$result"
-		base=${result%-demo.tsv}
-		echo "set title '$base ($(sed -n 's/^# kernel: //p' "$TOP/results/$result"))'"
+	for result in "${drawn[@]}"; do
+		kernel=$(sed -n 's/^# kernel: \(Linux [^,]*\),.*/\1/p' "$TOP/results/$result")
+		printf 'set title "Pages by which KVM maps a Linux guest of 1 GiB in a DAX file\\n%s, without the series (stock) and with it"\n' "$kernel"
 		echo "plot '$work/$result' using 2:xtic(1) title '4K' lc rgb '#d95f02', '' using 3 title '2M' lc rgb '#7fb2d9', '' using 4 title '1G' lc rgb '#1b5e8c'"
 	done
 } >"$work/script"
 gnuplot "$work/script"
 finish levels "${results[@]}"
-
-# An animation that begins with the first line and ends with the last; what does not animate shows the end.
-# A wait of more than a second is shown as one second.
-screen() {
-	awk -v rows=26 '
-		function escaped(text) { gsub(/&/, "\\&amp;", text); gsub(/</, "\\&lt;", text); gsub(/>/, "\\&gt;", text); return text }
-		/^# kernel: /{ kernel = $3 " " $4; sub(/,$/, "", kernel) }
-		/^#/ { next }
-		{
-			at = index($0, "\t")
-			seconds = substr($0, 1, at - 1)
-			line[++n] = substr($0, at + 1)
-			wait = seconds - last
-			shown[n] = shown[n - 1] + (wait > 1 ? 1 : wait)
-			last = seconds
-			if (length(line[n]) > columns) columns = length(line[n])
-		}
-		END {
-			width = columns * 7.9 + 24
-			height = rows * 17 + 46
-			length_shown = shown[n] + 1
-			printf "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" font-family=\"monospace\" font-size=\"13\">\n", width, height, width, height
-			printf "<rect width=\"100%%\" height=\"100%%\" rx=\"6\" fill=\"#1e2227\"/>\n"
-			printf "<clipPath id=\"screen\"><rect y=\"9\" width=\"100%%\" height=\"%d\"/></clipPath>\n", rows * 17
-			printf "<g clip-path=\"url(#screen)\"><g transform=\"translate(0 %d)\">\n", (n > rows ? 17 * (rows - n) : 0)
-			if (n > rows) {
-				for (i = rows + 1; i <= n; i++) {
-					values = values sprintf(";0 %d", -17 * (i - rows))
-					times = times sprintf(";%.4f", shown[i] / length_shown)
-				}
-				printf "<animateTransform attributeName=\"transform\" type=\"translate\" calcMode=\"discrete\" dur=\"%.1fs\" fill=\"freeze\" values=\"0 0%s\" keyTimes=\"0%s\"/>\n", length_shown, values, times
-			}
-			for (i = 1; i <= n; i++) {
-				colour = line[i] ~ /^\$ / ? "#7ee787" : line[i] ~ /^[a-z0-9.-]+: / ? "#9aa4af" : "#e6edf3"
-				printf "<text x=\"12\" y=\"%d\" fill=\"%s\" xml:space=\"preserve\">%s", 17 * i + 4, colour, escaped(line[i])
-				if (shown[i] > 0) printf "<set attributeName=\"visibility\" to=\"hidden\" begin=\"0s\" dur=\"%.1fs\"/>", shown[i]
-				print "</text>"
-			}
-			print "</g></g>"
-			printf "<text x=\"12\" y=\"%d\" fill=\"#9aa4af\">%s; it took %d s, and a wait is shown as 1 s at most</text>\n</svg>\n", height - 12, escaped(kernel), last
-		}' "$1"
-}
-
-session=v6.12-demo-session.tsv
-[ ! -e "$TOP/results/$session" ] || { screen "$TOP/results/$session" >"$work/picture"; finish demo "$session"; }
 
 # instructions FILE FIGURE: a line for each backing: its name, and instructions of that figure for each MiB on the stock kernel and with the series.
 instructions() {

@@ -9,7 +9,7 @@ set -euo pipefail
 . "$LAB/record/results.sh"
 
 # What a base has that is not a draft; what else is in results/ has been recorded by choice.
-wanted="amd.tap amd-stock.tap intel.tap intel-stock.tap demo.tsv soak-debug.tap mutants.tsv selftests.tsv patches.tsv"
+wanted="amd.tap amd-stock.tap intel.tap intel-stock.tap demo.tsv demo-facts.tsv soak-debug.tap mutants.tsv selftests.tsv patches.tsv"
 
 # last_step: the name of the last patch that make bisect builds.
 last_step() {

@@ -2,7 +2,7 @@
 # Writes into the documents what is derived: the tables of bases and features, of patches and of mutants, what make demo prints,
 # the numbers of the lines that they show of make kselftest, the figures of make bench with the targets that are missed, the size of
 # each series, and the defects that can be exploited.
-# Takes nothing; or: print FILE, and prints that file as it would be; demo FILE, and prints the rows that make demo has left there;
+# Takes nothing; or: print FILE, and prints that file as it would be;
 # soaked FILE, and prints what make soak has checked; regressed FILE, and prints what make regress has seen.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
@@ -11,18 +11,6 @@ set -euo pipefail
 . "$LAB/record/results.sh"
 
 mapfile -t bases < <(cd "$TOP/series" && printf '%s\n' */ | tr -d / | sort -V)
-
-# demo FILE [REGEX]: a table of its rows, of the backings that match, the stock and the series row of a backing together.
-demo() {
-	awk -F'\t' -v backings="${2:-.}" '
-		/^#/ { next }
-		!head++ { printf "%-13s %-7s %9s %9s %9s %9s\n", "backing", "kernel", "4K", "2M", "1G", "faults"; next }
-		$3 !~ backings { next }
-		!($3 in seen) { order[++n] = $3; seen[$3] }
-		{ line[$3] = line[$3] sprintf("%-13s %-7s %9s %9s %9s %9s\n", $3, $2, $4, $5, $6, $7) }
-		END { for (i = 1; i <= n; i++) printf "%s", line[order[i]] }
-	' "$1"
-}
 
 # tests BASE REGEX: how many recorded tests of that name pass; nothing if there are none.
 tests() {
@@ -368,14 +356,11 @@ print() {
 			bench "$base"
 			;;
 		'<!-- make table: demo '*)
-			# a base, and an extended regular expression on the backings if not all are shown
 			skip=1
-			read -r _ _ _ _ base backings _ <<<"$line"
+			read -r _ _ _ _ base _ <<<"$line"
 			echo
-			demo "$TOP/results/$base-demo.tsv" "${backings#-->}" | sed 's/^/    /'
+			"$LAB/demo-screen.sh" "$TOP/results/$base-demo.tsv" "$TOP/results/$base-demo-facts.tsv" | sed 's/^./    &/'
 			echo
-			# shellcheck disable=SC2016
-			[ "$base" != v6.12 ] || [ ! -e "$TOP/results/v6.12-demo-session.tsv" ] || printf '![A recording of `make demo`](docs/demo.svg)\n\n'
 			;;
 		esac
 	done <"$1"
@@ -384,7 +369,6 @@ print() {
 work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-table.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 case ${1:-} in
-demo) demo "$2" ;;
 soaked) soaked "$2" ;;
 regressed) regressed "$2" ;;
 print) print "$2" ;;
@@ -394,5 +378,5 @@ print) print "$2" ;;
 		cat "$work/new" >"$TOP/$file"
 	done
 	;;
-*) die 2 "usage: table.sh [print FILE | demo FILE | soaked FILE | regressed FILE]" ;;
+*) die 2 "usage: table.sh [print FILE | soaked FILE | regressed FILE]" ;;
 esac
