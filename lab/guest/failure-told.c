@@ -6,38 +6,27 @@
  * SIGBUS with BUS_MCEERR_AR, the first one with BUS_MCEERR_AO, both with the
  * address that the page has there; the other one gets none, or on older kernels
  * the same; and each of them reads what was written before, as the page can be
- * had again.
+ * had again.  Each process has a guest in that memory, which has written to all
+ * of it before, and must be able to do so again, with interrupts off or on.
  *
- * Takes the path of the memory, how many bytes of it to map, and early if only
- * the one that has asked is told, or all; prints who was told of what.  Ends
- * with 1 if it was not so.
+ * Takes the path of the memory, how many bytes of it to map, early if only the
+ * one that has asked is told, or all, off or on for the guests' interrupts, and
+ * perhaps where in the path's memory the mapping begins; prints who was told of
+ * what.  Ends with 1 if it was not so.
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PAGE 4096UL
-#define FAILS (3 * PAGE)	/* the page that does */
+#include "small-guest.h"
+
+#define WORD 8			/* where in a page the processes write, and not the guests */
 #define TIMEOUT 60		/* seconds for a signal that will not come */
 
-static const char *path;
-static size_t size;
+static size_t size, fails, offset;	/* fails: the page that does */
 static int all_are_told;
-
-static void fail(const char *what)
-{
-	fprintf(stderr, "failure-told: %s: %s: %s\n", path, what, strerror(errno));
-	exit(1);
-}
 
 static char *map(void)
 {
@@ -46,10 +35,39 @@ static char *map(void)
 
 	if (fd < 0)
 		fail("open");
-	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
 	if (memory == MAP_FAILED)
 		fail("mmap");
 	return memory;
+}
+
+/* As many pages as there are in 2M, so that 1G does not take long. */
+static int guest_writes(void)
+{
+	return run_guest(size, size < 512 * PAGE ? PAGE : size / 512);
+}
+
+/* A process that maps the memory has its guest there. */
+static void open_guest_in(void *memory)
+{
+	open_guest();
+	if (set_slot(memory, size, 0))
+		fail("KVM_SET_USER_MEMORY_REGION");
+	if (guest_writes())
+		fail("KVM_RUN before the failure");
+}
+
+/* What is wrong with the memory, or NULL. */
+static const char *goes_on(const char *memory)
+{
+	static char said[64];
+
+	if (memory[fails + WORD] != 'x')
+		return "the memory has changed";
+	if (!guest_writes())
+		return NULL;
+	snprintf(said, sizeof(said), "KVM_RUN fails: %s", strerror(errno));
+	return said;
 }
 
 /* How a signal differs from what it has to be, or NULL. */
@@ -83,7 +101,8 @@ static int mapper(int early, int ready, int over)
 	/* Elsewhere than the others. */
 	mmap(NULL, size * (2 + early), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	memory = map();
-	if (memory[FAILS] != 'x' || write(ready, "r", 1) != 1)
+	open_guest_in(memory);
+	if (memory[fails + WORD] != 'x' || write(ready, "r", 1) != 1)
 		fail("reading");
 	if (read(over, &c, 1) != 1)
 		fail("waiting");
@@ -91,10 +110,10 @@ static int mapper(int early, int ready, int over)
 	if (sigtimedwait(&bus, &got, told ? &long_time : &none) < 0)
 		why = told ? "it is not told" : NULL;
 	else
-		why = told ? differs(&got, BUS_MCEERR_AO, memory + FAILS) : "it is told";
-	if (!why && memory[FAILS] != 'x')
-		why = "the memory has changed";
-	printf("%s %s: %s\n", path, name, why ? why : told ? "BUS_MCEERR_AO" : "not told");
+		why = told ? differs(&got, BUS_MCEERR_AO, memory + fails) : "it is told";
+	if (!why)
+		why = goes_on(memory);
+	printf("%s %s, interrupts=%s: %s\n", path, name, interrupts ? "on" : "off", why ? why : told ? "BUS_MCEERR_AO" : "not told");
 	fflush(stdout);
 	return why != NULL;
 }
@@ -115,15 +134,20 @@ int main(int argc, char **argv)
 	const char *why;
 	char *memory, c;
 
-	if (argc != 4 || (strcmp(argv[3], "early") && strcmp(argv[3], "all"))) {
-		fprintf(stderr, "usage: failure-told PATH BYTES early|all\n");
+	if (argc < 5 || argc > 6 || (strcmp(argv[3], "early") && strcmp(argv[3], "all")) ||
+	    (strcmp(argv[4], "off") && strcmp(argv[4], "on"))) {
+		fprintf(stderr, "usage: failure-told PATH BYTES early|all off|on [OFFSET]\n");
 		return 2;
 	}
 	path = argv[1];
 	size = strtoul(argv[2], NULL, 0);
 	all_are_told = !strcmp(argv[3], "all");
+	interrupts = !strcmp(argv[4], "on");
+	offset = argc > 5 ? strtoul(argv[5], NULL, 0) : 0;
+	/* v5.4 tells of each page once; with an offset it is the one whose address is in the next 2M. */
+	fails = (interrupts ? 5 : 3) * PAGE + (offset ? 2UL << 20 : 0);
 	memory = map();
-	memory[FAILS] = 'x';
+	memory[fails + WORD] = 'x';
 	if (pipe(ready) || pipe(over))
 		fail("pipe");
 	for (int early = 0; early < 2; early++) {
@@ -137,13 +161,14 @@ int main(int argc, char **argv)
 			fail("a process that maps the memory");
 	}
 
+	open_guest_in(memory);
 	sigaction(SIGBUS, &action, NULL);
-	if (madvise(memory + FAILS, PAGE, MADV_HWPOISON))
+	if (madvise(memory + fails, PAGE, MADV_HWPOISON))
 		fail("MADV_HWPOISON");
-	why = differs(&signalled, BUS_MCEERR_AR, memory + FAILS);
-	if (!why && memory[FAILS] != 'x')
-		why = "the memory has changed";
-	printf("%s failing: %s\n", path, why ? why : "BUS_MCEERR_AR");
+	why = differs(&signalled, BUS_MCEERR_AR, memory + fails);
+	if (!why)
+		why = goes_on(memory);
+	printf("%s failing, interrupts=%s: %s\n", path, interrupts ? "on" : "off", why ? why : "BUS_MCEERR_AR");
 	fflush(stdout);
 	if (write(over[1], "oo", 2) != 2)
 		fail("telling that it is over");

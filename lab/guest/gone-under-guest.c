@@ -20,8 +20,8 @@
  * page faults.
  *
  * Takes the path of the device, how many MiB to use, the size of its pages in KiB,
- * how often to take the memory away in each way, and the driver's folder in sysfs
- * and the namespace.  Prints how often it was taken away, and how often a vCPU has
+ * how often to take the memory away in each way, the driver's folder in sysfs and
+ * the namespace, and whether interrupts are off or on.  Prints how often it was taken away, and how often a vCPU has
  * gone through all of it; ends with 1 at the first thing that is wrong.
  */
 #define _GNU_SOURCE
@@ -31,7 +31,6 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <unistd.h>
 
 #include "small-guest.h"
@@ -46,7 +45,7 @@ static const uint8_t program[] = {
 	0x01, 0xd7,		/* add %edx, %edi */
 	0x39, 0xf7,		/* cmp %esi, %edi */
 	0x72, 0xf5,		/* jb 1b */
-	0xf4,			/* hlt */
+	0xe6, 0x80,		/* out %al, $0x80 */
 };
 
 static struct vcpu {
@@ -77,8 +76,8 @@ static unsigned long done[WAYS];
 
 static void summarize(void)
 {
-	printf("%s unbound=%lu disabled=%lu unmapped=%lu rounds=%lu\n", path, done[UNBOUND], done[DISABLED],
-	       done[UNMAPPED], rounds);
+	printf("%s interrupts=%s unbound=%lu disabled=%lu unmapped=%lu rounds=%lu\n", path, interrupts ? "on" : "off",
+	       done[UNBOUND], done[DISABLED], done[UNMAPPED], rounds);
 }
 
 static void __attribute__((noreturn, format(printf, 1, 2))) wrong(const char *format, ...)
@@ -329,8 +328,8 @@ int main(int argc, char **argv)
 	char node[PATH_MAX];
 	unsigned long times;
 
-	if (argc != 7) {
-		fprintf(stderr, "usage: gone-under-guest DEVICE MIB KIB TIMES DRIVER NAMESPACE\n");
+	if (argc != 8 || (strcmp(argv[7], "off") && strcmp(argv[7], "on"))) {
+		fprintf(stderr, "usage: gone-under-guest DEVICE MIB KIB TIMES DRIVER NAMESPACE off|on\n");
 		return 2;
 	}
 	path = argv[1];
@@ -339,6 +338,7 @@ int main(int argc, char **argv)
 	times = strtoul(argv[4], NULL, 0);
 	driver = argv[5];
 	namespace = argv[6];
+	interrupts = !strcmp(argv[7], "on");
 	if (!realpath(path, node))
 		fail("realpath");
 	snprintf(device, sizeof(device), "%s", strrchr(node, '/') + 1);

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Takes device-dax memory away while the two vCPUs of a guest write to it: unbinds its driver, disables its namespace, unmaps it.
+# Takes device-dax memory away while the two vCPUs of a guest write to it: unbinds its driver, disables its namespace, unmaps it. Does
+# so once with the guest's interrupts off, and once with them on, when KVM may queue its page faults as asynchronous ones.
 # Takes how often to do each of these, 20 times if not given: make run JOB=lab/guest/gone-under-guest.sh
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
@@ -22,6 +23,8 @@ for backing in "${backings[@]}"; do
 	device=$(realpath "/sys/bus/dax/devices/${node##*/}")
 	driver=$(realpath "$device/driver")
 	namespace=$(<"$device/../namespace")
-	timeout -v 300 "$work/gone-under-guest" "/dax/$backing" "$mib" "$page_kib" "${1:-20}" "$driver" "$namespace" || status=1
+	for interrupts in off on; do
+		timeout -v 300 "$work/gone-under-guest" "/dax/$backing" "$mib" "$page_kib" "${1:-20}" "$driver" "$namespace" "$interrupts" || status=1
+	done
 done
 exit $status

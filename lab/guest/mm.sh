@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Takes DAX memory through all that its struct pages can become, and prints one TAP result per step, not numbered.
 # Takes the results' prefix, page_flags.ko, the programs dax-memory and dax_huge_page_test, an extended regular expression
-# that names must match, and dax_failure_test if the base has it. Ends with the namespaces as it has found them, but for their content.
+# that names must match, dax_failure_test if the base has it, and in BAR a PCI device's memory that has struct pages. Ends with the
+# namespaces as it has found them, but for their content.
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"
@@ -318,6 +319,52 @@ offset_1g() {
 	echo "offset=${start}M $written"
 }
 
+# A guest in memory that is mapped by pfn, and whose page has no reference: it goes on working.
+unreferenced_bar() {
+	local start
+	[ -n "${BAR:-}" ] || fail "no PCI device has p2pmem"
+	load_module
+	read -r start _ < <(sed -n "$((${BAR##*resource} + 1))p" "${BAR%/*}/resource")
+	"${module%/*}/unreferenced" "$BAR" $((1 << 20)) 0 $((start >> 12))
+}
+
+# A guest in a huge page whose first page has no reference, as while its disk is unbound: KVM does not take that one.
+unreferenced_first() {
+	create --mode=devdax --map=mem --align=2M
+	load_module
+	"${module%/*}/unreferenced" "/dev/$dax" $((2 << 20)) 4096
+}
+
+# A page of a file on XFS fails while its entry is locked: the task that waits for that holds up nobody, and can be killed.
+failure_waits() {
+	[ -e /sys/kernel/debug/dax_entry ] || insmod "${module%/*}/dax_entry.ko"
+	"${module%/*}/failure-waits" /dax/fsdax-xfs/failure-waits
+	rm /dax/fsdax-xfs/failure-waits
+}
+
+# Two files with the same content, of which one has a bad block: nothing is compared, and so nothing is deduplicated.
+dedupe_bad_block() {
+	local place=/dax/dedupe sector said status=0
+	create --mode=fsdax --map=mem
+	said=$(mkfs.xfs -q -f -K -m reflink=1 "/dev/$disk" 2>&1) || fail "mkfs.xfs: $said"
+	mkdir "$place"
+	mount -t xfs -o dax "/dev/$disk" "$place"
+	for file in one other; do
+		dd if=/dev/zero "of=$place/$file" bs=64K count=1 conv=fsync status=none
+	done
+	sector=$(filefrag -b512 -v "$place/other" | sed -nE 's/^ +0: +0\.\. +[0-9]+: +([0-9]+)\.\..*/\1/p')
+	[ -n "$sector" ] || fail "filefrag does not say where the file is"
+	echo "$sector 8" >"/sys/class/block/$disk/badblocks"
+	# Not its status, which is that of the command line.
+	said=$(xfs_io -c "dedupe $place/one 0 0 65536" "$place/other" 2>&1) || status=$?
+	umount "$place"
+	rmdir "$place"
+	create --mode=devdax --map=mem --align=2M
+	ln -sfn "/dev/$dax" /dax/devdax-2m
+	[[ $said == *'Input/output error'* || $said == *'Memory page has hardware error'* ]] || fail "FIDEDUPERANGE ends with: $said"
+	echo "errno=$(sed -nE 's/.*: (.)/\1/p' <<<"$said" | tr ' ' -)"
+}
+
 step "untouched" untouched
 # The kernel of v5.4 has no NUMA.
 [ ! -e /proc/self/numa_maps ] || step "numa-maps" each_path numa_maps
@@ -332,6 +379,12 @@ step "reserved-system-ram" system_ram
 step "namespaces" namespaces
 step "memory-failure" memory_failure
 [ ! -e "$failing" ] || step "bad-block" bad_block
+step "unreferenced-bar" unreferenced_bar
+# Later device-dax has one reference count for a huge page.
+[ "${BASE:-}" != v5.4 ] || step "unreferenced-first" unreferenced_first
+# The files of v5.4 share no blocks, and XFS does not tell of failures there.
+[ "${BASE:-}" = v5.4 ] || step "failure-waits" failure_waits
+[ "${BASE:-}" = v5.4 ] || step "dedupe-bad-block" dedupe_bad_block
 # Each of these ends a kernel that does not expect it: v7.3's, and v6.12's.
 step "offset-1g" offset_1g
 # The files of v5.4 share none.

@@ -303,6 +303,22 @@ race_pairs() {
 # Memory that fails or goes away.
 failure() {
 	tap "failure $1" '[^ ]+ ' "failure $1 " "$(program x86/dax_failure_test)" -s "dax:$(path "$1")"
+	[ "$1" != fsdax-xfs ] || quota "$1"
+}
+
+# mount_anew PLACE OPTIONS
+mount_anew() {
+	local disk
+	disk=$(findmnt -no SOURCE "$1")
+	umount "$1" && mount -o "$2" "$disk" "$1"
+}
+
+# A file whose owner has no quota left; XFS counts blocks only if it is mounted so.
+quota() {
+	chosen "failure $1" && there "$(program x86/dax_failure_test)" || return 0
+	mount_anew "/dax/$1" dax,uquota || { echo "not ok $mode failure $1 quota: XFS cannot be mounted with uquota"; return 0; }
+	tap "failure $1" '[^ ]+ ' "failure $1 " "$(program x86/dax_failure_test)" -s "dax:$(path "$1")" -c quota
+	mount_anew "/dax/$1" dax
 }
 
 # The pairs on each backing, then all backings in turn, again and again; ends with an error when a line was not ok.
@@ -485,10 +501,11 @@ reserved() {
 }
 
 mm() {
-	local levels failure
+	local levels failure bar=
 	levels=$(program x86/dax_huge_page_test) failure=$(program x86/dax_failure_test)
 	there "$levels" && there "$failure" && there "$selftests/dax/dax_reserved_test" || return 0
-	"$(dirname "$0")/mm.sh" "$mode" "$built/page_flags.ko" "$built/dax-memory" "$levels" "$only" "$failure"
+	! find_p2pdma || bar=$(p2pdma_resource)
+	BAR=$bar "$(dirname "$0")/mm.sh" "$mode" "$built/page_flags.ko" "$built/dax-memory" "$levels" "$only" "$failure"
 }
 
 # The test of the levels in a machine within this one. It gets a third of the time, so that this one can still end in order after

@@ -3,10 +3,14 @@
  * A guest without a kernel, which writes to one word in each so many bytes of
  * its memory.  It is in protected mode without paging: what it calls an address
  * is one of its physical memory.  For the programs beside, one guest for each.
+ * If interrupts are on, KVM has the interrupt controllers, too, as of any guest
+ * with a kernel: only then may it queue page faults as asynchronous ones.  No
+ * device interrupts.  Such a guest ends by "out", as KVM keeps its "hlt".
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +24,7 @@
 #define MEMORY GIB
 
 static const char *path;	/* of the memory */
+static bool interrupts;		/* to be set before the guest is opened */
 static int kvm, vm, vcpu;
 static struct kvm_run *run;
 
@@ -72,6 +77,9 @@ static int open_vcpu(int id, struct kvm_run **shared)
 	sregs.cs.type = 11;
 	sregs.cs.selector = 8;
 	DO_IOCTL(fd, KVM_SET_SREGS, &sregs);
+	/* Of these only the first one would run. */
+	if (interrupts)
+		DO_IOCTL(fd, KVM_SET_MP_STATE, &(struct kvm_mp_state){ KVM_MP_STATE_RUNNABLE });
 	return fd;
 }
 
@@ -84,7 +92,7 @@ static void *open_guest(void)
 		0x01, 0xd7,	/* add %edx, %edi */
 		0x39, 0xf7,	/* cmp %esi, %edi */
 		0x72, 0xf8,	/* jb 1b */
-		0xf4,		/* hlt */
+		0xe6, 0x80,	/* out %al, $0x80 */
 	};
 	struct kvm_userspace_memory_region slot = { .guest_phys_addr = CODE, .memory_size = PAGE };
 	void *page;
@@ -94,6 +102,8 @@ static void *open_guest(void)
 		fail("/dev/kvm");
 	vm = DO_IOCTL(kvm, KVM_CREATE_VM, 0);
 	DO_IOCTL(vm, KVM_SET_TSS_ADDR, 0xfffbd000);
+	if (interrupts)
+		DO_IOCTL(vm, KVM_CREATE_IRQCHIP, 0);
 	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (page == MAP_FAILED)
 		fail("mmap of the code");
@@ -105,19 +115,19 @@ static void *open_guest(void)
 }
 
 /*
- * Has the vCPU of @fd run from where @regs says to its hlt; returns -1 if it does not
+ * Has the vCPU of @fd run from where @regs says to its end; returns -1 if it does not
  * come there, with errno, which is EIO where the guest has done something else.
  */
 static inline int run_vcpu_from(int fd, const struct kvm_run *shared, struct kvm_regs regs)
 {
-	regs.rflags = 2;
+	regs.rflags = interrupts ? 0x202 : 2;
 	if (ioctl(fd, KVM_SET_REGS, &regs))
 		return -1;
 	do {
 		if (ioctl(fd, KVM_RUN, 0) && errno != EINTR)
 			return -1;
 	} while (shared->exit_reason == KVM_EXIT_INTR);
-	if (shared->exit_reason == KVM_EXIT_HLT)
+	if (shared->exit_reason == KVM_EXIT_HLT || shared->exit_reason == KVM_EXIT_IO)
 		return 0;
 	/* Perhaps what it needed could not be had, and KVM took it for something else. */
 	errno = EIO;

@@ -27,7 +27,7 @@ if [ -n "${DEMO_ROWS:-}" ]; then
 		gcc -static -O2 -Wall -Wextra -Werror -o "$work/cpio/init" "$lab/guest/touch-memory.c"
 		(cd "$work/cpio" && echo init | cpio --quiet -o -H newc) >"$work/initramfs"
 		mkdir "$work/facts"
-		cp "$lab"/guest/modules/page_flags/{Kbuild,page_flags.c} "$work/facts"
+		cp "$lab"/guest/modules/page_flags/{Kbuild,*.c} "$work/facts"
 		quietly "$work/page_flags.log" "building page_flags for $VARIANT" \
 			make -C "$TREE" M="$work/facts" modules
 		for program in demo-facts punch-waits shared-failure; do

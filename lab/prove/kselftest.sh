@@ -38,13 +38,13 @@ source=$(git -C "$TREE" rev-parse pristine)
 # What the tests need besides the selftests: for each CPU a module for this kernel, and programs.
 built=$OUT/$CPU
 case $CPU in
-amd) module=page_flags programs=dax-memory ;;
+amd) module=page_flags programs='dax-memory unreferenced failure-waits' ;;
 intel) module=kvm_leaves programs='guest-leaves memory-image' ;;
 arm64) module='' programs=arm64-guest ;;
 esac
 mkdir -p "$built"
 if [ -n "$module" ]; then
-	cp "$LAB/guest/modules/$module"/{Kbuild,"$module.c"} "$built"
+	cp "$LAB/guest/modules/$module"/{Kbuild,*.c} "$built"
 	quietly "$OUT/$module.log" "building $module for $VARIANT" make -C "$TREE" M="$built" modules
 fi
 

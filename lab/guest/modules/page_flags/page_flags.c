@@ -3,7 +3,8 @@
  * Show the flags of any page, ZONE_DEVICE or not
  *
  * "echo PFN > /sys/kernel/debug/page_flags" chooses a page frame; each read shows
- * its page as it is then.  /proc/kpageflags has nothing to say of device memory,
+ * its page as it is then; "echo PFN COUNT" also gives it so many references, as
+ * a driver does that hands out its pages.  /proc/kpageflags has nothing to say of device memory,
  * and what holds a memmap is mapped nowhere, so that gup_test cannot get at it.
  */
 
@@ -44,10 +45,22 @@ static ssize_t flags_write(struct file *file, const char __user *buf, size_t siz
 			   loff_t *pos)
 {
 	unsigned long pfn;
-	int err = kstrtoul_from_user(buf, size, 0, &pfn);
+	char words[48];
+	int fields, count;
 
-	if (err)
-		return err;
+	if (size >= sizeof(words))
+		return -EINVAL;
+	if (copy_from_user(words, buf, size))
+		return -EFAULT;
+	words[size] = '\0';
+	fields = sscanf(words, "%lu %d", &pfn, &count);
+	if (fields < 1)
+		return -EINVAL;
+	if (fields > 1) {
+		if (!pfn_valid(pfn) || PagePoisoned(pfn_to_page(pfn)))
+			return -ENOENT;
+		set_page_count(pfn_to_page(pfn), count);
+	}
 	WRITE_ONCE(flags_pfn, pfn);
 	return size;
 }
