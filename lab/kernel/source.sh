@@ -7,6 +7,8 @@
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
+# shellcheck source=lab/kernel/apt.sh
+. "$LAB/kernel/apt.sh"
 
 line=${BASE#v}
 package=$(base_field package)
@@ -25,13 +27,11 @@ candidate() {
 
 # mirrors SUITE: the mirrors that this machine's apt uses for its own suite, or for that suite's security updates.
 mirrors() {
-	local suffix='' codename
-	codename=$(sed -nE 's/^VERSION_CODENAME="?([^"]*)"?$/\1/p' /etc/os-release)
+	local suffix=''
 	case $1 in
 	*-security) suffix=-security ;;
 	esac
-	# shellcheck disable=SC2016
-	apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(SITE)' 'Created-By: Packages' 2>/dev/null |
+	apt_targets |
 		sed -nE "s,^(${codename:-stable}|oldoldstable|oldstable|stable|testing|unstable)$suffix main ,,p" | sort -u
 }
 
@@ -39,29 +39,16 @@ mirrors() {
 # The lists and the configuration for that are in the cache; the system's are read, but stay as they are.
 use_suites_of_base() {
 	local apt=$CACHE/apt-$BASE site suite kind
-	mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial"
+	mkdir -p "$apt"
 	for suite in $suites; do
 		for site in $(mirrors "$suite"); do
 			for kind in $1; do
-				echo "$kind [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $site $suite main"
+				echo "$kind [signed-by=$keyring] $site $suite main"
 			done
 		done
 	done >"$apt/sources.list"
 	[ -s "$apt/sources.list" ] || return 1
-	# This comes after the system's configuration, whose proxies and the like stay valid. Root's _apt cannot read the cache.
-	cat >"$apt/apt.conf" <<-END
-		Dir::State "$apt/state";
-		Dir::State::status "/dev/null";
-		Dir::Cache "$apt/cache";
-		Dir::Etc::sourcelist "$apt/sources.list";
-		Dir::Etc::sourceparts "/dev/null";
-		Dir::Etc::preferences "/dev/null";
-		Dir::Etc::preferencesparts "/dev/null";
-		APT::Sandbox::User "root";
-		Acquire::Languages "none";
-		#clear APT::Default-Release;
-		#clear APT::Update;
-	END
+	apt_configuration "$apt"
 	apt_options=(-c "$apt/apt.conf")
 	say "looking for $package in ${suites// /, }"
 	apt-get "${apt_options[@]}" -q update >"$apt/log" 2>&1 || true

@@ -85,6 +85,7 @@ MACHINE_CONFIG=
 if [ "$CPU" = arm64 ]; then
 	[ -z "${CONFIG:-}" ] || die 2 "CONFIG=$CONFIG: the machine of CPU=arm64 has one configuration, lab/kernel/config/machine-arm64; leave CONFIG out"
 	[ "$BASE" != v5.4 ] || die 2 "BASE=v5.4: arm64 has no ZONE_DEVICE there, and so no DAX memory; BASE can be v6.12 or later with CPU=arm64"
+	[[ " ${BACKINGS:-} " != *" devdax-1g "* ]] || die 2 "BACKINGS=$BACKINGS: arm64 has no devdax-1g, as it has no transparent huge pages of 1G"
 	MACHINE_CONFIG=machine-arm64
 	[ "$(uname -m)" = aarch64 ] || CROSS_COMPILE=$(cross_compiler arm64)
 	export ARCH=arm64 CROSS_COMPILE

@@ -4,6 +4,9 @@
 # ICOUNT=<backing> for one with a single CPU, the clock of which advances by 1 ns with each instruction, and 8 GiB of that backing;
 # PLUGIN=<file,argument=value...> for a plugin of the emulator.
 
+# shellcheck source=lab/machine/qemu.sh
+. "$LAB/machine/qemu.sh"
+
 packages=machine
 grace=90	# seconds to boot and to end, beyond the job's time limit
 [ "${CONFIG:-}" != debug ] || grace=400	# it boots slowly, and PID 1 looks for leaks twice
@@ -52,7 +55,7 @@ compose() {
 		emulator+=(-object "$object,id=$backing,size=${size}M" -device "nvdimm,memdev=$backing,id=nvdimm-$backing,label-size=2M")
 		backings+=${backings:+,}$backing
 	done
-	emulator+=(-virtfs "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap")
+	shared / host
 	words="console=ttyS0 panic=-1 log_buf_len=8M"
 	# As a guest is started that waits to take an interrupt, the emulator changes its CPU's set of pending interrupts without the lock,
 	# and so may lose one that another CPU sends. A timer that ticks makes up for it, but not where v7.3 compares the clocks of two CPUs
@@ -70,26 +73,8 @@ compose() {
 		emulator+=(-drive "if=none,id=cmb,driver=null-co,size=16M" -device "nvme,drive=cmb,serial=cmb,cmb_size_mb=16$(base_field nvme)")
 		words+=" intel_iommu=on vfio_iommu_type1.allow_unsafe_interrupts=1 $(base_field words)"
 	fi
-	# For examine: its two ends are pipes.
-	emulator+=(-chardev "pipe,id=monitor,path=$run/monitor" -mon chardev=monitor)
-	emulator+=(-device virtio-rng-pci)
-	emulator+=(-serial "file:$run/console.log")
-	emulator+=(-device virtio-serial-pci)
-	emulator+=(-chardev "file,id=verdict,path=$run/verdict" -device "virtserialport,chardev=verdict,name=verdict")
-	if [ "$mode" = shell ]; then
-		words+=" LAB_TERMINAL=1"
-		emulator+=(-chardev "stdio,id=terminal,signal=off" -device "virtconsole,chardev=terminal")
-	else
-		# The job's output goes straight to our standard output, which is descriptor 3 here.
-		emulator+=(-add-fd "fd=3,set=1" -chardev "file,id=output,path=/dev/fdset/1,append=on" -device "virtserialport,chardev=output,name=output")
-	fi
-	emulator+=(-kernel "$BZIMAGE" -initrd "$initramfs" -append "$words $job_words")
+	qemu_channels "$words"
 }
-
-prepare() { mkfifo "$run/monitor.in" "$run/monitor.out"; }
 
 # Where the CPUs are; from Linux, while it takes interrupts, the backtraces of its CPUs and of the tasks that wait.
-examine() {
-	printf '%s\n' "info registers -a" "sendkey alt-sysrq-l" "sendkey alt-sysrq-w" >"$run/monitor.in"
-	timeout 5 cat "$run/monitor.out" | grep -aE '^(CPU#|RIP=|CR[0-4]=|EFER=)' >>"$run/emulator.log" || true
-}
+examine() { ask_monitor '^(CPU#|RIP=|CR[0-4]=|EFER=)' "info registers -a" "sendkey alt-sysrq-l" "sendkey alt-sysrq-w"; }

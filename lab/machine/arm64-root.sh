@@ -4,10 +4,11 @@
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
+# shellcheck source=lab/kernel/apt.sh
+. "$LAB/kernel/apt.sh"
 
 # What the jobs call. Of what is essential in Debian only that which is named, and what it depends on.
 packages=(bash coreutils diffutils e2fsprogs findutils gawk grep kmod mount ndctl procps qemu-system-arm sed util-linux xfsprogs)
-codename=$(sed -nE 's/^VERSION_CODENAME="?([^"]*)"?$/\1/p' /etc/os-release)
 root=$CACHE/arm64-root-$codename-$(sha256sum <"$LAB/machine/arm64-root.sh" | cut -c1-8)
 if [ -d "$root" ]; then
 	echo "$root"
@@ -15,31 +16,18 @@ if [ -d "$root" ]; then
 fi
 command -v apt-get >/dev/null || die "$NO_SOURCE" "there is no apt, and so no arm64 packages of Debian; run this on Debian, or make $root, a folder with: ${packages[*]}"
 lock arm64-root
+mkdir -p "$CACHE" || die 2 "cannot write to $CACHE; pass CACHE=<directory>"
 work=$(mktemp -d "$CACHE/arm64-root.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-# As source.sh does it: the system's configuration stays valid, but for what is installed there and its lists.
-mkdir -p "$work/state/lists/partial" "$work/cache/archives/partial"
-# shellcheck disable=SC2016
-apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(SITE)' 'Created-By: Packages' 2>/dev/null |
-	sed -nE "s,^(${codename:-stable}[^ ]*) main ([^ ]+)\$,deb [arch=arm64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] \2 \1 main,p" |
-	sort -u >"$work/sources.list"
-cat >"$work/apt.conf" <<-END
+apt_configuration "$work"
+cat >>"$work/apt.conf" <<-END
 	APT::Architecture "arm64";
 	#clear APT::Architectures;
 	APT::Architectures { "arm64"; };
-	Dir::State "$work/state";
-	Dir::State::status "/dev/null";
-	Dir::Cache "$work/cache";
-	Dir::Etc::sourcelist "$work/sources.list";
-	Dir::Etc::sourceparts "/dev/null";
-	Dir::Etc::preferences "/dev/null";
-	Dir::Etc::preferencesparts "/dev/null";
-	APT::Sandbox::User "root";
-	Acquire::Languages "none";
-	#clear APT::Default-Release;
-	#clear APT::Update;
 END
+apt_targets | sed -nE "s,^(${codename:-stable}[^ ]*) main ([^ ]+)\$,deb [arch=arm64 signed-by=$keyring] \2 \1 main,p" |
+	sort -u >"$work/sources.list"
 export DEBIAN_FRONTEND=noninteractive
 say "downloading Debian's packages for arm64, once; that takes a minute or more"
 {

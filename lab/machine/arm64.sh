@@ -3,6 +3,9 @@
 # the host's root, both by 9p. It boots by EFI, as the NVDIMMs are described by ACPI.
 # Sourced by run.sh, which says what compose and prepare take and give.
 
+# shellcheck source=lab/machine/qemu.sh
+. "$LAB/machine/qemu.sh"
+
 packages=arm64
 grace=300	# seconds to boot and to end, beyond the job's time limit: firmware and kernel are emulated, on any host
 normal_end=0	# the emulator's status when the machine powers off
@@ -12,9 +15,6 @@ nvdimms=("devdax-4k 322" "devdax-2m 386" "fsdax-ext4 450" "fsdax-xfs 514")
 
 compose() {
 	local nvdimm backing size words backings='' layer
-	case "${BACKINGS:-}" in
-	*devdax-1g*) die 2 "BACKINGS=$BACKINGS: arm64 has no devdax-1g, as it has no transparent huge pages of 1G" ;;
-	esac
 	[ "${ACCEL:-tcg}" = tcg ] || die 2 "ACCEL=$ACCEL: the machine of CPU=arm64 runs under tcg"
 	layer=$("$LAB/machine/arm64-root.sh")
 	emulator=(qemu-system-aarch64 -name "kvm-dax-$BASE-$VARIANT" -nodefaults -no-user-config -display none -no-reboot)
@@ -27,29 +27,11 @@ compose() {
 		emulator+=(-object "memory-backend-ram,id=$backing,size=${size}M" -device "nvdimm,memdev=$backing,id=nvdimm-$backing,label-size=2M")
 		backings+=${backings:+,}$backing
 	done
-	emulator+=(-virtfs "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap")
-	emulator+=(-virtfs "local,path=$layer,mount_tag=layer,security_model=none,readonly=on,multidevs=remap")
+	shared / host
+	shared "$layer" layer
 	words="console=ttyAMA0 panic=-1 log_buf_len=8M LAB_LAYER=1 LAB_MODULES=$MODULES LAB_BACKINGS=$backings"
-	# For examine: its two ends are pipes.
-	emulator+=(-chardev "pipe,id=monitor,path=$run/monitor" -mon chardev=monitor)
-	emulator+=(-device virtio-rng-pci)
-	emulator+=(-serial "file:$run/console.log")
-	emulator+=(-device virtio-serial-pci)
-	emulator+=(-chardev "file,id=verdict,path=$run/verdict" -device "virtserialport,chardev=verdict,name=verdict")
-	if [ "$mode" = shell ]; then
-		words+=" LAB_TERMINAL=1"
-		emulator+=(-chardev "stdio,id=terminal,signal=off" -device "virtconsole,chardev=terminal")
-	else
-		# The job's output goes straight to our standard output, which is descriptor 3 here.
-		emulator+=(-add-fd "fd=3,set=1" -chardev "file,id=output,path=/dev/fdset/1,append=on" -device "virtserialport,chardev=output,name=output")
-	fi
-	emulator+=(-kernel "$BZIMAGE" -initrd "$initramfs" -append "$words $job_words")
+	qemu_channels "$words"
 }
-
-prepare() { mkfifo "$run/monitor.in" "$run/monitor.out"; }
 
 # Where the CPUs are. There is no keyboard for Linux' own words.
-examine() {
-	printf '%s\n' "info registers -a" >"$run/monitor.in"
-	timeout 5 cat "$run/monitor.out" | grep -aE '^(CPU#| *PC=|PSTATE=)' >>"$run/emulator.log" || true
-}
+examine() { ask_monitor '^(CPU#| *PC=|PSTATE=)' "info registers -a"; }

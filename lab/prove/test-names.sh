@@ -33,7 +33,7 @@ unit() {
 
 # names PART: what that part of a mode runs, a tab, and the name of one of its lines.
 names() {
-	local backing test arguments cycles backings
+	local backing test arguments cycles backings cases
 	case $1 in
 	levels | leaves | race | soak | failure | others)
 		for backing in "${devices[@]}" "${files[@]}"; do
@@ -49,6 +49,16 @@ names() {
 					unit "$backing ${test##*/} ${arguments%-? dax:*}" </dev/null
 				done
 				;;
+			esac
+		done
+		;;
+	# Each of its cases is a line of main(); that of punched holes runs on files.
+	stage2)
+		cases=$(sed -nE 's/^\t+test\("([^"]+)".*/\1/p' "$LAB/guest/arm64-guest.c")
+		for backing in anon devdax-4k devdax-2m "${files[@]}"; do
+			case $backing in
+			fsdax-*) unit "$backing" "$backing " <<<"$cases" ;;
+			*) unit "$backing" "$backing " < <(grep -vx punch <<<"$cases") ;;
 			esac
 		done
 		;;
