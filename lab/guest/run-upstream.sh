@@ -7,7 +7,8 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/help.sh"
 
 installed=$1 names=$2
-log=$(mktemp)
+# shellcheck source=lab/guest/rows.sh
+. "$(dirname "$0")/rows.sh"
 # The device that the tests of vfio assign, as they know it.
 VFIO_SELFTESTS_BDF=$("$(dirname "$0")/vfio-setup.sh")
 export VFIO_SELFTESTS_BDF
@@ -19,33 +20,6 @@ echo 1 2>/dev/null >/sys/module/kvm/parameters/force_emulation_prefix || true
 huge_pages() {
 	local file
 	for file in /sys/kernel/mm/hugepages/${2:-*}/nr_hugepages; do echo "$1" >"$file"; done
-}
-
-# wanted NAME: whether to run it.
-wanted() { grep -qxF "$1" "$names"; }
-
-# row NAME STATUS: the verdict that the kernel's runner would give, and whether the kernel's log has what fails other jobs.
-row() {
-	local verdict
-	case $2 in
-	0) verdict=pass ;;
-	4) verdict=skip ;;
-	124 | 137) verdict=timeout ;;
-	*) verdict=fail ;;
-	esac
-	if dmesg | grep -vF -- "$LAB_ASKED_FOR" | grep -F -- "$LAB_TROUBLE" | sed 's/^/# /'; then verdict+=" with a warning"; fi
-	printf 'row\t%s\t%s\n' "$1" "$verdict"
-}
-
-# run COMMAND...: runs a test, or a group, that may take ten minutes, its output in log and the kernel's in dmesg; gives status.
-# If it fails, shows what says so, and the end.
-run() {
-	status=0
-	dmesg --clear
-	# What has warned in an earlier test may warn again.
-	[ ! -e /sys/kernel/debug/clear_warn_once ] || echo 1 >/sys/kernel/debug/clear_warn_once
-	timeout --kill-after=5 600 "$@" >"$log" 2>&1 </dev/null || status=$?
-	[ "$status" -eq 0 ] || { grep -aEm 10 "not ok|FAIL|ERROR|failed" "$log" || true; tail -n 5 "$log"; } | sed 's/^/# /' | cut -c 1-200
 }
 
 # The script that runs the tests of mm says of each how it ended; its groups are run one by one.
@@ -88,4 +62,3 @@ while IFS=: read -r target test; do
 	fi
 done <"$installed/kselftest-list.txt"
 [ ! -e "$installed/mm/run_vmtests.sh" ] || (cd "$installed/mm" && groups_of_mm)
-rm "$log"

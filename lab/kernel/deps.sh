@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sees that the Debian packages for a job of the lab are there, and installs them when root.
-# Takes the jobs: build, machine, intel, arm64, check, applies, plot, regress, objects, htmldocs.
+# Takes the jobs: build, machine, intel, arm64, check, applies, plot, regress, fstests, objects, htmldocs.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -15,6 +15,7 @@ applies="quilt git dpkg-dev xz-utils"
 plot="gnuplot-nox"
 objects="sparse gcc-aarch64-linux-gnu gcc-powerpc64le-linux-gnu gcc-s390x-linux-gnu"
 htmldocs="python3-sphinx python3-sphinx-rtd-theme python3-yaml"
+fstests="acl attr bc dmsetup e2fsprogs fio gawk quota xfsdump xfsprogs"
 regress="libcap-dev libcap-ng-dev libnuma-dev liburing-dev sudo"
 
 wanted=()
@@ -29,8 +30,9 @@ for job in "$@"; do
 	plot) read -ra more <<<"$plot" ;;
 	objects) read -ra more <<<"$objects" ;;
 	htmldocs) read -ra more <<<"$htmldocs" ;;
+	fstests) read -ra more <<<"$fstests" ;;
 	regress) read -ra more <<<"$regress" ;;
-	*) die 2 "no such job: $job (build, machine, intel, arm64, check, applies, plot, regress, objects, htmldocs)" ;;
+	*) die 2 "no such job: $job (build, machine, intel, arm64, check, applies, plot, regress, fstests, objects, htmldocs)" ;;
 	esac
 	wanted+=("${more[@]}")
 done

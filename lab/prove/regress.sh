@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Runs every selftest of the kernel's own in kvm, vfio, dax and mm (vm on v5.4), on the stock kernel and with the series, and compares the verdicts.
-# Takes TESTS=<extended regular expression on the names>, and CONFIG, regress if not given; ends with an error when a test passed stock and does not pass with the series,
+# Runs a suite that others wrote on the stock kernel and with the series, and compares the verdicts: selftests, every one of the kernel's own
+# in kvm, vfio, dax and mm (vm on v5.4); fstests, of which FSTESTS= is a built copy, on the DAX file systems; or kvm-unit-tests, of which
+# KVM_UNIT_TESTS= is a copy built by make standalone, with the guest's memory a file on XFS with DAX.
+# Takes the suite (selftests if not given), TESTS=<extended regular expression on the names>, and CONFIG, regress if not given; ends with an error when a test passed stock and does not pass with the series,
 # or makes the kernel complain with the series alone;
 # or: worse FILE, and prints which those are in the verdicts that are kept there.
-# Leaves build/<base>/selftests.tsv, where what TESTS= leaves out stays as it was.
-# RECORD=1 keeps the verdicts in results/<base>-selftests.tsv instead, and runs only what has none there yet, as it takes hours,
+# Leaves build/<base>/<suite>.tsv, where what TESTS= leaves out stays as it was.
+# RECORD=1 keeps the verdicts in results/<base>-<suite>.tsv instead, and runs only what has none there yet, as it takes hours,
 # and, with the series, what was worse there, as some tests measure time: that such a test passed on the stock kernel stays.
 set -euo pipefail
 
@@ -24,7 +26,7 @@ if [ -n "${REGRESS_ROWS:-}" ]; then
 	"$lab/kernel/build.sh"
 	say "$BASE $VARIANT: booting the machine for $(wc -l <"$REGRESS_NAMES") tests"
 	trap 'exit 130' INT TERM
-	"$lab/machine/run.sh" run "$lab/guest/run-upstream.sh" "$REGRESS_TESTS" "$REGRESS_NAMES" | tee "$REGRESS_ROWS" >&2 ||
+	"$lab/machine/run.sh" run "$REGRESS_GUEST" "$REGRESS_TESTS" "$REGRESS_NAMES" | tee "$REGRESS_ROWS" >&2 ||
 		say "$BASE $VARIANT: the machine's own verdict is status $?, as some tests make the kernel complain; each test has its own"
 	exit
 fi
@@ -33,31 +35,50 @@ fi
 . "$lab/lib/env.sh"
 # shellcheck source=lab/record/results.sh
 . "$LAB/record/results.sh"
-[ $# -eq 0 ] || die 2 "usage: regress.sh [worse FILE]"
-[ "$CPU" = amd ] || die 2 "make regress takes CPU=amd, as the machine of CPU=$CPU does not share our files"
+suite=${1:-selftests}
+[ $# -le 1 ] || die 2 "usage: regress.sh [selftests | fstests | kvm-unit-tests | worse FILE]"
+[ "$CPU" = amd ] || die 2 "CPU=$CPU: the suites run with CPU=amd, as the other machines do not share our files"
 as_the_lab_builds_it
 unset MUTANT
+recorded=$TOP/results/$BASE-$suite.tsv
+
+# built VARIABLE URL FILE BUILD: the folder that the variable names, if that file in it shows that it has been built.
+built() {
+	[ -n "${!1:-}" ] || die 2 "make $suite needs a built copy: git clone $2, build it there by: $4; and then make $suite $1=<its folder>"
+	[ -e "${!1}/$3" ] || die 2 "$1=${!1}: no $3 is there; a copy of $2 has it when built by: $4"
+	realpath "${!1}"
+}
+# What the machine runs, where the tests lie, and the packages.
+packages=(build)
+case $suite in
+selftests) guest=run-upstream packages+=(regress) folder=$BUILD/$BASE/series/installed ;;
+fstests) guest=fstests packages+=(fstests) folder=$(built FSTESTS https://git.kernel.org/pub/scm/fs/xfs/xfstests-dev.git src/feature make) ;;
+kvm-unit-tests)
+	guest=kvm-unit-tests
+	folder=$(built KVM_UNIT_TESTS https://gitlab.com/kvm-unit-tests/kvm-unit-tests.git tests/access './configure && make standalone')
+	;;
+*) die 2 "there is no suite $suite; selftests, fstests and kvm-unit-tests are known" ;;
+esac
 # What can be known before the selftests are built: those that were run before, and what the series adds.
-if [ -n "${TESTS:-}" ] && [ -e "$TOP/results/$BASE-selftests.tsv" ]; then
+if [ -n "${TESTS:-}" ] && [ "$suite" = selftests ] && [ -e "$recorded" ]; then
 	{
-		sed -nE 's/^([a-z]+ [^:\t]+).*/\1/p' "$TOP/results/$BASE-selftests.tsv"
+		sed -nE 's/^([a-z]+ [^:\t]+).*/\1/p' "$recorded"
 		series_patches | xargs -d '\n' cat | sed -nE 's,^\+\+\+ b/tools/testing/selftests/([a-z]+)/(.*/)?([^/]*)\.(c|sh)$,\1 \3,p'
-	} | grep -E -- "$TESTS" >/dev/null || die 2 "TESTS=$TESTS: no test has such a name, \"<target> <test>\"; results/$BASE-selftests.tsv lists them"
+	} | grep -E -- "$TESTS" >/dev/null || die 2 "TESTS=$TESTS: no test has such a name, \"<target> <test>\"; ${recorded#"$TOP"/} lists them"
 fi
 export SECONDS_MAX=${SECONDS_MAX:-10800}
-lock "$BASE-regress"
-"$LAB/kernel/deps.sh" build regress
-export REGRESS_TESTS=$BUILD/$BASE/series/installed
-TARGETS="kvm vfio dax mm vm" INSTALL=$REGRESS_TESTS "$LAB/kernel/selftests.sh"
+lock "$BASE-$suite"
+export REGRESS_GUEST=$LAB/guest/$guest.sh REGRESS_TESTS=$folder
 
 # of_both, of_stock: what the verdicts on both kernels depend on, and those on the stock kernel.
 of_both() { grep '^#'; }
 of_stock() { grep '^#' | grep -v '^# series, its kernel: '; }
 
 # Verdicts are kept as long as they are of the same kernel.
-rows=$BUILD/$BASE/selftests
+rows=$BUILD/$BASE/$suite
+mkdir -p "${rows%/*}"
 kept=$rows.tsv
-[ -z "${RECORD:-}" ] || kept=$TOP/results/$BASE-selftests.tsv
+[ -z "${RECORD:-}" ] || kept=$recorded
 head=$(depends_on "stock and series" kernel tests)
 was=
 [ -z "${TESTS:-}${RECORD:-}" ] || [ ! -e "$kept" ] || was=$(<"$kept")
@@ -76,18 +97,43 @@ awk -F'\t' -v OFS='\t' -v stock="$rows-stock.log" -v series="$rows-series.log" -
 	$3 != "not run" && $3 != "missing" && !(group in again) { print "row", $1, $3 >series }
 	' <([ -z "${RECORD:-}" ] || "$lab/prove/regress.sh" worse "$rows-was.tsv") "$rows-was.tsv"
 
-# names: every test, as "<target> <test>", and instead of mm's script, and of those that run a group of it (v7.3), its groups.
+# names: every test, as "<target> <test>". Of the selftests, instead of mm's script, and of those that run a group of it (v7.3), its
+# groups; of fstests, "<file system> <test>" for each test of three groups, those of dax first, as quick takes hours.
 names() {
-	local target test
-	while IFS=: read -r target test; do
-		case "$target $test" in
-		'mm run_vmtests.sh') continue ;;
-		'mm '*) ! grep -qs '^\./run_vmtests\.sh -t ' "$REGRESS_TESTS/mm/$test" || continue ;;
-		esac
-		echo "$target $test"
-	done <"$REGRESS_TESTS/kselftest-list.txt"
-	[ ! -d "$REGRESS_TESTS/mm" ] || "$REGRESS_TESTS/mm/run_vmtests.sh" -h | sed -n 's/^- /mm /p'
+	local target test group
+	case $suite in
+	selftests)
+		while IFS=: read -r target test; do
+			case "$target $test" in
+			'mm run_vmtests.sh') continue ;;
+			'mm '*) ! grep -qs '^\./run_vmtests\.sh -t ' "$folder/mm/$test" || continue ;;
+			esac
+			echo "$target $test"
+		done <"$folder/kselftest-list.txt"
+		[ ! -d "$folder/mm" ] || "$folder/mm/run_vmtests.sh" -h | sed -n 's/^- /mm /p'
+		;;
+	fstests)
+		for group in dax clone quick; do
+			grep -lwE "^_begin_fstest\>.*\<$group" "$folder"/tests/{generic,shared,xfs,ext4}/[0-9][0-9][0-9] 2>/dev/null |
+				sed -nE 's,.*/tests/(xfs/[0-9]+)$,xfs \1\nxfs-plain \1,; s,.*/tests/(ext4/[0-9]+)$,ext4 \1,
+					s,.*/tests/((generic|shared)/[0-9]+)$,xfs \1\nxfs-plain \1\next4 \1,; p'
+		done | awk '!seen[$0]++'
+		;;
+	kvm-unit-tests) (cd "$folder/tests" && printf 'fsdax-xfs %s\n' *) ;;
+	esac
 }
+
+# What is known before anything is built.
+case $suite in
+selftests)
+	"$LAB/kernel/deps.sh" "${packages[@]}"
+	TARGETS="kvm vfio dax mm vm" INSTALL=$folder "$LAB/kernel/selftests.sh"
+	;;
+*)
+	names | grep -E -- "${TESTS:-.}" >/dev/null || die 2 "TESTS=$TESTS: no test of $suite has such a name, as \"$(names | sed -n 1p)\""
+	"$LAB/kernel/deps.sh" "${packages[@]}"
+	;;
+esac
 
 # rows_of VARIANT: runs the tests on its kernel; a test's new row takes the place of the one that was kept.
 rows_of() {

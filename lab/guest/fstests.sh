@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Runs tests of fstests in the machine, on the NVDIMMs of its two DAX file systems, mounted with -o dax=always; prints rows as rows.sh says.
+# Takes the folder of a built copy, and a file with the names of those to run, as "<file system> <test>": xfs has reflink and rmapbt,
+# xfs-plain neither.
+set -euo pipefail
+# shellcheck source=lab/lib/help.sh
+. "$(dirname "$0")/../lib/help.sh"
+
+folder=$1 names=$2
+# shellcheck source=lab/guest/rows.sh
+. "$(dirname "$0")/rows.sh"
+
+# The users that tests become.
+for user in fsgqa fsgqa2 123456-fsgqa; do
+	id "$user" >/dev/null 2>&1 || useradd --badname --create-home "$user" 2>/dev/null || useradd -m "$user"
+done
+
+# The file systems of the lab are away meanwhile; the session's end wants them back.
+mapfile -t devices < <(findmnt -no SOURCE /dax/fsdax-ext4 /dax/fsdax-xfs)
+umount /dax/fsdax-ext4 /dax/fsdax-xfs
+mkdir -p /run/test /run/scratch
+export TEST_DEV=${devices[0]} TEST_DIR=/run/test SCRATCH_DEV=${devices[1]} SCRATCH_MNT=/run/scratch RESULT_BASE=/run/fstests
+mkdir -p "$RESULT_BASE"
+
+# prepare FILE-SYSTEM: makes it on the device of the tests.
+prepare() {
+	umount "$TEST_DIR" "$SCRATCH_MNT" 2>/dev/null || true
+	wipefs -qa "$TEST_DEV" "$SCRATCH_DEV"
+	export FSTYP=${1%-plain} MOUNT_OPTIONS='-o dax=always' TEST_FS_MOUNT_OPTS='-o dax=always' MKFS_OPTIONS=
+	case $1 in
+	xfs) MKFS_OPTIONS='-m reflink=1,rmapbt=1' ;;
+	xfs-plain) MKFS_OPTIONS='-m reflink=0,rmapbt=0' ;;
+	ext4) MKFS_OPTIONS='-b 4096' ;;
+	esac
+	case $(uname -r) in
+	5.4*) # Where dax takes no value, and XFS has it not together with reflink.
+		MOUNT_OPTIONS='-o dax' TEST_FS_MOUNT_OPTS='-o dax'
+		[ "$FSTYP" != xfs ] || MKFS_OPTIONS='-m reflink=0,rmapbt=0,bigtime=0,inobtcount=0 -i nrext64=0'
+		;;
+	esac
+	# shellcheck disable=SC2086
+	"mkfs.$FSTYP" -q $MKFS_OPTIONS "$TEST_DEV"
+}
+
+cd "$folder"
+prepared=
+while read -r name; do
+	kind=${name% *} test=${name#* }
+	if [ "$kind" != "$prepared" ]; then
+		prepare "$kind"
+		prepared=$kind
+	fi
+	run ./check "$test"
+	# It ends with 0 for what it does not run, as well.
+	if [ "$status" -eq 0 ] && grep -qE '\[(not run|expunged)\]' "$log"; then
+		grep -aE '\[(not run|expunged)\]' "$log" | sed 's/^/# /' | cut -c 1-200
+		status=4
+	fi
+	row "$name" "$status"
+	# What an end by time leaves.
+	if [ "$status" -gt 100 ]; then prepared=; fi
+done < <(sort -s -t ' ' -k 1,1 "$names")
+
+umount "$TEST_DIR" "$SCRATCH_MNT" 2>/dev/null || true
+wipefs -qa "$TEST_DEV" "$SCRATCH_DEV"
+mkfs.ext4 -q "$TEST_DEV"
+mkfs.xfs -q -f "$SCRATCH_DEV"
+mount -o dax "$TEST_DEV" /dax/fsdax-ext4
+mount -o dax "$SCRATCH_DEV" /dax/fsdax-xfs
