@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # What the guests of make regress, fstests and kvm-unit-tests share: they run the tests of a suite one by one, and print for each
 # "row", its name and pass, skip, fail or timeout, and " with a warning" after it if the kernel has complained meanwhile.
 # Sourced; takes names, a file with the names of those to run, and LAB_TROUBLE and LAB_ASKED_FOR; gives log, a file for a test's output.
