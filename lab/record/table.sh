@@ -359,7 +359,7 @@ print() {
 			skip=1
 			read -r _ _ _ _ base _ <<<"$line"
 			echo
-			"$LAB/demo-screen.sh" "$TOP/results/$base-demo.tsv" "$TOP/results/$base-demo-facts.tsv" | sed 's/^./    &/'
+			"$LAB/prove/demo-screen.sh" "$TOP/results/$base-demo.tsv" "$TOP/results/$base-demo-facts.tsv" | sed 's/^./    &/'
 			echo
 			;;
 		esac
