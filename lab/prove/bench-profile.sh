@@ -72,7 +72,7 @@ if [ -n "${A:-}${B:-}" ]; then
 	done
 else
 	# What the program counts, of which a kind of memory may lack some.
-	known=$(sed -nE 's/.*(record|measure_touch)\("([a-z0-9-]+)".*/\2/p' "$TOP/bench/kvm-bench.c" | sort -u)
+	known=$(sed -nE 's/.*(record|measure_touch)\("([a-z0-9-]+)".*/\2/p' "$LAB/guest/kvm-bench.c" | sort -u)
 	for figure in ${FIGURE:-}; do
 		grep -qxF -- "$figure" <<<"$known" || die 2 "FIGURE=$figure: there is no such figure; it can be some of $(xargs <<<"$known")"
 	done
