@@ -10,16 +10,22 @@ folder=$1 names=$2
 # shellcheck source=lab/guest/rows.sh
 . "$(dirname "$0")/rows.sh"
 
-# The users that tests become.
+# The users that tests become; useradd cannot lock its files here.
+id=65000
 for user in fsgqa fsgqa2 123456-fsgqa; do
-	id "$user" >/dev/null 2>&1 || useradd --badname --create-home "$user" 2>/dev/null || useradd -m "$user"
+	if ! id "$user" >/dev/null 2>&1; then
+		echo "$user:x:$id:$id::/tmp:/bin/bash" >>/etc/passwd
+		echo "$user:x:$id:" >>/etc/group
+	fi
+	id=$((id + 1))
 done
 
-# The file systems of the lab are away meanwhile; the session's end wants them back.
-mapfile -t devices < <(findmnt -no SOURCE /dax/fsdax-ext4 /dax/fsdax-xfs)
+# The file systems of the lab are gone then, and so are their folders, which the session's end unmounts.
+test_dev=$(findmnt -no SOURCE /dax/fsdax-ext4) scratch_dev=$(findmnt -no SOURCE /dax/fsdax-xfs)
 umount /dax/fsdax-ext4 /dax/fsdax-xfs
+rmdir /dax/fsdax-ext4 /dax/fsdax-xfs
 mkdir -p /run/test /run/scratch
-export TEST_DEV=${devices[0]} TEST_DIR=/run/test SCRATCH_DEV=${devices[1]} SCRATCH_MNT=/run/scratch RESULT_BASE=/run/fstests
+export TEST_DEV=$test_dev TEST_DIR=/run/test SCRATCH_DEV=$scratch_dev SCRATCH_MNT=/run/scratch RESULT_BASE=/run/fstests
 mkdir -p "$RESULT_BASE"
 
 # prepare FILE-SYSTEM: makes it on the device of the tests.
@@ -62,8 +68,3 @@ while read -r name; do
 done < <(sort -s -t ' ' -k 1,1 "$names")
 
 umount "$TEST_DIR" "$SCRATCH_MNT" 2>/dev/null || true
-wipefs -qa "$TEST_DEV" "$SCRATCH_DEV"
-mkfs.ext4 -q "$TEST_DEV"
-mkfs.xfs -q -f "$SCRATCH_DEV"
-mount -o dax "$TEST_DEV" /dax/fsdax-ext4
-mount -o dax "$SCRATCH_DEV" /dax/fsdax-xfs

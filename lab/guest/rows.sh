@@ -1,13 +1,10 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash
 # What the guests of make regress, fstests and kvm-unit-tests share: they run the tests of a suite one by one, and print for each
 # "row", its name and pass, skip, fail or timeout, and " with a warning" after it if the kernel has complained meanwhile.
-# Sourced; takes names, a file with the names of those to run, and LAB_TROUBLE and LAB_ASKED_FOR; gives log, a file for a test's output.
+# Sourced; takes LAB_TROUBLE and LAB_ASKED_FOR; gives log, a file for a test's output.
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-
-# wanted NAME: whether to run it.
-wanted() { grep -qxF "$1" "$names"; }
 
 # row NAME STATUS: the verdict that the kernel's runner would give, and whether the kernel's log has what fails other jobs.
 row() {

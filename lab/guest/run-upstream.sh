@@ -22,6 +22,9 @@ huge_pages() {
 	for file in /sys/kernel/mm/hugepages/${2:-*}/nr_hugepages; do echo "$1" >"$file"; done
 }
 
+# wanted NAME: whether to run it.
+wanted() { grep -qxF "$1" "$names"; }
+
 # The script that runs the tests of mm says of each how it ended; its groups are run one by one.
 groups_of_mm() {
 	local group

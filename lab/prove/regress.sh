@@ -70,13 +70,57 @@ export SECONDS_MAX=${SECONDS_MAX:-10800}
 lock "$BASE-$suite"
 export REGRESS_GUEST=$LAB/guest/$guest.sh REGRESS_TESTS=$folder
 
+# names: every test, as "<target> <test>". Of the selftests, instead of mm's script, and of those that run a group of it (v7.3), its
+# groups; of fstests, "<file system> <test>" for each test of three groups, those of dax first, as quick takes hours.
+names() {
+	local target test group
+	case $suite in
+	selftests)
+		while IFS=: read -r target test; do
+			case "$target $test" in
+			'mm run_vmtests.sh') continue ;;
+			'mm '*) ! grep -qs '^\./run_vmtests\.sh -t ' "$folder/mm/$test" || continue ;;
+			esac
+			echo "$target $test"
+		done <"$folder/kselftest-list.txt"
+		[ ! -d "$folder/mm" ] || "$folder/mm/run_vmtests.sh" -h | sed -n 's/^- /mm /p'
+		;;
+	fstests)
+		for group in dax clone quick; do
+			# Not each copy has the folder shared.
+			{ grep -slwE "^_begin_fstest\>.*\<$group" "$folder"/tests/{generic,shared,xfs,ext4}/[0-9][0-9][0-9] || true; } |
+				sed -nE 's,.*/tests/(xfs/[0-9]+)$,xfs \1\nxfs-plain \1,; s,.*/tests/(ext4/[0-9]+)$,ext4 \1,
+					s,.*/tests/((generic|shared)/[0-9]+)$,xfs \1\nxfs-plain \1\next4 \1,; p'
+		done | awk '!seen[$0]++'
+		;;
+	kvm-unit-tests) (cd "$folder/tests" && printf 'fsdax-xfs %s\n' *) ;;
+	esac
+}
+
+# choose: which of them are to run, in wanted; all of them are in known.
+choose() {
+	names >"$rows-known"
+	grep -E -- "${TESTS:-.}" "$rows-known" >"$rows-wanted" ||
+		die 2 "TESTS=$TESTS: no test of $suite has such a name, as \"$(sed -n 1p "$rows-known")\""
+}
+
+# Of the selftests it is known once they are built, of the others before anything is.
+rows=$BUILD/$BASE/$suite
+mkdir -p "${rows%/*}"
+[ "$suite" = selftests ] || choose
+"$LAB/kernel/deps.sh" "${packages[@]}"
+if [ "$suite" = selftests ]; then
+	TARGETS="kvm vfio dax mm vm" INSTALL=$folder "$LAB/kernel/selftests.sh"
+	choose
+else
+	STOCK='' "$LAB/kernel/tree.sh"
+fi
+
 # of_both, of_stock: what the verdicts on both kernels depend on, and those on the stock kernel.
 of_both() { grep '^#'; }
 of_stock() { grep '^#' | grep -v '^# series, its kernel: '; }
 
 # Verdicts are kept as long as they are of the same kernel.
-rows=$BUILD/$BASE/$suite
-mkdir -p "${rows%/*}"
 kept=$rows.tsv
 [ -z "${RECORD:-}" ] || kept=$recorded
 head=$(depends_on "stock and series" kernel tests)
@@ -97,47 +141,8 @@ awk -F'\t' -v OFS='\t' -v stock="$rows-stock.log" -v series="$rows-series.log" -
 	$3 != "not run" && $3 != "missing" && !(group in again) { print "row", $1, $3 >series }
 	' <([ -z "${RECORD:-}" ] || "$lab/prove/regress.sh" worse "$rows-was.tsv") "$rows-was.tsv"
 
-# names: every test, as "<target> <test>". Of the selftests, instead of mm's script, and of those that run a group of it (v7.3), its
-# groups; of fstests, "<file system> <test>" for each test of three groups, those of dax first, as quick takes hours.
-names() {
-	local target test group
-	case $suite in
-	selftests)
-		while IFS=: read -r target test; do
-			case "$target $test" in
-			'mm run_vmtests.sh') continue ;;
-			'mm '*) ! grep -qs '^\./run_vmtests\.sh -t ' "$folder/mm/$test" || continue ;;
-			esac
-			echo "$target $test"
-		done <"$folder/kselftest-list.txt"
-		[ ! -d "$folder/mm" ] || "$folder/mm/run_vmtests.sh" -h | sed -n 's/^- /mm /p'
-		;;
-	fstests)
-		for group in dax clone quick; do
-			grep -lwE "^_begin_fstest\>.*\<$group" "$folder"/tests/{generic,shared,xfs,ext4}/[0-9][0-9][0-9] 2>/dev/null |
-				sed -nE 's,.*/tests/(xfs/[0-9]+)$,xfs \1\nxfs-plain \1,; s,.*/tests/(ext4/[0-9]+)$,ext4 \1,
-					s,.*/tests/((generic|shared)/[0-9]+)$,xfs \1\nxfs-plain \1\next4 \1,; p'
-		done | awk '!seen[$0]++'
-		;;
-	kvm-unit-tests) (cd "$folder/tests" && printf 'fsdax-xfs %s\n' *) ;;
-	esac
-}
-
-# What is known before anything is built.
-case $suite in
-selftests)
-	"$LAB/kernel/deps.sh" "${packages[@]}"
-	TARGETS="kvm vfio dax mm vm" INSTALL=$folder "$LAB/kernel/selftests.sh"
-	;;
-*)
-	names | grep -E -- "${TESTS:-.}" >/dev/null || die 2 "TESTS=$TESTS: no test of $suite has such a name, as \"$(names | sed -n 1p)\""
-	"$LAB/kernel/deps.sh" "${packages[@]}"
-	;;
-esac
-
 # rows_of VARIANT: runs the tests on its kernel; a test's new row takes the place of the one that was kept.
 rows_of() {
-	names | grep -E -- "${TESTS:-.}" >"$rows-wanted" || die 2 "no test has a name that TESTS=${TESTS:-.} matches"
 	if [ -n "${RECORD:-}" ]; then cut -f 2 "$rows-$1.log"; fi >"$rows-done"
 	grep -vxFf "$rows-done" "$rows-wanted" >"$rows-names" || return 0
 	REGRESS_NAMES=$rows-names REGRESS_ROWS=$rows-new.log "$lab/prove/regress.sh"
@@ -154,7 +159,7 @@ compare() {
 	{
 		echo "$head"
 		printf 'test\tstock\tseries\n'
-		names | sed 's/^/name\t/' | awk -F'\t' -v OFS='\t' '
+		sed 's/^/name\t/' "$rows-known" | awk -F'\t' -v OFS='\t' '
 			{ tests[$2] }
 			FILENAME == ARGV[1] { stock[$2] = $3 }
 			FILENAME == ARGV[2] { series[$2] = $3 }
