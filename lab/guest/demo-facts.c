@@ -26,43 +26,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Not all of it is used. */
-#pragma GCC diagnostic ignored "-Wunused-function"
 #include "small-guest.h"
 
 #define SZ_2M (2UL << 20)
 #define IOVA 0x100000000ULL	/* above the window of the interrupts */
 #define LOOPS 1000		/* faults; a guest that ends has one for each word, and few more */
 
-static void *map(int fd, size_t size)
-{
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	if (memory == MAP_FAILED)
-		fail("mmap");
-	return memory;
-}
-
-static int open_path(void)
-{
-	int fd = open(path, O_RDWR | O_CLOEXEC);
-
-	if (fd < 0)
-		fail("open");
-	return fd;
-}
-
 /* The page frame of the first page of a file, which the caller's mapping keeps. */
 static unsigned long first_frame(void)
 {
-	volatile char *memory = map(open_path(), PAGE);
-	int fd = open("/proc/self/pagemap", O_RDONLY);
-	uint64_t entry = 0;
+	volatile char *memory = map_path(PAGE, 0);
 
 	*memory = 1;
-	if (pread(fd, &entry, sizeof(entry), (uintptr_t)memory / PAGE * sizeof(entry)) != sizeof(entry))
-		fail("/proc/self/pagemap");
-	return entry & ((1UL << 55) - 1);
+	return frame_of(memory);
 }
 
 static int pages(unsigned long count)
@@ -113,7 +89,7 @@ static int assign(size_t size, const char *bdf)
 	int container, group;
 	long before;
 
-	dma.vaddr = (uintptr_t)map(open_path(), size);
+	dma.vaddr = (uintptr_t)map_path(size, 0);
 	snprintf(name, sizeof(name), "/sys/bus/pci/devices/%s/iommu_group", bdf);
 	if (readlink(name, link, sizeof(link) - 1) < 0)
 		fail(name);
@@ -168,52 +144,21 @@ static void *watch(void *unused)
 
 static int full(uint64_t size)
 {
-	/* edi: the first word, esi: the end, edx: the step; it ends by I/O, as the kernel waits with a guest that executes hlt */
-	static const uint8_t code[] = {
-		0x89, 0x3f,	/* 1: mov %edi, (%edi) */
-		0x01, 0xd7,	/* add %edx, %edi */
-		0x39, 0xf7,	/* cmp %esi, %edi */
-		0x72, 0xf8,	/* jb 1b */
-		0xe6, 0x10,	/* out %al, $0x10 */
-	};
-	struct kvm_userspace_memory_region slot = { .guest_phys_addr = CODE, .memory_size = PAGE };
-	struct kvm_regs regs = { .rip = CODE, .rdi = MEMORY, .rsi = MEMORY + size, .rdx = SZ_2M,
-		.rflags = 0x202,	/* KVM faults pages in behind the back of a guest that takes interrupts */
-	};
+	void *memory = map_path(size, 0);
 	pthread_t thread;
-	void *page;
 
-	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (kvm < 0)
-		fail("/dev/kvm");
-	vm = DO_IOCTL(kvm, KVM_CREATE_VM, 0);
-	DO_IOCTL(vm, KVM_SET_TSS_ADDR, 0xfffbd000);
-	DO_IOCTL(vm, KVM_CREATE_IRQCHIP, 0);
-	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (page == MAP_FAILED)
-		fail("mmap of the code");
-	memcpy(page, code, sizeof(code));
-	slot.userspace_addr = (uintptr_t)page;
-	DO_IOCTL(vm, KVM_SET_USER_MEMORY_REGION, &slot);
-	if (set_slot(map(open_path(), size), size, 0))
+	/* KVM faults pages in behind the back of a guest that takes interrupts. */
+	interrupts = true;
+	open_guest();
+	if (set_slot(memory, size, 0))
 		fail("KVM_SET_USER_MEMORY_REGION");
-	vcpu = open_vcpu(0, &run);
-	DO_IOCTL(vcpu, KVM_SET_REGS, &regs);
 	errno = pthread_create(&thread, NULL, watch, NULL);
 	if (errno)
 		fail("pthread_create");
-	for (;;) {
-		if (!ioctl(vcpu, KVM_RUN, 0)) {
-			if (run->exit_reason == KVM_EXIT_INTR)
-				continue;
-			printf("exit=%u\n", run->exit_reason);
-			break;
-		}
-		if (errno == EINTR)
-			continue;
+	if (!run_guest(size, SZ_2M) || errno == EIO)
+		printf("exit=%u\n", run->exit_reason);
+	else
 		printf("errno=%s\n", strerrorname_np(errno));
-		break;
-	}
 	fflush(stdout);
 	_exit(0);
 }
@@ -248,7 +193,9 @@ static int clone_fails(void)
 		fail("fork");
 	if (!child) {
 		sigaction(SIGBUS, &action, NULL);
-		memory = map(fd, PAGE);
+		memory = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (memory == MAP_FAILED)
+			fail("mmap");
 		(void)*memory;
 		if (madvise((void *)memory, PAGE, MADV_HWPOISON)) {
 			printf("errno=%s\n", strerrorname_np(errno));

@@ -28,19 +28,6 @@
 static size_t size, fails, offset;	/* fails: the page that does */
 static int all_are_told;
 
-static char *map(void)
-{
-	int fd = open(path, O_RDWR);
-	char *memory;
-
-	if (fd < 0)
-		fail("open");
-	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
-	if (memory == MAP_FAILED)
-		fail("mmap");
-	return memory;
-}
-
 /* As many pages as there are in 2M, so that 1G does not take long. */
 static int guest_writes(void)
 {
@@ -100,7 +87,7 @@ static int mapper(int early, int ready, int over)
 		fail("PR_MCE_KILL");
 	/* Elsewhere than the others. */
 	mmap(NULL, size * (2 + early), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	memory = map();
+	memory = map_path(size, offset);
 	open_guest_in(memory);
 	if (memory[fails + WORD] != 'x' || write(ready, "r", 1) != 1)
 		fail("reading");
@@ -146,7 +133,7 @@ int main(int argc, char **argv)
 	offset = argc > 5 ? strtoul(argv[5], NULL, 0) : 0;
 	/* v5.4 tells of each page once; with an offset it is the one whose address is in the next 2M. */
 	fails = (interrupts ? 5 : 3) * PAGE + (offset ? 2UL << 20 : 0);
-	memory = map();
+	memory = map_path(size, offset);
 	memory[fails + WORD] = 'x';
 	if (pipe(ready) || pipe(over))
 		fail("pipe");

@@ -87,7 +87,6 @@ int main(int argc, char **argv)
 	unsigned long deleted = 0, times, before;
 	pthread_t thread;
 	uint8_t *memory;
-	int fd;
 
 	if (argc != 3) {
 		fprintf(stderr, "usage: slot-gone PATH TIMES\n");
@@ -95,12 +94,7 @@ int main(int argc, char **argv)
 	}
 	path = argv[1];
 	times = strtoul(argv[2], NULL, 0);
-	fd = open(path, O_RDWR);
-	if (fd < 0)
-		fail("open");
-	memory = mmap(NULL, GIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (memory == MAP_FAILED)
-		fail("mmap");
+	memory = map_path(GIB, 0);
 	for (uint64_t at = 0; at < GIB; at += STEP) {
 		uint32_t word = MEMORY + at;
 

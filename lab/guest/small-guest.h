@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define PAGE 4096UL
 #define GIB (1UL << 30)
@@ -44,6 +45,37 @@ static int do_ioctl(int fd, unsigned long request, const char *what, void *arg)
 }
 
 #define DO_IOCTL(fd, request, arg) do_ioctl(fd, request, #request, (void *)(arg))
+
+/* Maps @size bytes of the path, from @offset on, to be read and written. */
+static inline void *map_path(size_t size, off_t offset)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	void *memory;
+
+	if (fd < 0)
+		fail("open");
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+	if (memory == MAP_FAILED)
+		fail("mmap");
+	close(fd);
+	return memory;
+}
+
+/* The page frame that is mapped at @memory. */
+static inline unsigned long frame_of(const volatile void *memory)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t entry;
+
+	if (fd < 0 || pread(fd, &entry, sizeof(entry), (uintptr_t)memory / PAGE * sizeof(entry)) != sizeof(entry))
+		fail("/proc/self/pagemap");
+	close(fd);
+	if (!(entry >> 63)) {
+		errno = ENXIO;
+		fail("/proc/self/pagemap: not present");
+	}
+	return entry & ((1UL << 55) - 1);
+}
 
 /* Makes the memslot of the memory, changes its flags, or with @size 0 deletes it; returns what the call does. */
 static int set_slot(void *memory, uint64_t size, uint32_t flags)

@@ -20,19 +20,6 @@
 
 static const char page_flags[] = "/sys/kernel/debug/page_flags";
 
-static unsigned long pfn_of(void *memory)
-{
-	int fd = open("/proc/self/pagemap", O_RDONLY);
-	uint64_t entry;
-
-	if (fd < 0 || pread(fd, &entry, 8, (uintptr_t)memory / PAGE * 8) != 8)
-		fail("pagemap");
-	close(fd);
-	if (!(entry >> 63))
-		fail("pagemap: not present");
-	return entry & ((1UL << 55) - 1);
-}
-
 /* Chooses the page, and gives it so many references if that is not negative. */
 static void set_count(unsigned long pfn, int count)
 {
@@ -72,7 +59,7 @@ static int huge_pages(void)
 int main(int argc, char **argv)
 {
 	unsigned long size, at, pfn;
-	int fd, had, with, huge, after, err = 0;
+	int had, with, huge, after, err = 0;
 	volatile uint32_t *word;
 	char *memory;
 
@@ -83,15 +70,10 @@ int main(int argc, char **argv)
 	path = argv[1];
 	size = strtoul(argv[2], NULL, 0);
 	at = strtoul(argv[3], NULL, 0);
-	fd = open(path, O_RDWR);
-	if (fd < 0)
-		fail("open");
-	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (memory == MAP_FAILED)
-		fail("mmap");
+	memory = map_path(size, 0);
 	word = (volatile uint32_t *)(memory + at);
 	*word = 1;
-	pfn = argc > 4 ? strtoul(argv[4], NULL, 0) : pfn_of(memory);
+	pfn = argc > 4 ? strtoul(argv[4], NULL, 0) : frame_of(memory);
 	had = count_of(pfn);
 
 	open_guest();
