@@ -271,21 +271,31 @@ memory_failure() {
 	echo "pages=$count"
 }
 
-# failing_file CASE TYPE [OPTION]...: a case of dax_failure_test on a file of a file system made with these options; the disk is
-# good again with its driver bound anew.
-failing_file() {
-	local case=$1 type=$2 place=/dax/$1 said status=0
+# mount_new PLACE TYPE [OPTION]...: makes a file system with these options of the namespace, and mounts it there.
+mount_new() {
+	local place=$1 type=$2 said
 	shift 2
 	create --mode=fsdax --map=mem
 	said=$("mkfs.$type" -q "$@" "/dev/$disk" 2>&1) || fail "mkfs.$type: $said"
 	mkdir "$place"
 	mount -t "$type" -o dax "/dev/$disk" "$place"
-	fallocate -l 16M "$place/memory"
-	said=$("$failing" -s "dax:$place/memory" -c "$case" 2>&1) || status=$?
-	umount "$place"
-	rmdir "$place"
+}
+
+# unmount_new PLACE: takes that back; the disk is good again with its driver bound anew.
+unmount_new() {
+	umount "$1"
+	rmdir "$1"
 	create --mode=devdax --map=mem --align=2M
 	ln -sfn "/dev/$dax" /dax/devdax-2m
+}
+
+# failing_file CASE TYPE [OPTION]...: a case of dax_failure_test on a file of a file system made with these options.
+failing_file() {
+	local case=$1 place=/dax/$1 said status=0
+	mount_new "$place" "${@:2}"
+	fallocate -l 16M "$place/memory"
+	said=$("$failing" -s "dax:$place/memory" -c "$case" 2>&1) || status=$?
+	unmount_new "$place"
 	echo "$said"
 	[ "$status" -eq 0 ] || return "$status"
 	sed -nE 's/^ok [0-9]+ [^ ]+ [^ ]+ //p' <<<"$said"
@@ -345,10 +355,7 @@ failure_waits() {
 # Two files with the same content, of which one has a bad block: nothing is compared, and so nothing is deduplicated.
 dedupe_bad_block() {
 	local place=/dax/dedupe sector said status=0
-	create --mode=fsdax --map=mem
-	said=$(mkfs.xfs -q -f -K -m reflink=1 "/dev/$disk" 2>&1) || fail "mkfs.xfs: $said"
-	mkdir "$place"
-	mount -t xfs -o dax "/dev/$disk" "$place"
+	mount_new "$place" xfs -f -K -m reflink=1
 	for file in one other; do
 		dd if=/dev/zero "of=$place/$file" bs=64K count=1 conv=fsync status=none
 	done
@@ -357,10 +364,7 @@ dedupe_bad_block() {
 	echo "$sector 8" >"/sys/class/block/$disk/badblocks"
 	# Not its status, which is that of the command line.
 	said=$(xfs_io -c "dedupe $place/one 0 0 65536" "$place/other" 2>&1) || status=$?
-	umount "$place"
-	rmdir "$place"
-	create --mode=devdax --map=mem --align=2M
-	ln -sfn "/dev/$dax" /dax/devdax-2m
+	unmount_new "$place"
 	[[ $said == *'Input/output error'* || $said == *'Memory page has hardware error'* ]] || fail "FIDEDUPERANGE ends with: $said"
 	echo "errno=$(sed -nE 's/.*: (.)/\1/p' <<<"$said" | tr ' ' -)"
 }

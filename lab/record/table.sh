@@ -192,7 +192,7 @@ exploits() {
 	done
 	while IFS=$'\x1f' read -r title topic whom harm exploit; do
 		[ -n "$exploit" ] || continue
-		[ -n "$(sed -n "/^Topic: $topic\$/,/^\$/s/^Private: //p" "$TOP/series/topics")" ] ||
+		stanzas "$TOP/series/topics" Topic Private | grep "^$topic	." >/dev/null ||
 			die 1 "series/patches says Exploit: of \"$title\", so $topic needs a Private: in series/topics"
 		has=
 		for base in "${bases[@]}"; do
