@@ -115,7 +115,7 @@ assigned() {
 	said=$("$built/demo-facts" assign /dax/devdax-4k $((mib << 20)) "$device")
 	after=$(value references "$("$built/demo-facts" pages $frame $pages)")
 	fact "Device assigned: memory charged (VmLck)" "$(value charged "$said") of $((mib << 10)) kB"
-	fact "  pages still referenced after its end" "$((after - before)) of $pages"
+	fact "  references left after its end" "$((after - before)) on $pages pages"
 	node=$(realpath /dax/devdax-4k)
 	namespace=$(<"$(realpath "/sys/bus/dax/devices/${node##*/}")/../namespace")
 	name="  then the namespace can be destroyed"
