@@ -31,6 +31,19 @@ tool_stands_broken_texts() {
 	! command -v groff >/dev/null || [ -z "$(groff -man -Tascii -ww -z "${tool%.c}.1" 2>&1)" ] || { echo "groff warns of ${tool%.c}.1"; return 1; }
 }
 
+# That the search of PID 1 finds what it is to find, nothing else, and that each of its patterns is tried on a line.
+log_is_searched() {
+	local lines=$LAB/check/trouble-lines trouble=$LAB/machine/trouble pattern
+	gcc -O2 -Wall -Wextra -Werror -o "$work/search" "$LAB/machine/init.c" || return 1
+	sed -n 's/^[-+] //p' "$lines" | "$work/search" "$trouble" >"$work/found-trouble" || return 1
+	sed -n 's/^+ //p' "$lines" | diff - "$work/found-trouble" ||
+		{ echo "< is to fail a run and does not, > does and is not to; mend lab/machine/trouble"; return 1; }
+	while IFS=$'\t' read -r _ pattern _; do
+		grep -v '^#' "$lines" | grep -F -e "$pattern" >/dev/null ||
+			{ echo "no line of lab/check/trouble-lines has \"$pattern\"; add one"; return 1; }
+	done < <(grep -v '^#' "$trouble")
+}
+
 shell_is_clean() { shellcheck -x -P "$TOP" "$TOP/$1"; }
 scripts_are_found() { [ ${#scripts[@]} -gt 0 ]; }
 targets_look_at_their_arguments() { BASE=v6.12 "$LAB/check/arguments.sh"; }
@@ -60,5 +73,6 @@ check_code() {
 			check "-h of ${source#"$TOP"/}" says_what_it_does "$program"
 		fi
 	done
+	check "the kernel's log is searched for each kind of trouble" log_is_searched
 	check "kvm-dax-check stands broken texts" tool_stands_broken_texts
 }

@@ -23,6 +23,8 @@
  *
  * The verdict is written last, after the job has ended and the kernel log was
  * searched: a machine that dies on the way has none, and that is a failure.
+ *
+ * The patterns are lab/machine/trouble, which the initramfs holds as /trouble.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -56,26 +58,11 @@ enum { POWER_OFF_SECONDS = 30 };	/* usually a few are enough */
 enum { LEAK_SECONDS = 6 };	/* kmemleak says nothing of what is younger than 5 */
 enum { PORT_SECONDS = 30 };	/* without any event; usually the ports are there */
 
-/* The last part of each line is what a kernel in trouble prints. */
-static const char *const trouble[] = {
-	"WARNING:", "BUG:", "BUG ", "Oops", "Kernel panic", "KASAN", "KCSAN",
-	"UBSAN", "KFENCE", "general protection fault", "unable to handle",
-	"INFO: task ", "INFO: trying to register", "soft lockup", "hard LOCKUP", "detected stalls",
-	"detected expedited stalls", "VFS: Busy inodes",
-	"self-detected stall", "suspicious RCU usage", "circular locking",
-	"inconsistent lock state", "recursive locking", "refcount_t:",
-	"Bad page", "bad page", "Bad rss-counter", "page dumped because",
-	": bad pmd", ": bad pud", ": bad p4d", ": bad pgd",
-	"suspected memory leaks", "leak detector disabled", "kmemleak: Found",
-	"kmemleak: Scan area", "unknown object at", "ODEBUG disabled",
-	"list_add corruption", "list_del corruption",
-	"scheduling while atomic", "sleeping function called",
-	"EXT4-fs error", "orruption detected", "Corruption of ", "CRC error detected",
-	"XFS: Assertion failed", ": Internal error ",
-};
-
-/* What looks like it, but was asked for by a test. */
-static const char *const asked_for = "page dumped because: gup_test: dump_pages() test";
+/* What lab/machine/trouble says, in the order of the file. */
+static const char trouble_path[] = "/trouble";
+enum { PATTERNS = 128 };
+static char *trouble[PATTERNS], *asked_for;
+static size_t troubles;
 
 /* The port that takes the job's output. */
 static int output;
@@ -120,6 +107,8 @@ static void power_off(void)
 static void die(const char *what)
 {
 	say("%s: %s", what, strerror(errno));
+	if (getpid() != 1)
+		exit(1);
 	power_off();
 }
 
@@ -274,6 +263,64 @@ static int open_port(const char *name)
 	return open_serial(strcmp(name, "verdict") ? "/dev/ttyS1" : "/dev/ttyS2");
 }
 
+/* Reads the patterns: a run whose log cannot be searched has no verdict. */
+static void read_trouble(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	char line[1024], *pattern, *reason;
+
+	if (!file)
+		die(path);
+	while (fgets(line, sizeof(line), file)) {
+		if (line[0] == '#' || line[0] == '\n')
+			continue;
+		pattern = strchr(line, '\t');
+		reason = pattern ? strchr(pattern + 1, '\t') : NULL;
+		errno = EINVAL;
+		if (!reason || reason == pattern + 1)
+			die(path);
+		*pattern++ = '\0';
+		*reason = '\0';
+		pattern = strdup(pattern);
+		if (pattern && !strcmp(line, "trouble") && troubles < PATTERNS)
+			trouble[troubles++] = pattern;
+		else if (pattern && !strcmp(line, "asked-for") && !asked_for)
+			asked_for = pattern;
+		else
+			die(path);
+	}
+	fclose(file);
+	if (!troubles || !asked_for)
+		die(path);
+}
+
+/* Whether a kernel in trouble logs this, and no test has asked for it. */
+static bool is_trouble(const char *text)
+{
+	size_t i;
+
+	if (strstr(text, asked_for))
+		return false;
+	for (i = 0; i < troubles; i++) {
+		if (strstr(text, trouble[i]))
+			return true;
+	}
+	return false;
+}
+
+/* For make check, on the host: prints the lines of the standard input that are trouble. */
+static int try_trouble(const char *path)
+{
+	char line[1024];
+
+	read_trouble(path);
+	while (fgets(line, sizeof(line), stdin)) {
+		if (is_trouble(line))
+			fputs(line, stdout);
+	}
+	return 0;
+}
+
 /* Lets the job ask the log of a part of it. */
 static void hand_over_trouble(void)
 {
@@ -284,7 +331,7 @@ static void hand_over_trouble(void)
 	lines = open_memstream(&patterns, &length);
 	if (!lines)
 		die("open_memstream");
-	for (i = 0; i < sizeof(trouble) / sizeof(*trouble); i++)
+	for (i = 0; i < troubles; i++)
 		fprintf(lines, "%s%s", i ? "\n" : "", trouble[i]);
 	if (fclose(lines) || setenv("LAB_TROUBLE", patterns, 1) || setenv("LAB_ASKED_FOR", asked_for, 1))
 		die("LAB_TROUBLE");
@@ -430,7 +477,6 @@ static void find_leaks(void)
 static int search_log(int log, FILE *report)
 {
 	char record[8192], *text;
-	size_t i;
 	ssize_t len;
 	int found = 0;
 
@@ -449,15 +495,10 @@ static int search_log(int log, FILE *report)
 			continue;
 		text++;
 		text[strcspn(text, "\n")] = '\0';
-		if (strstr(text, asked_for))
+		if (!is_trouble(text))
 			continue;
-		for (i = 0; i < sizeof(trouble) / sizeof(*trouble); i++) {
-			if (!strstr(text, trouble[i]))
-				continue;
-			fprintf(report, "kernel log: %s\n", text);
-			found++;
-			break;
-		}
+		fprintf(report, "kernel log: %s\n", text);
+		found++;
 	}
 }
 
@@ -480,17 +521,24 @@ static bool lockdep_is_off(void)
 	return !on;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const char *limit, *job;
 	sigset_t child;
 	FILE *verdict;
 	int log, status, port, found;
 
+	if (getpid() != 1) {
+		if (argc == 2)
+			return try_trouble(argv[1]);
+		fputs("PID 1 of the lab's machine; on the host: init <patterns>, prints the lines of its input that they match\n", stderr);
+		return 2;
+	}
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, NULL);
 
+	read_trouble(trouble_path);
 	if (!getenv("LAB_ALONE"))
 		enter_host_root();
 	mount_kernel_filesystems();
