@@ -13,7 +13,7 @@ version=$(sed -nE '0,/^## /s/^## ([^ ]+).*/\1/p' "$TOP/CHANGES")
 [ -z "$(git -C "$TOP" status --porcelain)" ] || die 2 "something is not committed: git status lists it"
 for base in "$TOP"/series/*/; do
 	base=$(basename "$base")
-	old=$(BASE=$base "$LAB/record/record.sh" list | grep -v $'\tleft$') || true
+	old=$(BASE=$base "$LAB/record/old.sh" | grep -v $'\tleft$') || true
 	[ -z "$old" ] ||
 		die 1 "results of $base are of an earlier state or missing; make record BASE=$base runs them: $(cut -f1 <<<"$old" | paste -sd ' ')"
 done

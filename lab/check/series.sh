@@ -107,7 +107,7 @@ nothing_is_old() {
 check_results() {
 	local old count what="$BASE recorded results are current"
 	chosen "$what" nothing_is_old || return 0
-	BASE=$BASE "$LAB/record/record.sh" list >"$work/old" || { not_ok "$what"; return; }
+	BASE=$BASE "$LAB/record/old.sh" >"$work/old" || { not_ok "$what"; return; }
 	sed -nE 's/^([^\t]*)\t([^\t]*)\tleft$/# \1 is not complete; go on by: \2/p' "$work/old"
 	old=$(grep -v $'\tleft$' "$work/old") || true
 	count=$(grep -c . <<<"$old") || true

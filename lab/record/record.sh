@@ -1,82 +1,15 @@
 #!/usr/bin/env bash
-# Runs again each result in results/ that is not there or was recorded with another state of series/BASE, and then make table and make plot.
-# Takes BASE and KSRC; or: list, and prints the name of each such file and the command that makes it anew, and runs none. A third
-# column, "left", says of what is recorded one by one that it is of that state, but not complete.
+# Runs again each result in results/ that is not there or was recorded with another state of series/BASE, as old.sh lists them, and then
+# make table and make plot.
+# Takes BASE and KSRC.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
-# shellcheck source=lab/record/results.sh
-. "$LAB/record/results.sh"
 
-# What a base has that is not a draft; what else is in results/ has been recorded by choice.
-wanted="amd.tap amd-stock.tap intel.tap intel-stock.tap demo.tsv demo-facts.tsv soak-debug.tap mutants.tsv selftests.tsv patches.tsv"
-# arm64 has DAX memory since v6.12, and needs no patch on v7.3.
-[ "$BASE" != v6.12 ] || wanted+=" arm64.tap arm64-stock.tap"
-
-# last_step: the name of the last patch that make bisect builds.
-last_step() {
-	local patch
-	series_patches | while read -r patch; do ! changes_kernel "$patch" || basename "$patch" .patch; done | tail -n 1
-}
-
-# complete FILE: whether all is in it that is recorded one by one.
-complete() {
-	local left
-	case $1 in
-	*-mutants.tsv) left=$("$LAB/prove/mutants.sh" left) && [ -z "$left" ] ;;
-	*-patches.tsv) left=$("$LAB/record/verdicts.sh" left) && [ -z "$left" ] ;;
-	*-steps.tsv) grep "^$(last_step)	" "$TOP/results/$1" >/dev/null ;;
-	*-selftests.tsv) awk -F'\t' '!/^#/ && $1 != "test" { n++ } $2 == "not run" || $3 == "not run" { left = 1 } END { exit left || !n }' "$TOP/results/$1" ;;
-	esac
-}
-
-# old_results: the files that are not of the series as it is now, of its kernel and its tests, as far as they have run either, each with its command.
-old_results() {
-	local file parts CPU command config left
-	[ -z "$(base_field draft)" ] || wanted=
-	# shellcheck disable=SC2086
-	for file in $({ [ -z "$wanted" ] || printf "$BASE-%s\n" $wanted; cd "$TOP/results" && printf '%s\n' "$BASE"-*; } | sort -u); do
-		[ "$file" != "$BASE-*" ] || continue
-		case $file in
-		*-stock.tap) parts=tests ;;
-		*.tap | *-selftests.tsv | *-mutants.tsv) parts="kernel tests" ;;
-		*) parts=kernel ;;
-		esac
-		CPU=amd
-		[[ $file != *-intel* ]] || CPU=intel
-		[[ $file != *-arm64* ]] || CPU=arm64
-		left=
-		# shellcheck disable=SC2086
-		if [ "$(grep -s '^# series' "$TOP/results/$file")" = "$(of_series $parts)" ]; then
-			! complete "$file" || continue
-			left=left
-		fi
-		case $file in
-		*-demo*.tsv) command="make demo" ;;
-		*-selftests.tsv) command="make regress" ;;
-		*-mutants.tsv) command="make mutants" ;;
-		*-steps.tsv) command="make bisect MODES=npt=1" ;;
-		*-patches.tsv) command="make objects bisect" ;;
-		*.tsv) command="make bench" ;;
-		*-soak*.tap)
-			config=${file#*-soak} config=${config%.tap}
-			command="make soak MINUTES=20${config:+ CONFIG=${config#-}}"
-			;;
-		*-stock.tap) command="make kselftest STOCK=1" ;;
-		*) command="make kselftest" ;;
-		esac
-		printf '%s\t%s BASE=%s CPU=%s RECORD=1%s\n' "results/$file" "$command" "$BASE" "$CPU" "${left:+	$left}"
-	done
-}
-
-case ${1:-} in
-list) old_results; exit ;;
-'') ;;
-*) die 2 "usage: record.sh [list]" ;;
-esac
+[ $# -eq 0 ] || die 2 "record.sh takes no argument; lab/record/old.sh lists what it would run"
 
 trap 'exit 130' INT TERM
-old=$(old_results | sort -u -t $'\t' -k 2,2)
+old=$("$LAB/record/old.sh" | sort -u -t $'\t' -k 2,2)
 while IFS=$'\t' read -r file what _; do
 	[ -n "$file" ] || continue
 	say "$file: $what"
@@ -84,7 +17,7 @@ while IFS=$'\t' read -r file what _; do
 	# What was said for this run is not for those; a test that fails is in the result.
 	env -u MAKEFLAGS -u MFLAGS -u CPU -u STOCK -u MUTANT -u CONFIG -u MODES -u TESTS -u TARGETS -u REPEAT -u SIZE -u GROWTH -u BACKINGS \
 		-u KERNEL_WORDS -u PATCHES -u SECONDS_MAX -u RACE_SECONDS -u RACE_OPERATION -u RACE_SEED -u MINUTES "${command[0]}" -C "$TOP" "${command[@]:1}" </dev/null || true
-	if old_results | grep "^$file	" >/dev/null; then die 1 "$what has recorded nothing; the reason is above"; fi
+	if "$LAB/record/old.sh" | grep "^$file	" >/dev/null; then die 1 "$what has recorded nothing; the reason is above"; fi
 done <<<"$old"
 cd "$TOP"
 "$LAB/record/table.sh"

@@ -60,7 +60,7 @@ recorded() {
 	for base in "${bases[@]}"; do
 		file=$TOP/results/$base-$name said='not recorded'
 		[ ! -e "$file" ] || said=$("$@" "$file")
-		[ -e "$work/old-$base" ] || BASE=$base "$LAB/record/record.sh" list >"$work/old-$base"
+		[ -e "$work/old-$base" ] || BASE=$base "$LAB/record/old.sh" >"$work/old-$base"
 		case $(sed -n "s|^results/${file##*/}	[^	]*||p" "$work/old-$base" | sed 's/^$/old/') in
 		*left) said+="; not complete" ;;
 		old) [ ! -e "$file" ] || said+="; of an earlier state" ;;

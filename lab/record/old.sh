@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Lists what of results/ is not there or was recorded with another state of series/BASE, each with the command that makes it anew.
+# Takes BASE and KSRC; prints "results/<file>", the command, and "left" where what is recorded one by one is of that state, but not
+# complete, with tabs between.
+set -euo pipefail
+# shellcheck source=lab/lib/env.sh
+. "$(dirname "$0")/../lib/env.sh"
+# shellcheck source=lab/record/results.sh
+. "$LAB/record/results.sh"
+
+# What a base has that is not a draft; what else is in results/ has been recorded by choice.
+wanted="amd.tap amd-stock.tap intel.tap intel-stock.tap demo.tsv demo-facts.tsv soak-debug.tap mutants.tsv selftests.tsv patches.tsv"
+# arm64 has DAX memory since v6.12, and needs no patch on v7.3.
+[ "$BASE" != v6.12 ] || wanted+=" arm64.tap arm64-stock.tap"
+
+# last_step: the name of the last patch that make bisect builds.
+last_step() {
+	local patch
+	series_patches | while read -r patch; do ! changes_kernel "$patch" || basename "$patch" .patch; done | tail -n 1
+}
+
+# complete FILE: whether all is in it that is recorded one by one.
+complete() {
+	local left
+	case $1 in
+	*-mutants.tsv) left=$("$LAB/prove/mutants.sh" left) && [ -z "$left" ] ;;
+	*-patches.tsv) left=$("$LAB/record/verdicts.sh" left) && [ -z "$left" ] ;;
+	*-steps.tsv) grep "^$(last_step)	" "$TOP/results/$1" >/dev/null ;;
+	*-selftests.tsv) awk -F'\t' '!/^#/ && $1 != "test" { n++ } $2 == "not run" || $3 == "not run" { left = 1 } END { exit left || !n }' "$TOP/results/$1" ;;
+	esac
+}
+
+# old_results: the files that are not of the series as it is now, of its kernel and its tests, as far as they have run either, each with its command.
+old_results() {
+	local file parts CPU command config left
+	[ -z "$(base_field draft)" ] || wanted=
+	# shellcheck disable=SC2086
+	for file in $({ [ -z "$wanted" ] || printf "$BASE-%s\n" $wanted; cd "$TOP/results" && printf '%s\n' "$BASE"-*; } | sort -u); do
+		[ "$file" != "$BASE-*" ] || continue
+		case $file in
+		*-stock.tap) parts=tests ;;
+		*.tap | *-selftests.tsv | *-mutants.tsv) parts="kernel tests" ;;
+		*) parts=kernel ;;
+		esac
+		CPU=amd
+		[[ $file != *-intel* ]] || CPU=intel
+		[[ $file != *-arm64* ]] || CPU=arm64
+		left=
+		# shellcheck disable=SC2086
+		if [ "$(grep -s '^# series' "$TOP/results/$file")" = "$(of_series $parts)" ]; then
+			! complete "$file" || continue
+			left=left
+		fi
+		case $file in
+		*-demo*.tsv) command="make demo" ;;
+		*-selftests.tsv) command="make regress" ;;
+		*-mutants.tsv) command="make mutants" ;;
+		*-steps.tsv) command="make bisect MODES=npt=1" ;;
+		*-patches.tsv) command="make objects bisect" ;;
+		*.tsv) command="make bench" ;;
+		*-soak*.tap)
+			config=${file#*-soak} config=${config%.tap}
+			command="make soak MINUTES=20${config:+ CONFIG=${config#-}}"
+			;;
+		*-stock.tap) command="make kselftest STOCK=1" ;;
+		*) command="make kselftest" ;;
+		esac
+		printf '%s\t%s BASE=%s CPU=%s RECORD=1%s\n' "results/$file" "$command" "$BASE" "$CPU" "${left:+	$left}"
+	done
+}
+
+[ $# -eq 0 ] || die 2 "old.sh takes no argument, but BASE="
+old_results
