@@ -6,97 +6,31 @@ set -euo pipefail
 # shellcheck source=lab/guest/verdict.sh
 . "$(dirname "$0")/verdict.sh"
 
-# mode | parameters of kvm | parameters of kvm_amd or kvm_intel | what runs | what it is
-modes="
-npt=1                |                     |          | levels async others references splice race failure vfio reserved mm shared | nested paging, the default; VFIO; struct pages
-npt=0                |                     | paging=0 | levels race   | shadow paging
-tdp_mmu=N            | tdp_mmu=N           |          | levels race   | nested paging without the TDP MMU
-nx_huge_pages=force  | nx_huge_pages=force |          | levels        | executable pages are never huge
-nested               |                     |          | nested        | a machine in the machine, whose DAX memory lies on DAX memory
-"
-
-# The emulator of Intel's CPU is slow, and has neither an IOMMU nor NVDIMMs.
-[ "${CPU:-amd}" != intel ] || modes="
-ept=1                |                     |          | levels leaves elsewhere hibernation | EPT, the default; the entries of its tables; hibernation
-ept=0                |                     | paging=0 | levels                              | shadow paging
-"
-
-# KVM is no module there, and of its selftests none runs yet: what runs is a program of the lab.
-[ "${CPU:-amd}" != arm64 ] || modes="
-vhe                  |                     |          | stage2 | a small guest of arm64 in each kind of memory, and how KVM maps that at stage 2
-"
-
-# v5.4 has no TDP MMU.
-[ "${BASE:-}" != v5.4 ] || modes=$(grep -v '^tdp_mmu' <<<"$modes")
+# shellcheck source=lab/guest/plan.sh
+. "$(dirname "$0")/plan.sh"
 
 if [ $# -lt 3 ]; then
 	# shellcheck source=lab/lib/help.sh
 	(. "$(dirname "$0")/../lib/help.sh")
 	echo "usage: ${0##*/} MODE SELFTESTS TARGETS [REGEX [BUILT]]; MODE is one of:"
-	sed -nE 's/^([^ |]+) *\|.*\| (.*)/  \1\t\2/p' <<<"$modes" | expand -t 24
+	plan mode | sed -E 's/^([^|]+)\|.*\|/  \1\t/' | expand -t 24
 	case ${1:-} in
 	-h | --help) exit ;;
 	esac
 	exit 2
 fi
-file_size=1280M
-[ "${CPU:-amd}" != intel ] || file_size=448M
-[ "${CPU:-amd}" != arm64 ] || file_size=256M
 mode=$1 selftests=$2 targets=$3 only=${4:-.} built=${5:-}
 kvm=$selftests/kvm
-row=$(grep -E "^$mode +\|" <<<"$modes") || { echo "kselftest: no such mode: $mode" >&2; exit 2; }
-IFS='|' read -r _ kvm_parameters vendor_parameters what _ <<<"$row"
-# The series of v5.4 changes how hugetlbfs is mapped, too.
-[ "${BASE:-}" != v5.4 ] || what=$(sed 's/others/existing/; s/levels/levels hugetlb/' <<<"$what")
-# On v5.4's stock kernel VFIO leaves references behind, and device-dax cannot be had anew after that.
-# v5.4 reports once that a page has failed, until its struct page is made anew: mm, which tries a certain page, comes before race.
-[ "${BASE:-}" != v5.4 ] || what=${what/race failure vfio reserved mm/reserved mm race failure vfio}
+row=$(plan mode | grep "^$mode|") || { echo "kselftest: no such mode: $mode" >&2; exit 2; }
+IFS='|' read -r _ kvm_parameters vendor_parameters _ <<<"$row"
+what=$(plan parts | sed -n "s/^$mode|//p")
 # A machine within the machine is given these two.
 mode=${LABEL:-$mode} what=${PARTS:-$what}
 IFS=, read -ra backings <<<"$LAB_BACKINGS"
 # A kernel that checks itself needs more time: so many times the limit of a test.
 slower=1
-[ ! -e /proc/lockdep ] || slower=4
-
-# The selftests of the base that take a backing, in sizes for an emulator; {} is the DAX path.
-tests="
-demand_paging_test                   -b 32M -v 2 -s dax:{}
-demand_paging_test                   -b 32M -u MISSING -s dax:{}
-access_tracking_perf_test            -b 32M -s dax:{}
-dirty_log_perf_test                  -b 32M -v 2 -i 2 -s dax:{}
-dirty_log_test                       -M dirty-log -i 3 -s dax:{}
-dirty_log_test                       -M clear-log -i 3 -s dax:{}
-kvm_page_table_test                  -b 32M -v 2 -s dax:{}
-memslot_modification_stress_test     -b 32M -v 2 -s dax:{}
-memslot_perf_test                    -s 64 -l 1 -f 0 -e 1 -b dax:{}
-memslot_perf_test                    -s 64 -l 1 -f 3 -e 3 -b dax:{}
-memslot_perf_test                    -s 64 -l 1 -f 5 -e 5 -b dax:{}
-x86/dirty_log_page_splitting_test    -b 32M -s dax:{}
-x86/private_mem_conversions_test     -s dax:{}
-pre_fault_memory_test                -s dax:{}
-"
-# Before v7.3 its memory is always anonymous.
-[ "${BASE:-}" = v7.3 ] || tests=$(grep -v '^pre_fault_memory_test' <<<"$tests")
-
-# In v5.4 none does; all of them must pass as they did without the series. Four cannot be asked that under this emulator:
-# dirty_log_test and clear_dirty_log_test demand that a write has landed when its bit is in the log, but KVM sets the bit
-# before it lets the guest retry the write, which takes the emulator a part of the 10 ms between two looks at the log, so
-# that they pass or fail by chance, with and without the series; and smm_test and state_test fail with and without it, as
-# the emulator can read every MSR, and so KVM lists one of Intel's (0x3a) that it lacks on AMD.
-v54_tests="
-kvm_create_max_vcpus
-x86/cr4_cpuid_sync_test
-x86/evmcs_test
-x86/hyperv_cpuid
-x86/mmio_warning_test
-x86/platform_info_test
-x86/set_sregs_test
-x86/sync_regs_test
-x86/vmx_close_while_nested_test
-x86/vmx_dirty_log_test
-x86/vmx_set_nested_state_test
-x86/vmx_tsc_adjust_test
-"
+[ ! -e /proc/lockdep ] || slower=$(plan_value slower)
+limit=$(($(plan_value limit) * slower)) limit_cases=$(($(plan_value limit-cases) * slower)) limit_pairs=$(($(plan_value limit-pairs) * slower))
 
 # load_kvm: loads it with the parameters of the mode; session.sh has left that to this script.
 load_kvm() {
@@ -180,7 +114,7 @@ run() {
 	log=$(mktemp)
 	while [ "$runs" -lt "${REPEAT:-1}" ] && [ "$status" -eq 0 ]; do
 		runs=$((runs + 1))
-		limited $((300 * slower)) "$@" >"$log" 2>&1 || status=$?
+		limited "$limit" "$@" >"$log" 2>&1 || status=$?
 	done
 	[ "$runs" -eq 1 ] || name+=" runs=$runs"
 	result "$name" "$status" $((SECONDS - start)) "$log"
@@ -211,7 +145,7 @@ tap() {
 	shift 3
 	there "$1" && chosen "$name" || return 0
 	log=$(mktemp)
-	limited $((600 * slower)) "$@" >"$log" 2>&1 || status=$?
+	limited "$limit_cases" "$@" >"$log" 2>&1 || status=$?
 	lines=$(sed -nE "s/^(not )?ok [0-9]+ # SKIP $words([^:]*): /ok $mode $prefix\2 # SKIP /p; t
 		s/^(not )?ok [0-9]+ # SKIP /ok $mode $prefix# SKIP /p; t
 		s/^(ok|not ok) [0-9]+ $words/\1 $mode $prefix/p; /^# /p" "$log")
@@ -247,7 +181,7 @@ leaves() {
 	local name="$1 leaves" start=$SECONDS status=0 log
 	grep -qE "$only" <<<"$mode $name" || return 0
 	log=$(mktemp)
-	timeout $((300 * slower)) "$(dirname "$0")/leaves.sh" "$1" "$built" >"$log" 2>&1 </dev/null || status=$?
+	timeout "$limit" "$(dirname "$0")/leaves.sh" "$1" "$built" >"$log" 2>&1 </dev/null || status=$?
 	verdict "$mode $name" "$status" $((SECONDS - start)) "$log"
 	rm "$log"
 }
@@ -255,16 +189,16 @@ leaves() {
 # What hibernation makes of DAX memory, with CONFIG=dump.
 hibernation() {
 	[ -e /sys/power/disk ] && grep -qE "$only" <<<"$mode hibernation" || return 0
-	"$(dirname "$0")/hibernation.sh" "$mode" "$built/memory-image" "$(program x86/dax_huge_page_test)" "$only" \
-		fsdax-xfs devdax-4k devdax-2m devdax-1g fsdax-ext4
+	local order
+	read -ra order <<<"$(plan_value hibernation)"
+	"$(dirname "$0")/hibernation.sh" "$mode" "$built/memory-image" "$(program x86/dax_huge_page_test)" "$only" "${order[@]}"
 }
 
-# What the Intel machine leaves to the other one.
-elsewhere() {
-	local what
-	for what in "vfio: Bochs has no IOMMU" "p2pdma: Bochs has no device with such memory" "mm: Bochs has no NVDIMM to partition" \
-		"nested: Bochs is too slow for a machine in its machine" "others: Bochs is too slow for the tests of speed"; do
-		! grep -qE "$only" <<<"$mode ${what%%:*}" || echo "ok $mode ${what%%:*} # SKIP ${what#*: }; CPU=amd runs it"
+# left_out PART: a line for each test that the plan leaves out there.
+left_out() {
+	local part name reason
+	plan skip | while IFS='|' read -r part name reason; do
+		[ "$part" != "$1" ] || ! chosen "$name" || echo "ok $mode $name # SKIP $reason"
 	done
 }
 
@@ -279,8 +213,8 @@ race_test() {
 	said=$(grep '^seed=' "$log" || true)
 	# The test skips where something cannot be tested; in this machine all can.
 	if [ "$status" -eq 0 ] || { [[ $status -eq 1 || $status -eq 4 ]] && grep -q '^seed=' "$log"; }; then
-		# It leaves out clones without a word where they are refused, as they are not on XFS, but for v5.4's.
-		if [[ $2 = fsdax-xfs && ${BASE:-} != v5.4 && -z "${RACE_OPERATION:-}" && $said != *' clone='* ]]; then
+		# It leaves out clones without a word where they are refused.
+		if [[ $2 = fsdax-xfs && -z "${RACE_OPERATION:-}" && $said != *' clone='* && -n "$(plan_value race-clones)" ]]; then
 			status=1
 			echo "# no clone was made"
 		fi
@@ -293,14 +227,13 @@ race_test() {
 
 # A few seconds see to it that each operation works, a soak runs longer.
 race() {
-	local seconds=${RACE_SECONDS:-5}
-	race_test race "$1" $(((300 + 5 * seconds) * slower)) -t "$seconds" ${RACE_OPERATION:+-o "$RACE_OPERATION"} ${RACE_SEED:+-S "$RACE_SEED"}
+	local seconds=${RACE_SECONDS:-$(plan_value race-seconds)}
+	race_test race "$1" $((limit + 5 * seconds * slower)) -t "$seconds" ${RACE_OPERATION:+-o "$RACE_OPERATION"} ${RACE_SEED:+-S "$RACE_SEED"}
 }
 
 # Each operation right after each, which takes minutes.
 race_pairs() {
-	local limit=$((1200 * slower))
-	race_test race-pairs "$1" "$limit" -p -t $((limit * 3 / 4))
+	race_test race-pairs "$1" "$limit_pairs" -p -t $((limit_pairs * 3 / 4))
 }
 
 # Memory that fails or goes away.
@@ -347,14 +280,10 @@ soak() {
 
 # Pages of 2M can be had at any time, that of 1G is from the kernel's command line, where the machine has as much.
 hugetlb() {
-	local huge=/proc/sys/vm/nr_hugepages huge_before size sizes="2M 1G" name="$mode hugetlb-1g dax_huge_page_test"
-	if [ "${CPU:-amd}" = intel ]; then
-		sizes=2M
-		! grep -qE "$only" <<<"$name" || echo "ok $name # SKIP Bochs' machine has no 1G of ordinary memory in one piece; CPU=amd runs it"
-	fi
+	local huge=/proc/sys/vm/nr_hugepages huge_before size
 	huge_before=$(<"$huge")
 	echo $((huge_before + 32)) >"$huge"
-	for size in $sizes; do
+	for size in $(plan_value hugetlb); do
 		tap "hugetlb-${size,,} dax_huge_page_test" '[^ ]+ ' "hugetlb-${size,,} " "$(program x86/dax_huge_page_test)" -s "hugetlb:$size"
 	done
 	echo "$huge_before" >"$huge"
@@ -369,12 +298,12 @@ fill_files() {
 }
 
 others() {
-	local backing=$1 test arguments dax
+	local backing=$1 part test arguments dax
 	# Without its patches the library takes no DAX memory as a backing.
 	grep -q '"dax' "$kvm/lib/test_util.c" || return 0
 	dax=$(path "$backing")
-	while read -r test arguments; do
-		[ -n "$test" ] || continue
+	while IFS='|' read -r part test arguments; do
+		[ "$part" = others ] || continue
 		arguments=" $arguments"
 		# It waits 10 s for the guest to touch its memory, which an emulator may need for pages of 4K, or as long as it is told.
 		if [ "$test" = memslot_perf_test ]; then
@@ -387,7 +316,7 @@ others() {
 		fi
 		# shellcheck disable=SC2086
 		run "$backing ${test##*/}${arguments%-? dax:*}" "$(program "$test")" ${arguments//'{}'/$dax}
-	done <<<"$tests"
+	done < <(plan test)
 }
 
 # The PCI device that has p2pdma pages, in p2pdma: the NVMe controller, whose driver makes them some time after it was loaded.
@@ -415,7 +344,7 @@ p2pdma_resource() {
 
 existing() {
 	local test
-	for test in $v54_tests; do
+	for test in $(plan test | sed -n 's/^existing|//p'); do
 		run "${test##*/}" "$(program "$test")"
 	done
 }
@@ -434,10 +363,9 @@ every_backing() {
 
 # The machine within the machine has no device to assign.
 vfio() {
-	local device arguments huge=/proc/sys/vm/nr_hugepages huge_before cycles=10000 test=$selftests/vfio/vfio_dax_test
+	local device arguments huge=/proc/sys/vm/nr_hugepages huge_before cycles test=$selftests/vfio/vfio_dax_test
 	there "$test" && { chosen vfio_dax_test || chosen 'vfio_dax_test many' || chosen 'vfio_dax_test iommufd'; } || return 0
-	# It pins each 4K by itself.
-	[ "${BASE:-}" != v5.4 ] || cycles=1000
+	cycles=$(plan_value vfio-cycles)
 	device=$("$(dirname "$0")/vfio-setup.sh") || { echo "not ok $mode vfio no device"; return 0; }
 	every_backing
 	if find_p2pdma; then arguments+=(-p "$(p2pdma_resource)"); else echo "not ok $mode vfio p2pdma: $p2pdma"; fi
@@ -447,27 +375,19 @@ vfio() {
 	# A leak that is small, or that only some cycles have.
 	tap 'vfio_dax_test many' 'vfio ' "vfio cycles=$cycles " \
 		"$test" -c "$cycles" ${device:+-d "$device"} -s "dax:$(path devdax-2m)"
-	# The same memory by IOMMUFD, which has never asked for PG_reserved.
-	[ "${BASE:-}" != v7.3 ] ||
-		tap 'vfio_dax_test iommufd' '' '' "$test" -i ${device:+-d "$device"} "${arguments[@]}"
+	[ -z "$(plan_value vfio-iommufd)" ] ||
+		tap 'vfio_dax_test iommufd' '' '' "$test" "$(plan_value vfio-iommufd)" ${device:+-d "$device"} "${arguments[@]}"
 	echo "$huge_before" >"$huge"
 }
 
 # What adds a reference to a DAX page. It comes before vfio(), which on a stock kernel leaves references behind.
 references() {
 	local device arguments test=$selftests/dax/dax_references_test
-	chosen references || return 0
-	# v5.4 has no gup_test that could look.
-	if [ "${BASE:-}" = v5.4 ]; then
-		echo "ok $mode references # SKIP not on this base: a mapping of DAX memory takes no reference"
-		return
-	fi
-	there "$test" || return 0
+	there "$test" && chosen references || return 0
 	device=$("$(dirname "$0")/vfio-setup.sh") || { echo "not ok $mode references vfio no device"; return 0; }
 	every_backing
-	# On v6.12 the test sees that mappings are not counted; later it is a failure if they are not.
-	[ "${BASE:-}" = v6.12 ] || arguments+=(-c)
-	tap references '' '' "$test" ${device:+-d "$device"} "${arguments[@]}"
+	# shellcheck disable=SC2046
+	tap references '' '' "$test" ${device:+-d "$device"} "${arguments[@]}" $(plan_value references)
 }
 
 # Whose the page of a file is that only a pipe refers to. Before v7.3 no such page has one reference alone.
@@ -528,7 +448,7 @@ nested() {
 load_kvm
 shopt -s nullglob
 for directory in /dax/fsdax-*; do
-	fallocate -l "$file_size" "$directory/memory"
+	fallocate -l "$(plan_value file-size)" "$directory/memory"
 done
 for part in $what; do
 	case $part in
@@ -537,8 +457,10 @@ for part in $what; do
 	*) target=kvm ;;
 	esac
 	[[ $part == stage2 || ( " $targets " == *" $target "* && -d $selftests/$target ) ]] || continue
+	left_out "$part"
 	case $part in
-	async | existing | hugetlb | stage2 | elsewhere | hibernation | nested | references | splice | soak | vfio | reserved | mm | shared) $part ;;
+	elsewhere) ;;
+	async | existing | hugetlb | stage2 | hibernation | nested | references | splice | soak | vfio | reserved | mm | shared) $part ;;
 	others) fill_files ;;&
 	*)
 		for backing in "${backings[@]}"; do

@@ -11,6 +11,8 @@ set -euo pipefail
 . "$LAB/record/results.sh"
 # shellcheck source=lab/lib/tap.sh
 . "$LAB/lib/tap.sh"
+# shellcheck source=lab/guest/plan.sh
+. "$LAB/guest/plan.sh"
 
 part=${TARGETS:-}${TESTS:-}${RACE_OPERATION:-}${RACE_SEED:-}
 for target in ${TARGETS:=kvm vfio dax}; do
@@ -20,7 +22,7 @@ for target in ${TARGETS:=kvm vfio dax}; do
 	esac
 done
 export TARGETS
-known=$(CPU=$CPU "$LAB/guest/run-tests.sh" -h | sed -nE 's/^  ([^ ]+) .*/\1/p')
+known=$(plan mode | cut -d '|' -f 1)
 modes=${MODES:-$known}
 for mode in $modes; do
 	grep -qxF -- "$mode" <<<"$known" || die 2 "MODES=$mode: the modes of $BASE with CPU=$CPU are ${known//$'\n'/, }"
@@ -76,9 +78,10 @@ run_modes() {
 		start=$SECONDS status=0
 		echo "# $BASE $VARIANT $mode: starting the machine"
 		(
-			# A quarter of it is enough, but a test whose guest does not stop takes its own limit.
-			export SECONDS_MAX=${SECONDS_MAX:-2400}
-			CARRY="${files[*]}" "$LAB/machine/run.sh" run env ALSO="$also" REPEAT="${REPEAT:-1}" RACE_SECONDS="${RACE_SECONDS:-5}" RACE_OPERATION="${RACE_OPERATION:-}" RACE_SEED="${RACE_SEED:-}" "$LAB/guest/run-tests.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1
+			export SECONDS_MAX=${SECONDS_MAX:-$(plan_value silence)}
+			CARRY="${files[*]}" "$LAB/machine/run.sh" run env ALSO="$also" REPEAT="${REPEAT:-1}" RACE_SECONDS="${RACE_SECONDS:-}" \
+				RACE_OPERATION="${RACE_OPERATION:-}" RACE_SEED="${RACE_SEED:-}" \
+				"$LAB/guest/run-tests.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1
 		) | tee "$log" || status=$?
 		# Interrupted: no other machine is started.
 		[ "$status" -ne 130 ] || exit 130

@@ -8,11 +8,13 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/env.sh"
 # shellcheck source=lab/record/results.sh
 . "$LAB/record/results.sh"
+# shellcheck source=lab/guest/plan.sh
+. "$LAB/guest/plan.sh"
 
 minutes=${MINUTES:-60}
 [[ $minutes =~ ^[1-9][0-9]*$ ]] || die 2 "MINUTES=$minutes is not a number of minutes"
 mode=${MODES:-npt=1}
-known=$("$LAB/guest/run-tests.sh" -h | sed -nE '/^  nested/d; s/^  ([^ ]+) .*/\1/p')
+known=$(plan mode | cut -d '|' -f 1 | grep -vx nested)
 grep -qxF -- "$mode" <<<"$known" || die 2 "MODES=$mode: make soak takes one of ${known//$'\n'/, }"
 [ "$CPU" = amd ] || die 2 "make soak takes CPU=amd, as the machine of CPU=$CPU is too slow for races"
 [ -z "${RECORD:-}" ] || [ -z "${MODES:-}${TESTS:-}${STOCK:-}${MUTANT:-}${KERNEL_WORDS:-}" ] ||

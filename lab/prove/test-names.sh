@@ -6,13 +6,16 @@ set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
 
-guest=$LAB/guest/run-tests.sh
-known=$(BASE=$BASE CPU=$CPU "$guest" -h | sed -nE 's/^  ([^ ]+) .*/\1/p')
+# shellcheck source=lab/guest/plan.sh
+. "$LAB/guest/plan.sh"
+
+known=$(plan mode | cut -d '|' -f 1)
 modes=${MODES:-$known}
 for mode in $modes; do
 	grep -qxF -- "$mode" <<<"$known" || die 2 "MODES=$mode: there is no such mode; those of $BASE with CPU=$CPU are ${known//$'\n'/, }"
 done
-devices=(devdax-4k devdax-2m devdax-1g) files=(fsdax-ext4 fsdax-xfs)
+read -ra backings <<<"$(plan_value backings)"
+mapfile -t files < <(printf '%s\n' "${backings[@]}" | grep '^fsdax-')
 
 # cases PROGRAM: the names of its cases, as the series has them.
 known_cases=$(series_patches | xargs -d '\n' cat | awk '/^\+\+\+ /{ file = $2; gsub(/.*\/|[.]c$/, "", file) } /^\+/ && file ~ /^(dax|vfio)_/ { print file "\t" $0 }' |
@@ -33,10 +36,10 @@ unit() {
 
 # names PART: what that part of a mode runs, a tab, and the name of one of its lines.
 names() {
-	local backing test arguments cycles backings cases
+	local backing part test arguments cycles kinds cases
 	case $1 in
 	levels | leaves | race | soak | failure | others)
-		for backing in "${devices[@]}" "${files[@]}"; do
+		for backing in "${backings[@]}"; do
 			case $1 in
 			levels) unit "$backing dax_huge_page_test" "$backing " < <(cases dax_huge_page_test) ;;
 			failure) unit "failure $backing" "failure $backing " < <(cases dax_failure_test) ;;
@@ -44,9 +47,8 @@ names() {
 			race) unit "race $backing" </dev/null ;;
 			soak) unit "race-pairs $backing" </dev/null; unit "race $backing" </dev/null ;;
 			others)
-				sed -n '/^tests="/,/^"/s/^[a-z].*dax:{}$/&/p' "$guest" | while read -r test arguments; do
-					[ "$test" != pre_fault_memory_test ] || [ "$BASE" = v7.3 ] || continue
-					unit "$backing ${test##*/} ${arguments%-? dax:*}" </dev/null
+				plan test | while IFS='|' read -r part test arguments; do
+					[ "$part" != others ] || unit "$backing ${test##*/} ${arguments%-? dax:*}" </dev/null
 				done
 				;;
 			esac
@@ -55,7 +57,7 @@ names() {
 	# Each of its cases is a line of main(); that of punched holes runs on files.
 	stage2)
 		cases=$(sed -nE 's/^\t+test\("([^"]+)".*/\1/p' "$LAB/guest/arm64-guest.c")
-		for backing in anon devdax-4k devdax-2m "${files[@]}"; do
+		for backing in anon "${backings[@]}"; do
 			case $backing in
 			fsdax-*) unit "$backing" "$backing " <<<"$cases" ;;
 			*) unit "$backing" "$backing " < <(grep -vx punch <<<"$cases") ;;
@@ -63,7 +65,7 @@ names() {
 		done
 		;;
 	async) unit async_pf_fault_test </dev/null ;;
-	existing) sed -n '/^v54_tests="/,/^"/s/^[a-z0-9_/]*$/&/p' "$guest" | while read -r test; do unit "${test##*/}" </dev/null; done ;;
+	existing) plan test | sed -n 's/^existing|//p' | while read -r test; do unit "${test##*/}" </dev/null; done ;;
 	hugetlb)
 		for backing in hugetlb-2m hugetlb-1g; do
 			unit "$backing dax_huge_page_test" "$backing " < <(cases dax_huge_page_test)
@@ -71,27 +73,26 @@ names() {
 		;;
 	nested) unit "devdax-2m dax_huge_page_test" "devdax-2m " < <(cases dax_huge_page_test) ;;
 	vfio)
-		mapfile -t backings < <(printf '%s\n' mmio p2pdma anon hugetlbfs "${devices[@]}" "${files[@]}")
-		unit vfio_dax_test "${backings[@]/%/ }" < <(cases vfio_dax_test) | sed 's/\t/\tvfio /; s/\tvfio vfio_dax_test$/\tvfio_dax_test/'
-		cycles=10000
-		[ "$BASE" != v5.4 ] || cycles=1000
-		unit 'vfio_dax_test many' "${backings[@]/%/ }" < <(cases vfio_dax_test) | sed "s/\t/\tvfio cycles=$cycles /; s/\tvfio cycles=$cycles vfio_dax_test many$/\tvfio_dax_test many/"
-		[ "$BASE" != v7.3 ] || unit 'vfio_dax_test iommufd' </dev/null
+		kinds=(mmio p2pdma anon hugetlbfs "${backings[@]}")
+		unit vfio_dax_test "${kinds[@]/%/ }" < <(cases vfio_dax_test) | sed 's/\t/\tvfio /; s/\tvfio vfio_dax_test$/\tvfio_dax_test/'
+		cycles=$(plan_value vfio-cycles)
+		unit 'vfio_dax_test many' "${kinds[@]/%/ }" < <(cases vfio_dax_test) | sed "s/\t/\tvfio cycles=$cycles /; s/\tvfio cycles=$cycles vfio_dax_test many$/\tvfio_dax_test many/"
+		[ -z "$(plan_value vfio-iommufd)" ] || unit 'vfio_dax_test iommufd' </dev/null
 		;;
 	references)
-		mapfile -t backings < <(printf 'references %s \n' "${devices[@]}" "${files[@]}")
-		unit references "${backings[@]}" < <(cases dax_references_test)
+		mapfile -t kinds < <(printf 'references %s \n' "${backings[@]}")
+		unit references "${kinds[@]}" < <(cases dax_references_test)
 		;;
 	splice | shared)
-		mapfile -t backings < <(printf "$1 %s \n" "${files[@]}")
-		unit "$1" "${backings[@]}" < <(cases "dax_$1_test")
+		mapfile -t kinds < <(printf "$1 %s \n" "${files[@]}")
+		unit "$1" "${kinds[@]}" < <(cases "dax_$1_test")
 		;;
 	reserved)
-		unit reserved 'reserved ' < <(cases dax_reserved_test; printf '%s\n' p2pdma "${devices[@]}" "${files[@]}")
+		unit reserved 'reserved ' < <(cases dax_reserved_test; printf '%s\n' p2pdma "${backings[@]}")
 		;;
 	mm) sed -nE 's/^.*step "([^"]+)".*/mm \1/p' "$LAB/guest/mm.sh" | while read -r test; do unit "$test" </dev/null; done ;;
-	elsewhere) for test in vfio p2pdma mm nested others; do unit "$test" </dev/null; done ;;
-	hibernation) for test in hibernation fsdax-xfs devdax-4k devdax-2m devdax-1g fsdax-ext4; do unit "hibernation${test#hibernation}" </dev/null; done ;;
+	elsewhere) plan skip | sed -n 's/^elsewhere|\(.*\)|.*/\1/p' | while read -r test; do unit "$test" </dev/null; done ;;
+	hibernation) for test in hibernation $(plan_value hibernation); do unit "hibernation${test#hibernation}" </dev/null; done ;;
 	esac
 }
 
@@ -99,8 +100,7 @@ all() {
 	local mode parts part
 	for mode in $modes; do
 		parts=${PARTS:-}
-		[ -n "$parts" ] || parts=$(awk -F' *[|] *' -v mode="$mode" '$1 == mode { print $4; exit }' "$guest")
-		[ "$BASE" != v5.4 ] || parts=$(sed 's/others/existing/; s/levels/levels hugetlb/' <<<"$parts")
+		[ -n "$parts" ] || parts=$(plan parts | sed -n "s/^$mode|//p")
 		for part in $parts; do
 			# The test of which lines stand beside each other is written once for all modes.
 			[ -n "${listed[$part]:-}" ] || listed[$part]=$(names "$part")

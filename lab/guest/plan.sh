@@ -1,0 +1,18 @@
+# shellcheck shell=bash
+# Reads lab/guest/plan, on the host and in the machine.
+# Sourced; takes CPU and BASE; gives plan and plan_value.
+
+# plan KIND: what its lines for CPU and BASE say, with a bar between two fields.
+plan() {
+	awk -F ' *[|] *' -v kind="$1" -v cpu="${CPU:-amd}" -v base="${BASE:-}" '
+		function has(list, word) { return index(" " list " ", " " word " ") > 0 }
+		$1 != kind || !($2 == "*" || has($2, cpu)) { next }
+		$3 == "*" || has($3, base) || ($3 ~ /^-/ && !has($3, "-" base)) {
+			said = $4
+			for (i = 5; i <= NF; i++) said = said "|" $i
+			print said
+		}' "${BASH_SOURCE[0]%/*}/plan"
+}
+
+# plan_value NAME: nothing if the plan has none for CPU and BASE.
+plan_value() { plan value | sed -n "s/^$1|//p"; }
