@@ -1,6 +1,6 @@
 # The front door: each target only calls the script of lab/ that does the work. Plain make lists the targets.
 MAKEFLAGS += --no-print-directory
-BASE ?= v6.12
+BASE ?= $(shell cat series/default)
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -nE 's/^([a-z-]+):.*/\1/p' Makefile)
 export BASE BASES CHECKS CPU STOCK MUTANT KSRC CACHE SECONDS_MAX KERNEL_WORDS TARGETS MODES TESTS REPEAT BACKINGS RECORD MUTANTS MINUTES CONFIG PATCHES A B SIZE GROWTH FIGURE TOPIC PRIVATE FSTESTS KVM_UNIT_TESTS

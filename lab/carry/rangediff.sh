@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Shows how the patches that two bases share differ between them, by git range-diff.
-# Takes A=<base> and B=<base>; v6.12 and v7.3 if not given; KSRC=<directory or tarball> is B's source, A has its own.
+# Takes A=<base> and B=<base>; the default and the newest one if not given; KSRC=<directory or tarball> is B's source, A has its own.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
 
-bases=("${A:-v6.12}" "${B:-v7.3}")
+bases=("${A:-$DEFAULT_BASE}" "${B:-$(cd "$TOP/series" && printf '%s\n' v*/ | sort -V | tail -n 1 | tr -d /)}")
 for base in "${bases[@]}"; do
 	[ -d "$TOP/series/$base" ] || die 2 "$base is no base; A= and B= can be: $(cd "$TOP/series" && echo ./*/ | sed 's|\./||g; s|/||g')"
 done

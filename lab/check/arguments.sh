@@ -44,10 +44,10 @@ refused 'TESTS=nonsense: .*lists' make regress TESTS=nonsense
 refused 'MINUTES=ten is not a number' make soak MINUTES=ten
 refused 'MUTANT can be: ' make kernel MUTANT=none
 refused 'MUTANTS=none: .* can be: ' make mutants MUTANTS=none
-refused 'CHECKS=nonsense matches no check' make check BASES=v6.12 CHECKS=nonsense
+refused 'CHECKS=nonsense matches no check' make check BASES="$BASE" CHECKS=nonsense
 refused 'CONFIG=none: ' make kernel CONFIG=none
 refused 'CONFIG=/none: there is no such file' make kernel CONFIG=/none
-refused 'B= can be: ' make rangediff A=v6.12 B=v1.0
+refused 'B= can be: ' make rangediff A="$BASE" B=v1.0
 refused '/none: there is no such file' make bench-diff A=/none B=/none
 refused 'README.md is no file of make bench' make bench-diff A=README.md B=README.md
 refused 'two files of make bench-profile are needed' make bench-profile A=/none B=/none

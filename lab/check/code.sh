@@ -45,8 +45,18 @@ log_is_searched() {
 }
 
 shell_is_clean() { shellcheck -x -P "$TOP" "$TOP/$1"; }
+# What a base is like is in series/<base>/ and in the plan of tests; the folders of mutants and of options are named after bases, and
+# the register of the documents' commands has what these say. A comment may name one.
+no_file_names_a_base() {
+	local names
+	names=$(cd "$TOP/series" && printf '%s\n' v*/ | tr -d / | paste -sd '|')
+	# shellcheck disable=SC2016
+	! (cd "$TOP" && git ls-files lab Makefile .ci | grep -vE '^lab/(prove/mutants|kernel/config)/|^lab/(guest/plan|check/commands)$' |
+		xargs awk '{ sub(/(^|[ \t])#[ !].*|\/\*.*|^ \*.*/, ""); print FILENAME ":" FNR ": " $0 }' | grep -E "[^a-z0-9/](${names//./[.]})([^0-9]|$)")
+}
+
 scripts_are_found() { [ ${#scripts[@]} -gt 0 ]; }
-targets_look_at_their_arguments() { BASE=v6.12 "$LAB/check/arguments.sh"; }
+targets_look_at_their_arguments() { BASE=$DEFAULT_BASE "$LAB/check/arguments.sh"; }
 
 # compiles SOURCE PROGRAM: without a warning; a plugin of the emulator as one.
 compiles() {
@@ -59,6 +69,7 @@ check_code() {
 	local script source program
 	mapfile -t scripts < <(cd "$TOP" && git ls-files --cached --others --exclude-standard | xargs grep -lE '^#(!.*(bash|/sh)| shellcheck shell=)' | sort)
 	check "scripts are found" scripts_are_found
+	check "no file but those of series/ and the plan of tests names a base" no_file_names_a_base
 	for script in "${scripts[@]}"; do
 		check "shellcheck $script" shell_is_clean "$script"
 		[ ! -x "$TOP/$script" ] || check "-h of $script" says_what_it_does "$TOP/$script"

@@ -4,7 +4,7 @@
 # many; of WHO, and prints those that lab/check/commands gives to one; run FOLDER COMMAND, and runs one of those for make check, with
 # what it leaves for the next in FOLDER.
 set -euo pipefail
-BASE=v6.12	# that of the documents' commands
+BASE=	# the default one, which is that of the documents' commands
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
 # shellcheck source=lab/record/results.sh
@@ -87,7 +87,7 @@ run() {
 	first=$(git -C "$folder/tree" rev-list --reverse HEAD | sed -n 2p)
 	last=$(git -C "$folder/tree" rev-parse HEAD)
 	command=${command//…/"$folder/repository"}
-	command=${command//<linux-6.12.n>/"$folder/package"}
+	command=${command//<linux-*.n>/"$folder/package"}
 	command=${command//<tree>/"$BUILD/$BASE/series/tree"}
 	command=${command//<your tree or tarball>/"$folder/tree"}
 	command=${command//<file>/"results/$(bench_results | tail -n 1)"}

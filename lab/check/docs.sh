@@ -60,7 +60,7 @@ documents_link_to_what_is_there() {
 documents_show_the_results() {
 	local file line bad=0
 	for file in $(tabled_documents); do
-		BASE=v6.12 "$LAB/record/table.sh" print "$TOP/$file" | diff "$TOP/$file" - || { echo "$file's tables are not those of results/, series/; run: make table"; return 1; }
+		BASE=$DEFAULT_BASE "$LAB/record/table.sh" print "$TOP/$file" | diff "$TOP/$file" - || { echo "$file's tables are not those of results/, series/; run: make table"; return 1; }
 	done
 	while IFS= read -r line; do
 		grep -qxF -- "$line" "$TOP"/results/*.tap || { echo "a document has a line that no file in results/ has: $line"; bad=1; }
@@ -80,9 +80,9 @@ every_command_has_its_place() { "$LAB/check/commands.sh" unlisted; }
 commands_are_found() { [ ${#commands[@]} -gt 0 ]; }
 command_works() { "$LAB/check/commands.sh" run "$work/commands" "$1"; }
 
-# bases_without_tree COMMAND: those of the bases that it needs; one that names none is for v6.12, as is the folder that some need.
+# bases_without_tree COMMAND: those of the bases that it needs; one that names none is for the default one, as is the folder that some need.
 bases_without_tree() {
-	{ echo v6.12; grep -oE '\bv[0-9]+\.[0-9]+' <<<"$1" || true; } | sort -u | while read -r one; do
+	{ echo "$DEFAULT_BASE"; grep -oE '\bv[0-9]+\.[0-9]+' <<<"$1" || true; } | sort -u | while read -r one; do
 		[ -f "$BUILD/$one/series/tree-made" ] && [[ " $bases " == *" $one "* ]] || echo "$one"
 	done
 }

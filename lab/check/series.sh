@@ -149,7 +149,8 @@ check_series() {
 	SERIES=$TOP/series/$BASE
 	[ -d "$SERIES" ] || die 2 "BASES: there is no series/$BASE"
 	tree=$BUILD/$BASE/series/tree
-	[ "$BASE" = v6.12 ] || check "$BASE has the patches that it shares with v6.12 in their order" in_the_order_of v6.12 3>&1
+	[ "$BASE" = "$DEFAULT_BASE" ] ||
+		check "$BASE has the patches that it shares with $DEFAULT_BASE in their order" in_the_order_of "$DEFAULT_BASE" 3>&1
 	check_results
 	check "$BASE cover letters are of series/topics, docs/letters and the patches" letters_are_current
 	with_tree "$BASE git am" git_am

@@ -5,6 +5,8 @@
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"
+# shellcheck source=lab/guest/plan.sh
+. "$(dirname "$0")/plan.sh"
 
 IFS=, read -ra backings <<<"$LAB_BACKINGS"
 
@@ -56,10 +58,8 @@ prepare_soft_reserved() {
 
 # Files can share blocks, and the file system knows by whom a block is used, so that all of them are told of its failure.
 xfs_options=(-m "reflink=1,rmapbt=1")
-# What mkfs.xfs does by default today, and v5.4 either does not know or does not have together with DAX.
-case $(uname -r) in
-5.4*) xfs_options=(-m "bigtime=0,inobtcount=0,reflink=0" -i nrext64=0) ;;
-esac
+# What mkfs.xfs does by default today, and older kernels either do not know or do not have together with DAX.
+base_has xfs-of-today || xfs_options=(-m "bigtime=0,inobtcount=0,reflink=0" -i nrext64=0)
 
 # Reconfigures the namespace that fills region $2 into backing $1.
 prepare() {

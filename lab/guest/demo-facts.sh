@@ -7,6 +7,8 @@
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"
+# shellcheck source=lab/guest/plan.sh
+. "$(dirname "$0")/plan.sh"
 export LC_ALL=C
 
 label=$1 built=$2
@@ -130,10 +132,10 @@ assigned() {
 	fi
 }
 
-# v5.4 has no clones of DAX files.
+# Without clones of DAX files there is nothing to see.
 shared() {
 	local said count name='XFS: memory fails while a clone is closed' status=0
-	[ "${BASE:-}" != v5.4 ] || return 0
+	base_has shared-blocks || return 0
 	may_die "$name"
 	said=$("$built/shared-failure" /dax/fsdax-xfs 200 closed 2>&1) || status=$?
 	count=$(value failures "$(tail -n 1 <<<"$said")") || count='?'
@@ -151,7 +153,7 @@ shared() {
 # Without rmapbt, XFS does not say whose a block is, and whoever fails it has to find that out.
 cloned() {
 	local said device name='XFS without rmapbt: a clone'\''s memory fails'
-	[ "${BASE:-}" != v5.4 ] || return 0
+	base_has shared-blocks || return 0
 	device=$(sed -n 's|^\([^ ]*\) /dax/fsdax-xfs .*|\1|p' /proc/mounts)
 	umount /dax/fsdax-xfs
 	mkfs.xfs -q -f -K -m reflink=1,rmapbt=0 "$device"

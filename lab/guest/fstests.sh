@@ -9,6 +9,8 @@ set -euo pipefail
 folder=$1 names=$2
 # shellcheck source=lab/guest/rows.sh
 . "$(dirname "$0")/rows.sh"
+# shellcheck source=lab/guest/plan.sh
+. "$(dirname "$0")/plan.sh"
 
 # The users that tests become; useradd cannot lock its files here.
 id=65000
@@ -38,12 +40,10 @@ prepare() {
 	xfs-plain) MKFS_OPTIONS='-m reflink=0,rmapbt=0' ;;
 	ext4) MKFS_OPTIONS='-b 4096' ;;
 	esac
-	case $(uname -r) in
-	5.4*) # Where dax takes no value, and XFS has it not together with reflink.
+	if ! base_has xfs-of-today; then	# dax takes no value there, either
 		MOUNT_OPTIONS='-o dax' TEST_FS_MOUNT_OPTS='-o dax'
 		[ "$FSTYP" != xfs ] || MKFS_OPTIONS='-m reflink=0,rmapbt=0,bigtime=0,inobtcount=0 -i nrext64=0'
-		;;
-	esac
+	fi
 	# shellcheck disable=SC2086
 	"mkfs.$FSTYP" -q $MKFS_OPTIONS "$TEST_DEV"
 }

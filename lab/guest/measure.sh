@@ -5,6 +5,8 @@
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"
+# shellcheck source=lab/guest/plan.sh
+. "$(dirname "$0")/plan.sh"
 
 program=$1 size=$2 repetitions=$3 growth=$4
 shift 4
@@ -29,8 +31,8 @@ for backing; do
 	# Counted in the first round, as so many faults take long, and what else the machine does then is little beside them.
 	*-4k | anon) more_times=0 ;;
 	esac
-	# So does v5.4's stock kernel with files, which it maps by 4K.
-	[[ ${BASE:-} != v5.4 || $backing != fsdax-* ]] || more_times=0
+	# So does a stock kernel that maps files by 4K.
+	[[ $backing != fsdax-* ]] || base_has huge-files || more_times=0
 	for more in $growth; do
 		# 8 GiB by pages of 4K would take too long.
 		[ "$more" -le "$mib" ] || { [[ $backing == *-4k || $backing == anon ]] && [ "$more" -gt 4096 ]; } || sizes+=("$more")

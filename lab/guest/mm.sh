@@ -8,6 +8,8 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/help.sh"
 # shellcheck source=lab/guest/verdict.sh
 . "$(dirname "$0")/verdict.sh"
+# shellcheck source=lab/guest/plan.sh
+. "$(dirname "$0")/plan.sh"
 
 prefix=$1 module=$2 dax_memory=$3 guest=$4 only=${5:-.} failing=${6:-}
 samples=16	# pages to look at in a range
@@ -376,20 +378,16 @@ step "cold" each_path cold
 step "read-by-gup" each_path read_by_gup
 step "reserved-altmap" altmap
 step "reserved-system-ram" system_ram
-# v5.4's VFIO holds the memory, so that its driver cannot go.
-[ "${BASE:-}" = v5.4 ] || step "vfio-unbound" unbound
+! base_has vfio-release || step "vfio-unbound" unbound
 # Only with KERNEL_WORDS='memmap=64M!0x28000000' or the like is there such memory.
 ! grep -q 'Persistent Memory (legacy)' /proc/iomem || step "vfio-outlived" outlived
 step "namespaces" namespaces
 step "memory-failure" memory_failure
 [ ! -e "$failing" ] || step "bad-block" bad_block
 step "unreferenced-bar" unreferenced_bar
-# Later device-dax has one reference count for a huge page.
-[ "${BASE:-}" != v5.4 ] || step "unreferenced-first" unreferenced_first
-# The files of v5.4 share no blocks, and XFS does not tell of failures there.
-[ "${BASE:-}" = v5.4 ] || step "failure-waits" failure_waits
-[ "${BASE:-}" = v5.4 ] || step "dedupe-bad-block" dedupe_bad_block
+base_has huge-page-count || step "unreferenced-first" unreferenced_first
+! base_has shared-blocks || step "failure-waits" failure_waits
+! base_has shared-blocks || step "dedupe-bad-block" dedupe_bad_block
 # Each of these ends a kernel that does not expect it: v7.3's, and v6.12's.
 step "offset-1g" offset_1g
-# The files of v5.4 share none.
-[ ! -e "$failing" ] || [ "${BASE:-}" = v5.4 ] || step "shared-block" shared_block
+[ ! -e "$failing" ] || ! base_has shared-blocks || step "shared-block" shared_block

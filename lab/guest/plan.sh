@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Reads lab/guest/plan, on the host and in the machine.
-# Sourced; takes CPU and BASE; gives plan and plan_value.
+# Sourced; takes CPU and BASE; gives plan, plan_value and base_has.
 
 # plan KIND: what its lines for CPU and BASE say, with a bar between two fields.
 plan() {
@@ -16,3 +16,6 @@ plan() {
 
 # plan_value NAME: nothing if the plan has none for CPU and BASE.
 plan_value() { plan value | sed -n "s/^$1|//p"; }
+
+# base_has NAME: whether the plan says it of BASE.
+base_has() { plan has | grep "^$1|" >/dev/null; }

@@ -3,7 +3,8 @@
 # Sourced by env.sh; takes BASE, CPU, STOCK, MUTANT, UPTO, SPARSE, OBJECTS, CONFIG, CACHE and BUILD from the environment, and gives VARIANT,
 # OUT, TREE and the like, and what series/<base>/base says of the base.
 
-BASE=${BASE:-v6.12}
+DEFAULT_BASE=$(<"$TOP/series/default")
+BASE=${BASE:-$DEFAULT_BASE}
 CPU=${CPU:-amd}
 CACHE=$(realpath -m "${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kvm-dax}")
 BUILD=$(realpath -m "${BUILD:-$TOP/build}")
@@ -84,7 +85,8 @@ fi
 MACHINE_CONFIG=
 if [ "$CPU" = arm64 ]; then
 	[ -z "${CONFIG:-}" ] || die 2 "CONFIG=$CONFIG: the machine of CPU=arm64 has one configuration, lab/kernel/config/machine-arm64; leave CONFIG out"
-	[ "$BASE" != v5.4 ] || die 2 "BASE=v5.4: arm64 has no ZONE_DEVICE there, and so no DAX memory; BASE can be v6.12 or later with CPU=arm64"
+	no_arm64=$(sed -n 's/^no-arm64: *//p' "$SERIES/base")
+	[ -z "$no_arm64" ] || die 2 "BASE=$BASE with CPU=arm64: $no_arm64; the other bases have it"
 	[[ " ${BACKINGS:-} " != *" devdax-1g "* ]] || die 2 "BACKINGS=$BACKINGS: arm64 has no devdax-1g, as it has no transparent huge pages of 1G"
 	MACHINE_CONFIG=machine-arm64
 	[ "$(uname -m)" = aarch64 ] || CROSS_COMPILE=$(cross_compiler arm64)

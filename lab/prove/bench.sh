@@ -6,7 +6,8 @@
 set -euo pipefail
 
 lab=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-export BASE=${BASE:-v6.12}
+BASE=${BASE:-$(<"$lab/../series/default")}
+export BASE
 unset MUTANT
 # A kernel as distributions build it.
 export CONFIG=bench

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Shows what a guest on DAX memory meets, on the stock kernel and with the series: how KVM maps a real Linux guest, by backing, and
 # with CPU=amd also a device that is assigned, a full file system, memory that fails, and the like.
-# Takes the base (default: BASE, or v6.12); leaves build/<base>/demo.tsv and demo-facts.tsv, and prints what differs.
+# Takes the base (default: BASE, or that of series/default); leaves build/<base>/demo.tsv and demo-facts.tsv, and prints what differs.
 # RECORD=1 keeps both in results/, with what they depend on; make table puts the screen into the README, and make plot draws it.
 set -euo pipefail
 
 lab=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-export BASE=${1:-${BASE:-v6.12}}
+BASE=${1:-${BASE:-$(<"$lab/../series/default")}}
+export BASE
 
 # One kernel after the other, each in a process of its own: env.sh takes STOCK from the environment.
 if [ -n "${DEMO_ROWS:-}" ]; then

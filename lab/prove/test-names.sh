@@ -77,7 +77,7 @@ names() {
 		unit vfio_dax_test "${kinds[@]/%/ }" < <(cases vfio_dax_test) | sed 's/\t/\tvfio /; s/\tvfio vfio_dax_test$/\tvfio_dax_test/'
 		cycles=$(plan_value vfio-cycles)
 		unit 'vfio_dax_test many' "${kinds[@]/%/ }" < <(cases vfio_dax_test) | sed "s/\t/\tvfio cycles=$cycles /; s/\tvfio cycles=$cycles vfio_dax_test many$/\tvfio_dax_test many/"
-		[ -z "$(plan_value vfio-iommufd)" ] || unit 'vfio_dax_test iommufd' </dev/null
+		! base_has vfio-iommufd || unit 'vfio_dax_test iommufd' </dev/null
 		;;
 	references)
 		mapfile -t kinds < <(printf 'references %s \n' "${backings[@]}")

@@ -10,8 +10,7 @@ set -euo pipefail
 
 # What a base has that is not a draft; what else is in results/ has been recorded by choice.
 wanted="amd.tap amd-stock.tap intel.tap intel-stock.tap demo.tsv demo-facts.tsv soak-debug.tap mutants.tsv selftests.tsv patches.tsv"
-# arm64 has DAX memory since v6.12, and needs no patch on v7.3.
-[ "$BASE" != v6.12 ] || wanted+=" arm64.tap arm64-stock.tap"
+wanted+=" $(base_field also-recorded)"
 
 # last_step: the name of the last patch that make bisect builds.
 last_step() {

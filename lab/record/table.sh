@@ -203,7 +203,7 @@ exploits() {
 	done < <(register Title Topic Concerns Without Exploit | tr '\t' '\037')
 }
 
-# Lines of make kselftest on standard input, with the numbers that v6.12's recorded results have now.
+# Lines of make kselftest on standard input, with the numbers that the recorded results of the default base have now.
 renumber() {
 	awk '
 		NR == FNR {
@@ -215,7 +215,7 @@ renumber() {
 		}
 		/^    [0-9]+ passed, / { $0 = "    " counts }
 		{ name = $0; sub(/^    ok [0-9]+ /, "", name); print name in now ? "    " now[name] : $0 }
-	' "$TOP/results/v6.12-amd.tap" -
+	' "$TOP/results/$DEFAULT_BASE-amd.tap" -
 }
 
 # A row for each mutant, with the bases that have it, and how many and which tests fail on them.
