@@ -57,7 +57,7 @@ letters: ## carry: write the cover letter of each topic
 post: ## carry: write a topic as mails, by TOPIC=
 	@lab/carry/post.sh
 release: ## carry: print the command that tags a version
-	@lab/carry/release.sh
+	@lab/record/release.sh
 bisect: ## prove: build and boot after each patch
 	@lab/carry/bisect.sh
 objects: ## prove: compile after each patch, several configurations

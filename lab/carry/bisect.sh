@@ -8,8 +8,8 @@
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
-# shellcheck source=lab/record/verdicts.sh
-. "$LAB/record/verdicts.sh"
+# shellcheck source=lab/carry/verdicts.sh
+. "$LAB/carry/verdicts.sh"
 # shellcheck source=lab/lib/tap.sh
 . "$LAB/lib/tap.sh"
 

@@ -7,8 +7,8 @@ set -euo pipefail
 export OBJECTS=1 STOCK='' MUTANT='' UPTO=''
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
-# shellcheck source=lab/record/verdicts.sh
-. "$LAB/record/verdicts.sh"
+# shellcheck source=lab/carry/verdicts.sh
+. "$LAB/carry/verdicts.sh"
 # shellcheck source=lab/lib/tap.sh
 . "$LAB/lib/tap.sh"
 

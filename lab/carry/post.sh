@@ -107,8 +107,8 @@ if [ -n "$private" ]; then
 fi
 
 for patch in "$work"/out/*.patch; do
-	[[ $patch = */0000-* ]] || "$LAB/check/checkpatch.sh" "$TREE" "$patch" >"$work/log" 2>&1 ||
-		{ cat "$work/log" >&2; die 1 "checkpatch.pl objects to ${patch##*/} (above); lab/check/checkpatch-allowed lists what it may say"; }
+	[[ $patch = */0000-* ]] || "$LAB/carry/checkpatch.sh" "$TREE" "$patch" >"$work/log" 2>&1 ||
+		{ cat "$work/log" >&2; die 1 "checkpatch.pl objects to ${patch##*/} (above); lab/carry/checkpatch-allowed lists what it may say"; }
 done
 rm -rf "$out"
 mkdir -p "${out%/*}"

@@ -7,8 +7,8 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/env.sh"
 # shellcheck source=lab/lib/tap.sh
 . "$LAB/lib/tap.sh"
-# shellcheck source=lab/record/results.sh
-. "$LAB/record/results.sh"
+# shellcheck source=lab/prove/results.sh
+. "$LAB/prove/results.sh"
 # shellcheck source=lab/check/series.sh
 . "$LAB/check/series.sh"
 # shellcheck source=lab/check/code.sh

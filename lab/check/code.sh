@@ -55,6 +55,31 @@ no_file_names_a_base() {
 		xargs awk '{ sub(/(^|[ \t])#[ !].*|\/\*.*|^ \*.*/, ""); print FILENAME ":" FNR ": " $0 }' | grep -E "[^a-z0-9/](${names//./[.]})([^0-9]|$)")
 }
 
+# A script calls and sources those of its own room, and of the rooms above it in the table of docs/lab.md; with the one exception there.
+scripts_look_upwards() {
+	local rooms
+	# shellcheck disable=SC2016
+	rooms=$(sed -nE '/^\| folder/,/^$/s/^\| `([a-z]+)` .*/\1/p' "$TOP/docs/lab.md" | paste -sd ' ')
+	(cd "$LAB" && awk -v rooms="$rooms" '
+		BEGIN { n = split(rooms, room, " "); for (i = 1; i <= n; i++) floor[room[i]] = i }
+		/^[ \t]*#/ { next }
+		{
+			sub(/^[.]\//, "", FILENAME)
+			file = FILENAME
+			sub(/\/.*/, "", file)
+			while (match($0, /\/[a-z]+\/[a-z0-9-]+[.]sh/)) {
+				called = substr($0, RSTART + 1, RLENGTH - 1)
+				$0 = substr($0, RSTART + RLENGTH)
+				split(called, part, "/")
+				if (floor[part[1]] > floor[file] && FILENAME " " called != "machine/run.sh guest/session.sh") {
+					print "lab/" FILENAME ":" FNR ": calls " called ", which is below " file " in the table of docs/lab.md"
+					bad = 1
+				}
+			}
+		}
+		END { exit bad || n < 8 }' ./*/*.sh)
+}
+
 scripts_are_found() { [ ${#scripts[@]} -gt 0 ]; }
 targets_look_at_their_arguments() { BASE=$DEFAULT_BASE "$LAB/check/arguments.sh"; }
 
@@ -69,6 +94,7 @@ check_code() {
 	local script source program
 	mapfile -t scripts < <(cd "$TOP" && git ls-files --cached --others --exclude-standard | xargs grep -lE '^#(!.*(bash|/sh)| shellcheck shell=)' | sort)
 	check "scripts are found" scripts_are_found
+	check "a script calls only those of its room and of the rooms above" scripts_look_upwards
 	check "no file but those of series/ and the plan of tests names a base" no_file_names_a_base
 	for script in "${scripts[@]}"; do
 		check "shellcheck $script" shell_is_clean "$script"

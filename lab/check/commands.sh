@@ -7,8 +7,8 @@ set -euo pipefail
 BASE=	# the default one, which is that of the documents' commands
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
-# shellcheck source=lab/record/results.sh
-. "$LAB/record/results.sh"
+# shellcheck source=lab/prove/results.sh
+. "$LAB/prove/results.sh"
 
 # The words that a command begins with, after variables for it.
 programs='make|git|quilt|cc|cd|cp|sed|echo|modprobe|mount|fallocate|ulimit|ndctl|daxctl|mkfs[.][a-z0-9]+|dch|dpkg-[a-z]+|qemu-[a-z0-9_-]+'

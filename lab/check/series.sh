@@ -3,7 +3,7 @@
 # the results in results/ are of them.
 # Sourced by check.sh; gives check_series.
 
-checkpatch_says_nothing_new() { "$LAB/check/checkpatch.sh" "$tree" "$1"; }
+checkpatch_says_nothing_new() { "$LAB/carry/checkpatch.sh" "$tree" "$1"; }
 
 in_mail_form() {
 	local patch=$1

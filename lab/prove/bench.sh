@@ -35,8 +35,8 @@ fi
 
 # shellcheck source=lab/lib/env.sh
 . "$lab/lib/env.sh"
-# shellcheck source=lab/record/results.sh
-. "$LAB/record/results.sh"
+# shellcheck source=lab/prove/results.sh
+. "$LAB/prove/results.sh"
 [ -z "${RECORD:-}" ] || [ -z "${SIZE:-}${REPEAT:-}${GROWTH:-}${BACKINGS:-}${KERNEL_WORDS:-}" ] ||
 	die 2 "RECORD=1 keeps the rows of all kinds of memory, as they are counted without SIZE, REPEAT, GROWTH, BACKINGS and KERNEL_WORDS; leave these out"
 all='devdax-4k devdax-2m devdax-1g fsdax-ext4 fsdax-xfs hugetlbfs-2m hugetlbfs-1g thp anon'

@@ -84,8 +84,8 @@ fi
 
 # shellcheck source=lab/lib/env.sh
 . "$lab/lib/env.sh"
-# shellcheck source=lab/record/results.sh
-. "$LAB/record/results.sh"
+# shellcheck source=lab/prove/results.sh
+. "$LAB/prove/results.sh"
 [ "$CPU" != arm64 ] || die 2 "CPU=arm64: make demo has no Linux guests there yet; make kselftest CPU=arm64 runs a small one on each backing"
 as_the_lab_builds_it
 for name in STOCK MUTANT MODES TESTS; do

@@ -9,8 +9,8 @@
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
-# shellcheck source=lab/record/results.sh
-. "$LAB/record/results.sh"
+# shellcheck source=lab/prove/results.sh
+. "$LAB/prove/results.sh"
 # shellcheck source=lab/lib/tap.sh
 . "$LAB/lib/tap.sh"
 

@@ -33,8 +33,8 @@ fi
 
 # shellcheck source=lab/lib/env.sh
 . "$lab/lib/env.sh"
-# shellcheck source=lab/record/results.sh
-. "$LAB/record/results.sh"
+# shellcheck source=lab/prove/results.sh
+. "$LAB/prove/results.sh"
 suite=${1:-selftests}
 [ $# -le 1 ] || die 2 "usage: regress.sh [selftests | fstests | kvm-unit-tests | worse FILE]"
 [ "$CPU" = amd ] || die 2 "CPU=$CPU: the suites run with CPU=amd, as the other machines do not share our files"

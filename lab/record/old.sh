@@ -5,8 +5,8 @@
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
-# shellcheck source=lab/record/results.sh
-. "$LAB/record/results.sh"
+# shellcheck source=lab/prove/results.sh
+. "$LAB/prove/results.sh"
 
 # What a base has that is not a draft; what else is in results/ has been recorded by choice.
 wanted="amd.tap amd-stock.tap intel.tap intel-stock.tap demo.tsv demo-facts.tsv soak-debug.tap mutants.tsv selftests.tsv patches.tsv"
@@ -23,7 +23,7 @@ complete() {
 	local left
 	case $1 in
 	*-mutants.tsv) left=$("$LAB/prove/mutants.sh" left) && [ -z "$left" ] ;;
-	*-patches.tsv) left=$("$LAB/record/verdicts.sh" left) && [ -z "$left" ] ;;
+	*-patches.tsv) left=$("$LAB/carry/verdicts.sh" left) && [ -z "$left" ] ;;
 	*-steps.tsv) grep "^$(last_step)	" "$TOP/results/$1" >/dev/null ;;
 	*-selftests.tsv) awk -F'\t' '!/^#/ && $1 != "test" { n++ } $2 == "not run" || $3 == "not run" { left = 1 } END { exit left || !n }' "$TOP/results/$1" ;;
 	esac

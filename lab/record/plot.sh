@@ -5,8 +5,8 @@
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
-# shellcheck source=lab/record/results.sh
-. "$LAB/record/results.sh"
+# shellcheck source=lab/prove/results.sh
+. "$LAB/prove/results.sh"
 
 mapfile -t results < <(cd "$TOP/results" && printf '%s\n' *-demo.tsv | sort -V)
 [ -e "$TOP/results/${results[0]}" ] || die 2 "there is nothing to draw in results/; run: make demo RECORD=1"

@@ -7,8 +7,8 @@
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
-# shellcheck source=lab/record/results.sh
-. "$LAB/record/results.sh"
+# shellcheck source=lab/prove/results.sh
+. "$LAB/prove/results.sh"
 
 mapfile -t bases < <(cd "$TOP/series" && printf '%s\n' */ | tr -d / | sort -V)
 
@@ -101,7 +101,7 @@ patched() {
 		NR == FNR { all[$2 == "boot"]++; next }
 		{ seen[$2 == "boot"]++ }
 		$2 != "boot" && $4 == "0" { seen[0]--; all[0]-- }
-		END { printf "%d of %d compiled, %d of %d booted\n", seen[0], all[0], seen[1], all[1] }' <(BASE=$base "$LAB/record/verdicts.sh" all) "$1"
+		END { printf "%d of %d compiled, %d of %d booted\n", seen[0], all[0], seen[1], all[1] }' <(BASE=$base "$LAB/carry/verdicts.sh" all) "$1"
 }
 
 # caught FILE: the kernels with one protection removed.

@@ -11,8 +11,8 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
 	[[ $* = all || $* = left ]] || die 2 "usage: verdicts.sh all | left"
 fi
 
-# shellcheck source=lab/record/results.sh
-. "$LAB/record/results.sh"
+# shellcheck source=lab/prove/results.sh
+. "$LAB/prove/results.sh"
 
 verdicts=$TOP/results/$BASE-patches.tsv
 
