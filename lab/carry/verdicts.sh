@@ -50,7 +50,8 @@ seen() {
 	grep -s "^$1	$2	" "$verdicts" | of_series_now | grep . >/dev/null
 }
 
-# keep_seen NAME WHERE [OBJECTS]: records it, and forgets what was seen of another state of the series; make bisect and make objects may do so at once.
+# keep_seen NAME WHERE [OBJECTS]: records it, and forgets what was seen of another state of the series; make bisect and make objects
+# may do so at once.
 keep_seen() (
 	[ -n "${all_rows:-}" ] || all_rows=$(rows)
 	HELD='' lock "$BASE-verdicts"

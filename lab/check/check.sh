@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks what can be checked without booting: the patches of each base, the shell scripts and the C, and the documents.
-# Takes BASES=<list>, all of series/ if not given, and CHECKS=<extended regular expression>, which a check's line, or the name of its function
-# in lab/check/{series,code,docs}.sh, has to match; prints one line per check and ends with their count.
+# Takes BASES=<list>, all of series/ if not given, and CHECKS=<extended regular expression>, which a check's line, or the name of its
+# function in lab/check/{series,code,docs}.sh, has to match; prints one line per check and ends with their count.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"

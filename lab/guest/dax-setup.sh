@@ -39,7 +39,8 @@ region_at() {
 # Makes backing $1 of the soft-reserved memory at $2, which no driver has taken yet.
 prepare_soft_reserved() {
 	local backing=$1 align device said
-	said=$(modprobe dax_hmem 2>&1) || fail "$backing: there is no pmem at $(printf '%#x' "$2"), and the module for soft-reserved memory does not load: $said"
+	said=$(modprobe dax_hmem 2>&1) ||
+		fail "$backing: there is no pmem at $(printf '%#x' "$2"), and the module for soft-reserved memory does not load: $said"
 	case $backing in
 	devdax-4k) align=4096 ;;
 	devdax-2m) align=$((2 << 20)) ;;

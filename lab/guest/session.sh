@@ -7,8 +7,8 @@ set -euo pipefail
 
 here=$(dirname "$0")
 "$here/dax-setup.sh" || exit 71
-# A job that needs other parameters loads it anew. run-tests.sh always does, so it has nothing to unload: v5.4's kvm_amd frees the memory of only
-# one CPU when it is unloaded, which kmemleak finds.
+# A job that needs other parameters loads it anew. run-tests.sh always does, so it has nothing to unload: v5.4's kvm_amd frees the
+# memory of only one CPU when it is unloaded, which kmemleak finds.
 vendor=kvm_amd load=(modprobe)
 ! grep -q vmx /proc/cpuinfo || vendor=kvm_intel
 [[ " $* " != *"/run-tests.sh "* ]] || load+=(--dry-run)

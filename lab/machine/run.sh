@@ -56,7 +56,8 @@ fi
 {
 	printf 'cd %q\n' "$PWD"
 	# A machine in this one runs the same kernel, with the same words.
-	printf 'export BUILD=%q BASE=%q CPU=%q STOCK=%q MUTANT=%q UPTO=%q CONFIG=%q KERNEL_WORDS=%q VARIANT=%q\n' "$BUILD" "$BASE" "$CPU" "${STOCK:-}" "${MUTANT:-}" "${UPTO:-}" "${CONFIG:-}" "${KERNEL_WORDS:-}" "$VARIANT"
+	printf 'export BUILD=%q BASE=%q CPU=%q VARIANT=%q STOCK=%q MUTANT=%q UPTO=%q CONFIG=%q KERNEL_WORDS=%q\n' \
+		"$BUILD" "$BASE" "$CPU" "$VARIANT" "${STOCK:-}" "${MUTANT:-}" "${UPTO:-}" "${CONFIG:-}" "${KERNEL_WORDS:-}"
 	printf 'exec %q' "$LAB/guest/session.sh"
 	printf ' %q' "$@"
 	echo
@@ -143,6 +144,9 @@ fi
 grep -vE '^(status |begun$)' "$run/verdict" >&2 || true
 case $status in
 70) say "the job itself ended well, but the kernel complained (above); the console is ${run#"$TOP"/}/console.log" ;;
-124) sed -n '/the job is still running/,$p' "$run/console.log" >&2; say "the job has said nothing for $limit s; pass SECONDS_MAX= for more; the console is ${run#"$TOP"/}/console.log" ;;
+124)
+	sed -n '/the job is still running/,$p' "$run/console.log" >&2
+	say "the job has said nothing for $limit s; pass SECONDS_MAX= for more; the console is ${run#"$TOP"/}/console.log"
+	;;
 esac
 exit "$status"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the race test on each DAX backing in turn, first all pairs of operations, then at random with a fresh seed each time, in one machine, and prints the results as TAP.
+# Runs the race test on each DAX backing in turn, first all pairs of operations, then at random with a fresh seed each time, in one
+# machine, and prints the results as TAP.
 # Takes MINUTES=<how long>, 60 if not given, a minute for each backing in turn, MODES=<one MMU mode>, npt=1 if not given, TESTS=, STOCK=1,
 # MUTANT=<name> and CONFIG=debug; a line's seed repeats its choices.
 # RECORD=1 keeps the results in results/, with what they depend on, and takes no MODES, TESTS, STOCK, MUTANT or KERNEL_WORDS.
