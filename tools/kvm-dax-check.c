@@ -12,7 +12,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <glob.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <limits.h>
 #include <locale.h>
 #include <stdarg.h>
@@ -94,6 +96,7 @@ struct mapping {
 static const char *root = "";	/* where /proc and /sys are; tests have their own */
 static bool json;
 static char *fields, *notes;	/* what is already there of the JSON */
+static char *verdict = "", *details = "";	/* what is printed at the end: what one gets and what to type, and then why */
 static char *pending, *label;	/* for the next note: what else is in its object, and what is printed for what it is about */
 
 /* Text. What it allocates lives as long as the program, which is short. */
@@ -197,14 +200,15 @@ static void set_text(const char *name, const char *value)
 		add_to(&fields, format("\"%s\":%s", name, json_string(value)));
 }
 
-/* One line: what it is about, and what is to say of it. */
-#define say(about, ...)	say_text(about, format(__VA_ARGS__))
-static void say_text(const char *about, const char *text)
+/* One line: what it is about, and what is to say of it. Those of say_first() come before all others. */
+#define say(about, ...)	say_text(&details, about, format(__VA_ARGS__))
+#define say_first(about, ...)	say_text(&verdict, about, format(__VA_ARGS__))
+static void say_text(char **lines, const char *about, const char *text)
 {
 	if (json)
 		add_to(&notes, format("{\"about\":\"%s\",\"text\":%s%s%s}", about, json_string(text), pending ? "," : "", pending ? pending : ""));
 	else
-		printf("%s: %s\n", label ? label : about, escape(text, "", "", "?", "?"));
+		*lines = format("%s%s: %s\n", *lines, label ? label : about, escape(text, "", "", "?", "?"));
 	pending = label = NULL;
 }
 
@@ -214,6 +218,8 @@ static void finish(enum status status)
 	if (json)
 		printf("{\"version\":\"" VERSION "\",\"status\":%d%s%s,\"notes\":[%s]}\n", status, fields ? "," : "",
 		       fields ? fields : "", notes ? notes : "");
+	else
+		printf("%s%s", verdict, details);
 	exit(fflush(stdout) || ferror(stdout) ? NOT_USABLE : status);
 }
 
@@ -224,7 +230,6 @@ static void fail_text(const char *next, const char *text)
 {
 	set_text("reason", text);
 	set_text("next", next);
-	fflush(stdout);
 	if (!json)
 		fprintf(stderr, "kvm-dax-check: %s\n", escape(next ? format("%s; %s", text, next) : text, "", "", "?", "?"));
 	finish(NOT_USABLE);
@@ -316,7 +321,8 @@ static char *unescape(char *text, const char *which)
 
 /*
  * The mount of an open file, by its number: files of overlayfs and btrfs have
- * other devices than their mounts. Without a file, the last one of @dev.
+ * other devices than their mounts. Without a file, or if its mount is in another
+ * namespace, the last one of @dev.
  */
 static bool find_mount(struct mount *mount, int fd, dev_t dev)
 {
@@ -329,12 +335,12 @@ static bool find_mount(struct mount *mount, int fd, dev_t dev)
 		sscanf(text, "mnt_id: %d", &id);
 	mount->options = NULL;
 	text = read_all("/proc/self/mountinfo");
-	while ((line = strsep(&text, "\n"))) {
+	for (other = -1; (id < 0 || other != id) && (line = strsep(&text, "\n"));) {
 		each.options = "";
 		rest = strstr(line, " - ");
 		if (rest && sscanf(line, "%d %*d %u:%u %*s %ms", &other, &each.major, &each.minor, &each.point) == 4 &&
 		    sscanf(rest, " - %ms %ms %ms", &each.type, &each.source, &each.options) >= 2 &&
-		    (fd < 0 ? makedev(each.major, each.minor) == dev : other == id))
+		    (other == id || makedev(each.major, each.minor) == dev))
 			*mount = each;
 	}
 	if (mount->options) {
@@ -554,6 +560,9 @@ static uint64_t say_free(int fd, dev_t dev, const struct layout *layout, uint64_
 	room = (uint64_t)fs.f_bavail * fs.f_frsize;
 	set_number("free", room);
 	*known = free_in_2m(whole, fd, dev, layout);
+	/* The file system keeps some of it for itself. */
+	if (*known && *whole > room)
+		*whole = room & ~(SZ_2M - 1);
 	if (*known)
 		set_number("free_in_2m", *whole);
 	say("free", "%" PRIu64 "M, of which %s", room >> 20, *known ?
@@ -703,7 +712,7 @@ static bool is_dax(int fd, dev_t dev)
 static void fail_not_dax(const struct memory *memory, int fd, dev_t dev)
 {
 	struct mount mount = { .type = "", .source = "" };
-	bool mounted = find_mount(&mount, fd, dev) || find_mount(&mount, -1, dev);
+	bool mounted = find_mount(&mount, fd, dev);
 	bool xfs = !strcmp(mount.type, "xfs"), ext4 = !strcmp(mount.type, "ext4"), folder = memory->folder;
 	/* Until v5.8 there was no dax=, and of ext4 all files were DAX or none. */
 	struct utsname release;
@@ -756,6 +765,20 @@ static const char *permission_command(const struct memory *memory, const struct 
 	if (st->st_uid == geteuid())
 		return format("chmod u+%s %s", mode, memory->name);
 	return format("sudo chgrp %u %s && sudo chmod g+%s %s", getegid(), memory->name, mode, memory->name);
+}
+
+/* The command that makes a file or a folder one that can be written, for the @error without it; or NULL. */
+static const char *write_command(const struct memory *memory, const struct stat *st, int fd, int error)
+{
+	struct mount mount;
+
+	if (error == EACCES)
+		return permission_command(memory, st, "w");
+	if (error == EPERM)
+		return format("chattr -i %s", memory->name);
+	if (error == EROFS && find_mount(&mount, fd, st->st_dev))
+		return format("mount -o remount,%srw %s", mount_option(mount.options, "rw") ? "bind," : "", quote(mount.point));
+	return NULL;
 }
 
 /* For reading, without a wait, and without a new access time where this user may ask for that. */
@@ -885,7 +908,8 @@ static void check_file(struct memory *memory, const struct stat *st)
 	struct mount mount = { .type = "" };
 	struct layout layout = { 0 };
 	dev_t dev = st->st_dev;
-	const char *larger = format("fallocate -l 4G %s, for example, makes it as large as the guest's memory", memory->name);
+	const char *larger = format("fallocate -l 4G %s, for example, makes it as large as the guest's memory", memory->name), *writable;
+	int error;
 
 	/* One of overlayfs may say DAX of itself, and be another file once it is written. */
 	if ((find_mount(&mount, fd, dev) && !strcmp(mount.type, "overlay")) || !is_dax(fd, dev))
@@ -901,9 +925,10 @@ static void check_file(struct memory *memory, const struct stat *st)
 		memory->small = "ext2 maps files by 4K; ext4 maps them by 2M";
 	if (faccessat(AT_FDCWD, memory->path, W_OK, AT_EACCESS)) {
 		memory->read_only = true;
+		error = errno;
+		writable = write_command(memory, st, fd, error);
 		say("read-only", "it cannot be written (%s), so it is no RAM of a guest; QEMU takes it as an nvdimm with readonly=on and unarmed=on%s",
-		    strerror(errno), errno == EACCES ? format("; %s makes it writable", permission_command(memory, st, "w")) :
-		    errno == EPERM ? format("; chattr -i %s makes it writable", memory->name) : "");
+		    strerror(error), writable ? format("; %s makes it writable", writable) : "");
 	}
 	if (rest)
 		say("cut off", "the last %s, as the guest's memory is a multiple of 2M%s", size_string(rest), memory->read_only ? "" :
@@ -919,22 +944,25 @@ static void check_folder(struct memory *memory, const struct stat *st)
 	char *device = strncmp(memory->real, "/sys/", 5) ? NULL : read_line(format("%s/dev", memory->real));
 	int fd = open_still(memory, st);
 	struct layout layout = { 0 };
+	const char *writable;
 	dev_t dev = st->st_dev;
 	uint64_t room;
+	int error;
 
 	if (device)
 		fail(format("give the node in /dev: /dev/%s", last_part(memory->real)), "%s is what sysfs says of device %s, and no memory", memory->name, device);
 	fail_not_dax(memory, fd, dev);
-	if (faccessat(AT_FDCWD, memory->path, W_OK, AT_EACCESS))
-		fail(errno == EROFS ? "mount -o remount,rw" : format("%s changes that", permission_command(memory, st, "w")),
-		     "%s is a folder in which this user cannot make a file: %s", memory->name, strerror(errno));
+	if (faccessat(AT_FDCWD, memory->path, W_OK, AT_EACCESS)) {
+		error = errno;
+		writable = write_command(memory, st, fd, error);
+		fail(writable ? format("%s changes that", writable) : NULL, "%s is a folder in which this user cannot make a file: %s",
+		     memory->name, strerror(error));
+	}
 	say("path", "folder on a DAX file system; QEMU makes a file in it that has no name and no blocks");
 	find_layout(&layout, fd, &dev);
 	room = say_free(fd, dev, &layout, &memory->in_2m, &memory->known);
 	memory->align = SZ_2M;
 	memory->size = room & ~(SZ_2M - 1);
-	if (memory->in_2m > memory->size)
-		memory->in_2m = memory->size;
 	if (!memory->size)
 		fail("free some", "%s: its file system has no space for a guest's memory", memory->name);
 	say_start(&layout);
@@ -944,14 +972,18 @@ static void check_folder(struct memory *memory, const struct stat *st)
 /* The file system on it is what can be used. */
 static void check_block(const struct memory *memory, const struct stat *st)
 {
+	char *sysfs = format("%s/sys/dev/block/%u:%u", root, major(st->st_rdev), minor(st->st_rdev));
 	struct layout layout = { 0 };
 	struct mount mount = { 0 };
+	glob_t parts;
 	uint64_t able = 1;
 
 	add_device(&layout, st->st_rdev, 0);
 	say("path", "block device; QEMU takes it, but maps its page cache, which is ordinary memory");
 	if (layout.count)
 		say("physical start", "0x%" PRIx64 "%s", layout.segments[0].memory, layout.segments[0].memory % SZ_2M ? "" : ", a multiple of 2M");
+	else
+		say("physical start", "not known: %s", layout.why);
 	say_start(&layout);
 	if (find_mount(&mount, -1, st->st_rdev))
 		fail(format("use the file system on it: kvm-dax-check %s says what a file there gets", quote(mount.point)),
@@ -959,6 +991,8 @@ static void check_block(const struct memory *memory, const struct stat *st)
 	block_dax(&able, major(st->st_rdev), minor(st->st_rdev));
 	if (!able)
 		fail("ndctl create-namespace --mode=fsdax makes one that can", "%s is a block device that cannot do DAX", memory->name);
+	if (!glob(format("%s/*/partition", sysfs), 0, NULL, &parts))
+		fail(format("give a partition, such as /dev/%s", last_part(dirname(parts.gl_pathv[0]))), "%s is a block device with partitions", memory->name);
 	fail("mount its file system with -o dax=always, and use a file there (a new one is made by mkfs.ext4 -O bigalloc -C 2M or mkfs.xfs -d su=2m,sw=1)",
 	     "%s is a block device, and no DAX memory of a guest", memory->name);
 }
@@ -988,7 +1022,7 @@ static enum status expect(const struct memory *memory)
 	while (!row->is)
 		row++;
 	set_text("pages", row->pages);
-	say("expected", "%s", row->text);
+	say_first("expected", "%s", row->text);
 	return row->status;
 }
 
@@ -1019,13 +1053,13 @@ static enum status say_level(struct memory *memory)
 	if (memory->small)
 		return status;
 	if (series < 0)
-		say("kernel", "but this is Linux %s: KVM before v5.6 maps files by 4K without the series for v5.4", name.release);
+		say_first("kernel", "but this is Linux %s: KVM before v5.6 maps files by 4K without the series for v5.4", name.release);
 	else if (old && memory->in_2m)
-		say("kernel", "this is Linux %s with the series for v5.4, and KVM maps files as large as the host does", name.release);
+		say_first("kernel", "this is Linux %s with the series for v5.4, and KVM maps files as large as the host does", name.release);
 	/* KVM prints Y, N, or never; and auto as long as it has not seen whether this CPU is one that needs it. */
 	if (nx && strcmp(nx, "N") && strcmp(nx, "never") && (memory->in_2m || !memory->known || memory->hole_2m)) {
 		label = format("but KVM's nx_huge_pages is %s", nx);
-		say("nx_huge_pages", "memory which the guest executes is mapped by 4K%s; echo N >" NX_HUGE_PAGES " ends that, for guests that are trusted not to crash the host",
+		say_first("nx_huge_pages", "memory which the guest executes is mapped by 4K%s; echo N >" NX_HUGE_PAGES " ends that, for guests that are trusted not to crash the host",
 		    strcmp(nx, "auto") ? "" : " where the CPU has the bug itlb_multihit");
 	}
 	return series < 0 ? SMALL : status;
@@ -1058,8 +1092,7 @@ static void say_memlock(const char *pid, uint64_t size, bool file)
 static void command(const char *name, const char *text)
 {
 	set_text("command", text);
-	if (!json)
-		printf("%s: %s\n", name, text);
+	verdict = format("%s%s: %s\n", verdict, name, text);
 }
 
 static void say_qemu(const struct memory *memory)
@@ -1086,7 +1119,7 @@ static void say_libvirt(const struct memory *memory)
 	for (at = memory->real; *at && printable(at); at += printable(at))
 		;
 	if (*at)
-		say("libvirt", "XML cannot hold this path; give the file another name");
+		say_first("libvirt", "XML cannot hold this path; give the file another name");
 	else if (memory->folder)
 		command("libvirt", format("memory_backing_dir = %s in /etc/libvirt/qemu.conf, and in the domain:\n"
 					  "<memoryBacking>\n  <source type='file'/>\n  <access mode='shared'/>\n</memoryBacking>", json_string(memory->real)));
@@ -1103,9 +1136,9 @@ static void say_cloud_hypervisor(const struct memory *memory)
 	const char *form = strchr(memory->path, ',') ? "id=mem,size=%s,file=\"%s\",shared=on" : "id=mem,size=%s,file=%s,shared=on";
 
 	if (memory->folder)
-		say("cloud-hypervisor", "it takes no folder; make a file in this one, and give that");
+		say_first("cloud-hypervisor", "it takes no folder; make a file in this one, and give that");
 	else if (strpbrk(memory->path, "\"[]"))
-		say("cloud-hypervisor", "it takes no path with a quotation mark or a bracket; give the file another name");
+		say_first("cloud-hypervisor", "it takes no path with a quotation mark or a bracket; give the file another name");
 	else if (memory->read_only)
 		command("cloud-hypervisor", format("--pmem %s", quote(format("file=\"%s\",discard_writes=on", memory->path))));
 	else
@@ -1117,11 +1150,15 @@ static void say_kata(const struct memory *memory)
 	const char *slash = strrchr(memory->real, '/'), *folder = memory->real;
 
 	if (memory->device) {
-		say("kata", "it gives QEMU no align=, which device-dax needs, so it takes no device; give it a folder on a DAX file system");
+		say_first("kata", "it gives QEMU no align=, which device-dax needs, so it takes no device; give it a folder on a DAX file system");
+		return;
+	}
+	if (memory->read_only) {
+		say_first("kata", "it makes its guests' memory in a folder that can be written; a file that cannot be can be their image, by image = in configuration.toml");
 		return;
 	}
 	if (!memory->folder) {
-		say("kata", "it makes a file for each guest, so it takes the folder of this one");
+		say_first("kata", "it makes a file for each guest, so it takes the folder of this one");
 		folder = slash > folder ? strndup(folder, slash - folder) : "/";
 	}
 	command("kata", format("file_mem_backend = %s in configuration.toml", json_string(folder)));
@@ -1134,6 +1171,20 @@ static const struct vmm {
 	{ "qemu", say_qemu }, { "libvirt", say_libvirt }, { "cloud-hypervisor", say_cloud_hypervisor }, { "kata", say_kata }, { 0 }
 }, *vmm = vmms;
 
+__attribute__((noreturn))
+static void fail_no_path(const struct memory *memory, int error)
+{
+	char *folder = dirname(strdup(memory->path)), *next = NULL;
+
+	if (error == EACCES)
+		next = format("namei -l %s shows the folder that does not let this user in", memory->name);
+	else if (error == ENOENT && (!strncmp(memory->path, "/dev/", 5) || !access(format("/dev/%s", memory->path), F_OK)))
+		next = "daxctl list says which device-dax nodes there are; they are in /dev";
+	else if (error == ENOENT && *memory->path && !access(folder, F_OK))
+		next = format("kvm-dax-check %s says what a new file there would get", quote(folder));
+	fail(next, "%s: %s", memory->name, strerror(error));
+}
+
 static enum status check_path(const char *path)
 {
 	struct memory memory = { .path = path[0] == '-' ? format("./%s", path) : path };
@@ -1144,7 +1195,7 @@ static enum status check_path(const char *path)
 	label = strdup(memory.name);
 	set_text("path", path);
 	if (stat(path, &st))
-		fail(errno == ENOENT && *path ? "give the folder, to see what a new file there would get" : NULL, "%s: %s", memory.name, strerror(errno));
+		fail_no_path(&memory, errno);
 	memory.real = realpath(path, NULL);
 	if (!memory.real)
 		memory.real = memory.path;
@@ -1190,6 +1241,15 @@ static bool mapped_file(struct stat *st, char **path, const char *pid, const str
 	return !stat(*path, st) && st->st_ino == mapping->inode && st->st_dev == makedev(mapping->major, mapping->minor);
 }
 
+/* Whether the file that is mapped has the whole name that maps says, which then does not end with a remark. */
+static bool is_named(const struct stat *st, const char *pid, const struct mapping *mapping)
+{
+	struct stat named;
+
+	return st->st_nlink && !stat(format("%s/proc/%s/root%s", root, pid, mapping->file), &named) &&
+	       named.st_ino == st->st_ino && named.st_dev == st->st_dev;
+}
+
 /* Says what is mapped there, if it can be memory of a guest; its size if that is DAX, and whether it is a file. */
 static uint64_t say_mapping(const char *pid, const struct mapping *mapping, bool *file)
 {
@@ -1205,7 +1265,7 @@ static uint64_t say_mapping(const char *pid, const struct mapping *mapping, bool
 	if (size < SZ_2M || (!shared && mapping->flags[1] != 'w'))
 		return 0;
 	found = mapped_file(&st, &path, pid, mapping);
-	deleted = length >= sizeof(gone) && !strcmp(mapping->file + length - strlen(gone), gone) && (!found || !st.st_nlink);
+	deleted = length >= sizeof(gone) && !strcmp(mapping->file + length - strlen(gone), gone) && !(found && is_named(&st, pid, mapping));
 	name = strndup(mapping->file, length - (deleted ? strlen(gone) : 0));
 	device = found && S_ISCHR(st.st_mode) && device_alignment(&align, format("/sys/dev/char/%u:%u", major(st.st_rdev), minor(st.st_rdev)));
 	if (device)
@@ -1260,17 +1320,17 @@ static enum status say_vm(const char *vm)
 	if (read_number(&pages[0], KVM_DEBUGFS "/%s/pages_4k", vm) && read_number(&pages[1], KVM_DEBUGFS "/%s/pages_2m", vm) &&
 	    read_number(&pages[2], KVM_DEBUGFS "/%s/pages_1g", vm)) {
 		pending = format("%s,\"pages_4k\":%" PRIu64 ",\"pages_2m\":%" PRIu64 ",\"pages_1g\":%" PRIu64, pending, pages[0], pages[1], pages[2]);
-		say("vm", "%" PRIu64 " entries of 4K, %" PRIu64 " of 2M, %" PRIu64 " of 1G%s", pages[0], pages[1], pages[2],
+		say_first("vm", "%" PRIu64 " entries of 4K, %" PRIu64 " of 2M, %" PRIu64 " of 1G%s", pages[0], pages[1], pages[2],
 		    read_number(&faults, KVM_DEBUGFS "/%s/pf_taken", vm) ? format(", %" PRIu64 " faults", faults) : "");
 		return pages[1] || pages[2] ? HUGE : SMALL;
 	}
 	/* an older kernel */
 	if (read_number(&large, KVM_DEBUGFS "/%s/largepages", vm)) {
 		pending = format("%s,\"large\":%" PRIu64, pending, large);
-		say("vm", "%" PRIu64 " entries of 2M or 1G; this kernel does not count them by size", large);
+		say_first("vm", "%" PRIu64 " entries of 2M or 1G; this kernel does not count them by size", large);
 		return large ? HUGE : SMALL;
 	}
-	say("vm", "this kernel does not count entries");
+	say_first("vm", "this kernel does not count entries");
 	return SMALL;
 }
 
@@ -1290,7 +1350,7 @@ static enum status check_process(const char *pid)
 	if (!maps && (errno == ENOENT || errno == ESRCH))
 		fail("give the pid of a VMM that runs", "there is no process %s", pid);
 	if (!maps)
-		fail("root can read them", "process %s: its maps cannot be read: %s", pid, strerror(errno));
+		fail(geteuid() ? "root can read them" : "root can read them outside of a container", "process %s: its maps cannot be read: %s", pid, strerror(errno));
 
 	/* Says what of its memory can be DAX, and whether it may lock as much. */
 	while ((line = strsep(&maps, "\n"))) {
@@ -1341,7 +1401,7 @@ int main(int argc, char *argv[])
 		{ "for", required_argument, NULL, 'f' }, { "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' },
 		{ "pid", required_argument, NULL, 'p' }, { "version", no_argument, NULL, 'v' }, { 0 },
 	};
-	const char *pid = NULL;
+	const char *pid = NULL, *wrong = NULL;
 	int option;
 
 	if (!setlocale(LC_CTYPE, "C.UTF-8"))
@@ -1350,6 +1410,8 @@ int main(int argc, char *argv[])
 		if (option == 'f') {
 			for (vmm = vmms; vmm->name && strcmp(vmm->name, optarg); vmm++)
 				;
+			if (!vmm->name)
+				wrong = format("--for %s: there is no line for that", quote(optarg));
 		} else if (option == 'j') {
 			json = true;
 		} else if (option == 'p') {
@@ -1360,7 +1422,13 @@ int main(int argc, char *argv[])
 			return fputs(usage, option == 'h' ? stdout : stderr) < 0 || option != 'h' ? USAGE : 0;
 		}
 	}
-	if (!vmm->name || argc - optind != !pid || (pid && (!*pid || pid[strspn(pid, "0123456789")] || strlen(pid) > 10))) {
+	if (pid && (!*pid || pid[strspn(pid, "0123456789")] || strlen(pid) > 10))
+		wrong = format("-p %s: that is no pid", quote(pid));
+	else if (argc - optind != !pid && argc > 1)
+		wrong = format("there are %d paths; give one path, or one pid", argc - optind);
+	if (wrong)
+		fprintf(stderr, "kvm-dax-check: %s\n", wrong);
+	if (wrong || argc < 2) {
 		fputs(usage, stderr);
 		return USAGE;
 	}
