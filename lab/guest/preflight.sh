@@ -8,8 +8,7 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/help.sh"
 
 IFS=, read -ra backings <<<"$LAB_BACKINGS"
-limit=60	# seconds of CPU time for QEMU to start, and for its BIOS to use memory; 10 are usual
-still=200	# looks at a guest that does nothing
+patience=1000	# looks at a guest whose memory stays as it is; one at which QEMU has not run either counts as five
 work=$(mktemp -d)
 chmod 755 "$work"	# for who is not root
 guest='' passed=0 failed=0 skipped=0
@@ -94,21 +93,22 @@ no_access() {
 	if [ "$status" -eq 135 ]; then result "$1"; else result "$1" "status $status, not 135, that of SIGBUS"; fi
 }
 
-# goes_on: false when the guest has had its CPU time, or when nothing has changed for many looks, neither that nor what is said. A host that
-# is slow has neither.
+# goes_on: false when what is said of the guest, with its entries and faults, has not changed for many looks. On a slow host a look takes longer.
 goes_on() {
-	local ticks=0 now
-	read -r _ _ _ _ _ _ _ _ _ _ _ _ _ ticks _ <"/proc/$guest/stat" 2>/dev/null || return 0
-	[ "$ticks" -lt $((limit * $(getconf CLK_TCK))) ] || return 1
-	now=$ticks$(<"$work/said")
-	[ "$now" = "$before" ] && looks=$((looks + 1)) || looks=0
-	before=$now
-	[ "$looks" -lt "$still" ]
+	local now ran
+	ran=$(cut -d ' ' -f 14,15 "/proc/$guest/stat" 2>/dev/null) || return 0
+	now=$(<"$work/said")
+	if [ "$now" != "$before" ]; then looks=0
+	elif [ "$ran" != "$ran_before" ]; then looks=$((looks + 1))
+	else looks=$((looks + 5))
+	fi
+	before=$now ran_before=$ran
+	[ "$looks" -lt "$patience" ]
 }
 
 # guest_says LINE...: starts a guest with $options, and looks at it until each line is said; the reason why not.
 guest_says() {
-	local line reason='' before='' looks=0
+	local line reason='' before='' ran_before='' looks=0
 	# The options are for a shell.
 	eval "exec \"\${under[@]}\" \"\${inside[@]}\" qemu-system-x86_64 -accel kvm -nodefaults -display none $options" >"$work/qemu" 2>&1 </dev/null &
 	guest=$!
@@ -263,7 +263,7 @@ places() {
 	umount "$at"
 	ln -s "$memory" "$at/link"
 	path "$backing link" "$at/link" "$at/link: file on a DAX file system, 64M" "$(expects "2M entries")" || true
-	refused "$backing not made yet" "/dax/$backing/none" "No such file or directory; give the folder"
+	refused "$backing not made yet" "/dax/$backing/none" "No such file or directory; kvm-dax-check /dax/$backing says what a new file there would get"
 	chattr +i "$memory"
 	path "$backing immutable" "$memory" "read-only: it cannot be written [(]Operation not permitted[)], .*; chattr -i $memory makes it writable" || true
 	chattr -i "$memory"
@@ -382,7 +382,6 @@ unnamed() {
 	path "$backing mounted over" "$memory" "QEMU: .*" && {
 		guest_says "mapping: .*, $memory" "vm .*"
 		mount -t tmpfs tmpfs "$folder"
-		before='' looks=0
 		"$work/kvm-dax-check" -p "$guest" >"$work/said" 2>&1 || true
 		umount "$folder"
 		says "mapping: .*, $memory" || echo "the mapping is not named" >"$work/reason"
@@ -407,6 +406,16 @@ unnamed() {
 		guest_ends "$backing removed guest"
 		fallocate -l 64M "$memory"
 	}
+	# One with another name is not gone, but that of the guest is.
+	path "$backing unlinked" "$memory" "QEMU: .*" && {
+		guest_says "mapping: .*, $memory" "vm .*"
+		ln "$memory" "$memory.other"
+		rm "$memory"
+		"$work/kvm-dax-check" -p "$guest" >"$work/said" 2>&1 || true
+		says "mapping: .*, $memory [(]deleted[)]" || echo "the mapping is not named" >"$work/reason"
+		guest_ends "$backing unlinked guest"
+		mv "$memory.other" "$memory"
+	}
 }
 
 # named NAME: a file of a name that means something to a shell, or to QEMU; both take what is printed.
@@ -429,7 +438,7 @@ named() {
 
 # read_only: files and mounts that cannot be written.
 read_only() {
-	local times
+	local times command
 	times=$(stat -c '%x %y %z' "$memory")
 	"$work/kvm-dax-check" "$memory" >"$work/said" 2>&1 || true
 	result "$backing times" "$([ "$(stat -c '%x %y %z' "$memory")" = "$times" ] || echo "they were $times")"
@@ -439,13 +448,28 @@ read_only() {
 	under=()
 	chmod 644 "$memory"
 	mount -o remount,ro "/dax/$backing"
-	path "$backing read-only mount" "$memory" "read-only: it cannot be written [(]Read-only file system[)], .*" "$(expects "2M entries")" \
+	path "$backing read-only mount" "$memory" "read-only: it cannot be written [(]Read-only file system[)], .*; mount -o remount,rw /dax/$backing makes .*" "$(expects "2M entries")" \
 		"QEMU: .*,readonly=on,.*,unarmed=on" && {
 		guest_says "mapping: .*, $memory" "vm .*"
 		guest_ends "$backing read-only guest"
 	}
-	refused "$backing read-only folder" "/dax/$backing" "is a folder in which this user cannot make a file: Read-only file system"
+	refused "$backing read-only folder" "/dax/$backing" "is a folder in which this user cannot make a file: Read-only file system; mount -o remount,rw /dax/$backing "
 	mount -o remount,rw "/dax/$backing"
+	mkdir "$work/bound"
+	mount --bind "/dax/$backing" "$work/bound"
+	mount -o remount,bind,ro "$work/bound"
+	refused "$backing read-only bind mount" "$work/bound" "Read-only file system; mount -o remount,bind,rw $work/bound changes that"
+	command=$(sed -nE 's/.*; (mount .*) changes that/\1/p' "$work/said")
+	eval "$command" >/dev/null 2>&1 || true
+	path "$backing bind mount made writable" "$work/bound" "free: .*" || true
+	umount "$work/bound"
+	rmdir "$work/bound"
+	mkdir -m 700 "/dax/$backing/private"
+	: >"/dax/$backing/private/file"
+	under=("${not_root[@]}")
+	refused "$backing private folder" "/dax/$backing/private/file" "private/file: Permission denied; namei -l /dax/$backing/private/file shows"
+	under=()
+	rm -r "/dax/$backing/private"
 	refused "$backing block device" "$node" "is a block device, and no DAX memory of a guest; .*: kvm-dax-check /dax/$backing says"
 }
 
@@ -499,6 +523,8 @@ $half $((sectors - half)) linear $node $half"
 	no_volume
 	volume "0 $((sectors / 8192 * 8192)) striped 1 8192 $node 0"
 	if mount -t "${backing#fsdax-}" -o dax /dev/mapper/preflight "/dax/$backing" 2>/dev/null; then
+		"$work/kvm-dax-check" /dev/mapper/preflight >"$work/said" 2>&1 || true
+		result "$backing striped, block device" "$(says "physical start: not known: its device-mapper target is striped, .*" || echo "it does not say why")"
 		path "$backing striped" "$memory" "extents: .* cannot be checked: its device-mapper target is striped, and only linear .*" || true
 	else
 		mount -t tmpfs tmpfs "/dax/$backing"	# for no_volume
@@ -512,6 +538,7 @@ $half $((sectors - half)) linear $node $half"
 	esac
 	mount -t "${backing#fsdax-}" -o dax /dev/mapper/preflight "/dax/$backing"
 	fallocate -l 64M "$memory"
+	refused "$backing volume shifted, block device" /dev/mapper/preflight "use the file system on it: kvm-dax-check /dax/$backing "
 	path "$backing volume shifted" "$memory" "2M-aligned extents: 0M of 64M; .*" "device: it begins at 0x[0-9a-f]*, which is no multiple of 2M, .*--dataalignment 2M" \
 		"expected: 4K entries.*" || true
 	mapped "$backing volume shifted" "$memory" 0
@@ -524,7 +551,7 @@ $half $((sectors - half)) linear $node $half"
 
 # assigned: QEMU maps a second memory for a device, too, which is why it says that this is no way out.
 assigned() {
-	local device before='' looks=0 reason=''
+	local device before='' ran_before='' looks=0 reason=''
 	device=$("$here/vfio-setup.sh") && [ -n "$device" ] || return 0
 	qemu-system-x86_64 -accel kvm -nodefaults -display none -machine q35,nvdimm=on -m 128M,slots=1,maxmem=4G \
 		-object "memory-backend-file,id=mem,mem-path=$memory,share=on,align=2M,size=64M" -device nvdimm,memdev=mem \
@@ -546,6 +573,8 @@ vmms() {
 	while read -r vmm line; do
 		"$work/kvm-dax-check" --for "$vmm" "$memory" >"$work/said" 2>&1 || true
 		result "$backing for $vmm" "$(says "$line" || echo "it does not say: $line")"
+		# What one gets comes first, and then what to type.
+		result "$backing first lines for $vmm" "$(sed -n '1s/^expected: .*//p; 2s/^QEMU: .*\|^[a-z-]*: .*//p' "$work/said" | wc -l | grep -qx 2 || echo "they are others")"
 	done <<-EOF
 		libvirt [[:space:]]*<path>$memory</path>
 		cloud-hypervisor cloud-hypervisor: --memory size=0 --memory-zone id=mem,size=64M,file=$memory,shared=on
@@ -588,13 +617,15 @@ no_process() {
 
 usage() {
 	local words status
-	for words in "" "-p x" "-p 1 2" "--for x /dev" "--bad" "-p 99999999999"; do
+	for words in "" "-p x" "-p 1 2" "--for x /dev" "--bad" "-p 99999999999" "/dev /dev" "--json"; do
 		status=0
 		# shellcheck disable=SC2086
 		"$work/kvm-dax-check" $words >"$work/said" 2>&1 || status=$?
 		[ "$status" -eq 2 ] || break
 	done
 	result "wrong usage" "$([ "$status" -eq 2 ] || echo "status $status of: $words")"
+	"$work/kvm-dax-check" --for x /dev >"$work/said" 2>&1 || true
+	result "wrong usage said" "$(says "kvm-dax-check: --for x: there is no line for that" || echo "it does not say what is wrong")"
 	"$work/kvm-dax-check" --version >"$work/said" 2>&1 || true
 	result "version" "$(says "kvm-dax-check [0-9]+[.][0-9]+" || echo "it says none")"
 }
