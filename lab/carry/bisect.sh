@@ -14,6 +14,8 @@ set -euo pipefail
 . "$LAB/lib/tap.sh"
 
 as_the_lab_builds_it
+leave_out "make bisect builds the series, patch by patch" STOCK MUTANT
+[ -n "${MODES:-}" ] || leave_out "make bisect runs selftests only with MODES=" TESTS TARGETS
 export STOCK='' MUTANT='' UPTO=0
 out=$BUILD/$BASE/upto${CONFIG:+-$CONFIG}
 TREE=$out/tree

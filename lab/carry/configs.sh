@@ -2,6 +2,9 @@
 # Builds the kernel of BASE with the series in other configurations of x86 than the machine's, and prints one TAP line each.
 # Takes CONFIG=<one of them> or <file>, all of them if not given; a compiler's warning is a failure, but for those that the base knows.
 set -euo pipefail
+# shellcheck source=lab/lib/process.sh
+. "$(dirname "$0")/../lib/process.sh"
+leave_out "make configs builds the kernel with the series" STOCK MUTANT MODES TESTS
 export STOCK='' MUTANT='' UPTO=''
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"

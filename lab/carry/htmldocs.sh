@@ -2,6 +2,9 @@
 # Builds the folders of the kernel's documentation that the series touches, by make htmldocs, and prints one TAP line per file.
 # Takes BASE; a warning or an error of Sphinx about a file that the series touches is a failure, those about others are counted.
 set -euo pipefail
+# shellcheck source=lab/lib/process.sh
+. "$(dirname "$0")/../lib/process.sh"
+leave_out "make htmldocs builds the documentation of the series" STOCK MUTANT CONFIG
 export STOCK='' MUTANT='' CONFIG='' UPTO=''
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"

@@ -4,6 +4,9 @@
 # Takes CONFIG=<one of them> or <file>, all of them if not given, and PATCHES=<extended regular expression on the patches' names>.
 # RECORD=1 keeps in results/ what compiles; what is there of the patch and those before it is not compiled again.
 set -euo pipefail
+# shellcheck source=lab/lib/process.sh
+. "$(dirname "$0")/../lib/process.sh"
+leave_out "make objects compiles the series, patch by patch" STOCK MUTANT MODES TESTS
 export OBJECTS=1 STOCK='' MUTANT='' UPTO=''
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"

@@ -56,6 +56,22 @@ refused 'FIGURE=none: ' make bench-profile FIGURE=none
 refused 'REPEAT=x is no number' make bench REPEAT=x
 refused 'MUTANT=level-4k: make demo' make demo MUTANT=level-4k
 refused 'TESTS=vfio: make demo' make demo TESTS=vfio
+refused 'BACKINGS=none: make demo' make demo BACKINGS=none
+refused 'MUTANT=level-4k: make bench ' make bench MUTANT=level-4k
+refused 'CONFIG=debug: make bench ' make bench CONFIG=debug
+refused 'MUTANT=level-4k: make bench-profile' make bench-profile MUTANT=level-4k
+refused 'MODES=npt=7: the suites run on' make regress MODES=npt=7
+refused 'TESTS=vfio: make bisect' make bisect TESTS=vfio
+refused 'STOCK=1: make bisect' make bisect STOCK=1
+refused 'MUTANT=none: make objects' make objects MUTANT=none
+refused 'MUTANT=none: make configs' make configs MUTANT=none
+refused 'CONFIG=none: make kabi' make kabi CONFIG=none
+refused 'CONFIG=none: make htmldocs' make htmldocs CONFIG=none
+refused 'TESTS=vfio: make record' make record TESTS=vfio
+refused 'STOCK=0: STOCK=1 is' make kernel STOCK=0
+refused 'BACKINGS=none: make kselftest' make kselftest BACKINGS=none
+refused 'RACE_SEED=x is no number' make kselftest RACE_SEED=x
+refused 'CARRY=/none: there is no such file' make run JOB=true CARRY=/none CPU=intel
 refused 'TESTS=vfio: each mutant' make mutants TESTS=vfio
 refused 'BACKINGS=none: .*devdax-2m' make bench BACKINGS=none
 refused 'BACKINGS=none: .*devdax-2m' make bench-profile BACKINGS=none

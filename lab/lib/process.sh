@@ -1,12 +1,21 @@
 # shellcheck shell=bash disable=SC2034
 # How the scripts say what is wrong, end, wait for each other, and run what takes long.
-# Sourced by env.sh; gives say, die, die_if_full, lock, end_group and quietly, and names each command that fails.
+# Sourced by env.sh; gives say, die, leave_out, die_if_full, lock, end_group and quietly, and names each command that fails.
 
 say() { echo "${0##*/}: $*" >&2; }
 # The status of what needs a source that is not within reach: no failure where several bases are tried.
 NO_SOURCE=69
 # die STATUS MESSAGE: ends the script with one sentence.
 die() { local status=$1; shift; say "$*"; exit "$status"; }
+
+# leave_out WHY NAME...: ends the script if one of these variables is given, as it would mean nothing there.
+leave_out() {
+	local why=$1 name
+	shift
+	for name; do
+		[ -z "${!name:-}" ] || die 2 "$name=${!name}: $why; leave $name out"
+	done
+}
 
 # die_if_full [WORDS]: ends the script when a disk is full, now or by the WORDS of what failed, as that is then the reason.
 die_if_full() {

@@ -44,6 +44,7 @@ if [ -n "${KSRC:-}" ]; then
 	[ ! -d "$KSRC" ] || [ -f "$KSRC/Kconfig" ] || die 2 "KSRC=$KSRC has no Kconfig; pass the top folder of a Linux source tree, or its tarball"
 fi
 [[ ${SECONDS_MAX:-1} =~ ^[1-9][0-9]*$ ]] || die 2 "SECONDS_MAX=$SECONDS_MAX is no number of seconds"
+[ "${STOCK:-1}" = 1 ] || die 2 "STOCK=$STOCK: STOCK=1 is the kernel without the series; for that with it, leave STOCK out"
 [ -z "${STOCK:-}" ] || [ -z "${MUTANT:-}" ] || die 2 "STOCK and MUTANT exclude each other"
 
 if [ -n "${MUTANT:-}" ]; then

@@ -4,7 +4,10 @@
 # on the one without, or BACKINGS=<one> for the stock kernel against the series; and SIZE=<MiB>, 8 if not given; pages of 1G take 1024.
 # Leaves build/<base>/<kernel>/profile-<cpu>-<backing>.tsv, which have every figure: A=<file> B=<file> takes two of these as they are.
 set -euo pipefail
-[ -z "${MUTANT:-}" ] || { echo "bench-profile.sh: make bench-profile is for the stock kernel and the series, not for MUTANT=" >&2; exit 2; }
+# shellcheck source=lab/lib/process.sh
+. "$(dirname "$0")/../lib/process.sh"
+leave_out "make bench-profile is for the stock kernel and the series" MUTANT MODES TESTS
+[ "${CONFIG:-bench}" = bench ] || leave_out "make bench-profile has a configuration of its own, bench" CONFIG
 export CONFIG=bench
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"

@@ -8,7 +8,12 @@ set -euo pipefail
 lab=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BASE=${BASE:-$(<"$lab/../series/default")}
 export BASE
-unset MUTANT
+# shellcheck source=lab/lib/process.sh
+. "$lab/lib/process.sh"
+if [ -z "${BENCH_ROWS:-}" ]; then
+	leave_out "make bench compares the stock kernel and the series" STOCK MUTANT MODES TESTS
+	[ "${CONFIG:-bench}" = bench ] || leave_out "make bench has a configuration of its own, bench" CONFIG
+fi
 # A kernel as distributions build it.
 export CONFIG=bench
 

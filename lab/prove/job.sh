@@ -11,5 +11,8 @@ if ! type -P -- "$1" >/dev/null; then
 	[ ! -e "$1" ] || die 2 "JOB=$1 is not executable; run: chmod +x $1"
 	die 2 "JOB=$1: there is no such file here, in $PWD, and no such program; lab/guest/ has the jobs of the lab"
 fi
+for file in ${CARRY:-}; do
+	[ -e "$file" ] || die 2 "CARRY=$file: there is no such file here, in $PWD"
+done
 "$LAB/kernel/build.sh"
 exec "$LAB/machine/run.sh" run "$@"

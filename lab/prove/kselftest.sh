@@ -29,6 +29,8 @@ for mode in $modes; do
 done
 [[ ${REPEAT:-1} =~ ^[1-9][0-9]*$ ]] || die 2 "REPEAT=$REPEAT is no number of runs"
 [[ ${RACE_SECONDS:-1} =~ ^[1-9][0-9]*$ ]] || die 2 "RACE_SECONDS=$RACE_SECONDS is no number of seconds"
+[[ ${RACE_SEED:-1} =~ ^[0-9]+$ ]] || die 2 "RACE_SEED=$RACE_SEED is no number; an earlier run has printed one as seed="
+leave_out "make kselftest runs on each backing, and TESTS= chooses" BACKINGS
 as_the_lab_builds_it
 also=$(MODES=$modes "$LAB/prove/test-names.sh" run)
 lock "$BASE-${OUT##*/}-kselftest"

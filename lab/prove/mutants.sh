@@ -9,6 +9,7 @@
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
+[ "${1:-}" = left ] || leave_out "each mutant names its own; make mutants takes MUTANTS=" STOCK MUTANT MODES TESTS
 # shellcheck source=lab/prove/results.sh
 . "$LAB/prove/results.sh"
 # shellcheck source=lab/lib/tap.sh
@@ -61,8 +62,6 @@ left)
 esac
 
 as_the_lab_builds_it
-[ -z "${MODES:-}" ] || die 2 "MODES=$MODES: each mutant names its own; make mutants takes MUTANTS="
-[ -z "${TESTS:-}" ] || die 2 "TESTS=$TESTS: each mutant names its own; make mutants takes MUTANTS="
 work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-mutants.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM

@@ -39,23 +39,23 @@ suite=${1:-selftests}
 [ $# -le 1 ] || die 2 "usage: regress.sh [selftests | fstests | kvm-unit-tests | worse FILE]"
 [ "$CPU" = amd ] || die 2 "CPU=$CPU: the suites run with CPU=amd, as the other machines do not share our files"
 as_the_lab_builds_it
-unset MUTANT
+leave_out "the suites run on the stock kernel and with the series" STOCK MUTANT MODES
 recorded=$TOP/results/$BASE-$suite.tsv
 
-# built VARIABLE URL FILE BUILD: the folder that the variable names, if that file in it shows that it has been built.
+# built VARIABLE URL FILE BUILD: sets folder to the one that the variable names, if that file in it shows that it has been built.
 built() {
 	[ -n "${!1:-}" ] || die 2 "make $suite needs a built copy: git clone $2, build it there by: $4; and then make $suite $1=<its folder>"
 	[ -e "${!1}/$3" ] || die 2 "$1=${!1}: no $3 is there; a copy of $2 has it when built by: $4"
-	realpath "${!1}"
+	folder=$(realpath "${!1}")
 }
 # What the machine runs, where the tests lie, and the packages.
 packages=(build)
 case $suite in
 selftests) guest=run-upstream packages+=(regress) folder=$BUILD/$BASE/series/installed ;;
-fstests) guest=fstests packages+=(fstests) folder=$(built FSTESTS https://git.kernel.org/pub/scm/fs/xfs/xfstests-dev.git src/feature make) ;;
+fstests) guest=fstests packages+=(fstests); built FSTESTS https://git.kernel.org/pub/scm/fs/xfs/xfstests-dev.git src/feature make ;;
 kvm-unit-tests)
 	guest=kvm-unit-tests
-	folder=$(built KVM_UNIT_TESTS https://gitlab.com/kvm-unit-tests/kvm-unit-tests.git tests/access './configure && make standalone')
+	built KVM_UNIT_TESTS https://gitlab.com/kvm-unit-tests/kvm-unit-tests.git tests/access './configure && make standalone'
 	;;
 *) die 2 "there is no suite $suite; selftests, fstests and kvm-unit-tests are known" ;;
 esac

@@ -8,6 +8,7 @@ set -euo pipefail
 
 [ $# -eq 0 ] || die 2 "record.sh takes no argument; lab/record/old.sh lists what it would run"
 
+leave_out "make record runs all that results/ lacks" STOCK MUTANT CONFIG MODES TESTS TARGETS PATCHES MUTANTS
 trap 'exit 130' INT TERM
 old=$("$LAB/record/old.sh" | sort -u -t $'\t' -k 2,2)
 while IFS=$'\t' read -r file what _; do
