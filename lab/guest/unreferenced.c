@@ -3,15 +3,17 @@
  * Takes the first page of some mapped memory its references, by page_flags.ko, as
  * a driver does while nobody has allocated its page, or while it is unbound; then
  * a guest whose memory this is writes to a page of it.  KVM must map that page,
- * without taking, or giving back, a reference to one that has none.  The
- * memory is a BAR with struct pages, which is mapped by pfn, or device-dax.
+ * without taking, or giving back, a reference to one that has none: at first, while
+ * dirty pages are logged, and when they no longer are.  The memory is a BAR with
+ * struct pages, which is mapped by pfn, or device-dax.
  *
  * Takes the path of the memory, its size, where in it the guest writes, and of a
  * BAR the number of its first page, as pagemap says nothing of what is mapped by pfn.
- * Prints the reference counts of the first page before that, while the guest has
+ * Prints the reference counts of the first page before that, each time the guest has
  * the other one mapped, and when its memslot is gone, and how many huge pages KVM
- * has, as far as it says so; ends with 1 if any of the latter differs from 0, or
- * if the guest does not run.  The page gets back what it had.
+ * has, as far as it says so; ends with 1 if any of the latter differs from 0, if
+ * the guest does not run, or if the log has anything but the page that it writes to.
+ * The page gets back what it had.
  */
 #define _GNU_SOURCE
 #include <unistd.h>
@@ -56,11 +58,50 @@ static int huge_pages(void)
 	return number;
 }
 
+/* Has KVM logged the page at @at of the memory as dirty, and no other one? */
+static bool only_dirty(unsigned long size, unsigned long at)
+{
+	unsigned char bitmap[(2 << 20) / PAGE / 8] = {}, want[sizeof(bitmap)] = {};
+	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = bitmap };
+
+	if (size / PAGE / 8 > sizeof(bitmap)) {
+		errno = E2BIG;
+		fail("KVM_GET_DIRTY_LOG");
+	}
+	want[at / PAGE / 8] = 1 << at / PAGE % 8;
+	DO_IOCTL(vm, KVM_GET_DIRTY_LOG, &log);
+	return !memcmp(bitmap, want, sizeof(bitmap));
+}
+
+/* Has the guest write to @word, which is at @at of the memory; says so if it does not. */
+static bool guest_writes(volatile uint32_t *word, unsigned long at, const char *when)
+{
+	*word = 1;
+	if (run_from((struct kvm_regs){ .rip = CODE, .rdi = MEMORY + at, .rsi = MEMORY + at + 1, .rdx = PAGE })) {
+		printf("KVM_RUN fails %s: %s\n", when, strerror(errno));
+		return false;
+	}
+	if (*word != MEMORY + at) {
+		printf("the host reads %#x %s, the guest has written %#lx\n", *word, when, MEMORY + at);
+		return false;
+	}
+	return true;
+}
+
 int main(int argc, char **argv)
 {
+	static const struct {
+		const char *when;
+		uint32_t flags;
+	} slots[] = {
+		{ "at first", 0 },
+		{ "while dirty pages are logged", KVM_MEM_LOG_DIRTY_PAGES },
+		{ "when dirty pages are no longer logged", 0 },
+	};
+	int i, had, with[3] = {}, huge = 0, after;
 	unsigned long size, at, pfn;
-	int had, with, huge, after, err = 0;
 	volatile uint32_t *word;
+	bool good = true;
 	char *memory;
 
 	if (argc < 4 || argc > 5) {
@@ -80,20 +121,27 @@ int main(int argc, char **argv)
 	if (set_slot(memory, size, 0))
 		fail("KVM_SET_USER_MEMORY_REGION");
 	set_count(pfn, 0);
-	if (run_from((struct kvm_regs){ .rip = CODE, .rdi = MEMORY + at, .rsi = MEMORY + at + 1, .rdx = PAGE }))
-		err = errno;
-	with = count_of(pfn);
-	huge = huge_pages();
+	for (i = 0; i < 3 && good; i++) {
+		/* The first time it is as it was made. */
+		if (i && set_slot(memory, size, slots[i].flags)) {
+			printf("KVM_SET_USER_MEMORY_REGION fails %s: %s\n", slots[i].when, strerror(errno));
+			good = false;
+			break;
+		}
+		good = guest_writes(word, at, slots[i].when);
+		with[i] = count_of(pfn);
+		huge += huge_pages();
+		if (good && slots[i].flags && !only_dirty(size, at)) {
+			printf("the dirty log has not just the page that the guest has written to\n");
+			good = false;
+		}
+	}
 	/* Deletes what KVM has mapped, and is done with it when it returns. */
 	if (set_slot(NULL, 0, 0))
 		fail("KVM_SET_USER_MEMORY_REGION");
 	after = count_of(pfn);
 	set_count(pfn, had);
-	if (err)
-		printf("KVM_RUN fails: %s\n", strerror(err));
-	else if (*word != MEMORY + at)
-		printf("the host reads %#x, the guest has written %#lx\n", *word, MEMORY + at);
-	else
-		printf("had=%d mapped=%d after=%d huge=%d\n", had, with, after, huge);
-	return err || *word != MEMORY + at || with || after || huge;
+	if (good)
+		printf("had=%d mapped=%d logged=%d unlogged=%d after=%d huge=%d\n", had, with[0], with[1], with[2], after, huge);
+	return !good || with[0] || with[1] || with[2] || after || huge;
 }
