@@ -17,16 +17,17 @@ if [ -n "${DEMO_ROWS:-}" ]; then
 
 	work=$OUT/demo-$CPU
 	rm -rf "$work"
-	mkdir -p "$work/kvm_leaves"
-	cp "$lab"/guest/modules/kvm_leaves/{Kbuild,kvm_leaves.c} "$work/kvm_leaves"
-	quietly "$work/kvm_leaves.log" "building kvm_leaves for $VARIANT" \
-		make -C "$TREE" M="$work/kvm_leaves" modules
+	mkdir -p "$work/kvm_leaves" "$work/cpio"
+	"${CROSS_COMPILE:-}gcc" -static -O2 -Wall -Wextra -Werror -o "$work/cpio/init" "$lab/guest/touch-memory.c"
+	(cd "$work/cpio" && echo init | cpio --quiet -o -H newc) >"$work/initramfs"
+	if [ "$CPU" != arm64 ]; then
+		cp "$lab"/guest/modules/kvm_leaves/{Kbuild,kvm_leaves.c} "$work/kvm_leaves"
+		quietly "$work/kvm_leaves.log" "building kvm_leaves for $VARIANT" \
+			make -C "$TREE" M="$work/kvm_leaves" modules
+	fi
 
 	case $CPU in
 	amd)
-		mkdir "$work/cpio"
-		gcc -static -O2 -Wall -Wextra -Werror -o "$work/cpio/init" "$lab/guest/touch-memory.c"
-		(cd "$work/cpio" && echo init | cpio --quiet -o -H newc) >"$work/initramfs"
 		mkdir "$work/facts"
 		cp "$lab"/guest/modules/page_flags/{Kbuild,*.c} "$work/facts"
 		quietly "$work/page_flags.log" "building page_flags for $VARIANT" \
@@ -44,6 +45,10 @@ if [ -n "${DEMO_ROWS:-}" ]; then
 		gcc -O2 -Wall -Wextra -Werror -o "$work/kvm_leaves/guest-leaves" "$lab/guest/guest-leaves.c"
 		export CARRY="$work/kvm_leaves/kvm_leaves.ko $work/kvm_leaves/guest-leaves"
 		guests=("$lab/guest/demo-intel.sh" "$VARIANT" "$work/kvm_leaves")
+		looks=()
+		;;
+	arm64)
+		guests=("$lab/guest/demo-arm64.sh" "$VARIANT" "$BZIMAGE" "$work/initramfs")
 		looks=()
 		;;
 	esac
@@ -86,7 +91,6 @@ fi
 . "$lab/lib/env.sh"
 # shellcheck source=lab/prove/results.sh
 . "$LAB/prove/results.sh"
-[ "$CPU" != arm64 ] || die 2 "CPU=arm64: make demo has no Linux guests there yet; make kselftest CPU=arm64 runs a small one on each backing"
 as_the_lab_builds_it
 leave_out "make demo shows all it has, on the stock kernel and with the series" STOCK MUTANT MODES TESTS BACKINGS
 result=$TOP/results/$BASE-demo
