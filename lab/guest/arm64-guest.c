@@ -622,6 +622,42 @@ static void unmapped(void)
 			fail("page %u has %lu after %lu rounds", page, *word(page), mailbox->result);
 }
 
+/* A file that is cut short under the running guest: KVM_RUN fails; when it is as long as before, what was cut off is zero. */
+static void truncated(void)
+{
+	const unsigned int kept = (SIZE / 2 - BLOCK) / PAGE;
+	struct stat status;
+	unsigned int page;
+	pthread_t thread;
+	uint64_t rounds;
+	void *ended;
+
+	if (fstat(fd, &status))
+		fail("fstat: %s", strerror(errno));
+	for (page = 0; page < DATA_PAGES; page++)
+		*word(page) = 1000000;
+	run_counting(&thread);
+	if (ftruncate(fd, SIZE / 2))
+		fail("ftruncate: %s", strerror(errno));
+	if (pthread_join(thread, &ended) || ended != (void *)(long)EFAULT)
+		fail("KVM_RUN beyond the end: %s, expected: %s", ended == thread_why ? thread_why : strerror((long)ended), strerror(EFAULT));
+	if (ftruncate(fd, status.st_size))
+		fail("ftruncate: %s", strerror(errno));
+	rounds = mailbox->rounds;
+	thread_ended = false;
+	if (pthread_create(&thread, NULL, counting, NULL))
+		fail("pthread_create");
+	while (mailbox->rounds < rounds + 2 && !thread_ended)
+		usleep(1000);
+	mailbox->stop = 1;
+	if (pthread_join(thread, &ended) || ended)
+		fail("KVM_RUN: %s", ended == thread_why ? thread_why : strerror((long)ended));
+	rounds = mailbox->result;
+	for (page = 0; page < DATA_PAGES; page++)
+		if (page < kept ? *word(page) != 1000000 + rounds : !*word(page) || *word(page) > rounds)
+			fail("page %u, %s, has %lu after %lu rounds", page, page < kept ? "left alone" : "cut off", *word(page), rounds);
+}
+
 static const char *current;
 
 static void on_alarm(int signal)
@@ -692,8 +728,10 @@ int main(int argc, char **argv)
 	test("access", access_kinds);
 	test("dirty-log", dirty_log);
 	test("munmap", unmapped);
-	if (is_file)
+	if (is_file) {
 		test("punch", punch);
+		test("truncate", truncated);
+	}
 	printf("1..%d\n", number);
 	return failures != 0;
 }

@@ -54,13 +54,13 @@ names() {
 			esac
 		done
 		;;
-	# Each of its cases is a line of main(); that of punched holes runs on files.
+	# Each of its cases is a line of main(); those of punch and truncate run on files.
 	stage2)
 		cases=$(sed -nE 's/^\t+test\("([^"]+)".*/\1/p' "$LAB/guest/arm64-guest.c")
 		for backing in anon "${backings[@]}"; do
 			case $backing in
 			fsdax-*) unit "$backing" "$backing " <<<"$cases" ;;
-			*) unit "$backing" "$backing " < <(grep -vx punch <<<"$cases") ;;
+			*) unit "$backing" "$backing " < <(grep -vxE 'punch|truncate' <<<"$cases") ;;
 			esac
 		done
 		;;
