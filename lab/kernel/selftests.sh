@@ -14,7 +14,14 @@ for target in ${TARGETS:-kvm vfio dax}; do
 	# What a series has lost goes from the tree, too: git leaves what was built of it.
 	[ ! -d "$SELFTESTS/$target" ] || find "$SELFTESTS/$target" -type f -name '*dax*_test' | while read -r program; do [ -e "$program.c" ] || rm "$program"; done
 done
-stand_ins=$BUILD/$BASE/series/stand-ins	# the programs for which something else stands in
+stand_ins=${SELFTESTS%/tree/*}/stand-ins	# the programs for which something else stands in
+
+# For arm64 they are static, as the machine's libraries may be of another version; and of KVM's own those that run on DAX memory.
+variables=()
+if [ -n "$MACHINE_CONFIG" ]; then
+	export LDFLAGS=-static
+	variables=("TEST_GEN_PROGS_aarch64=$PROGRAMS" "TEST_GEN_PROGS_arm64=$PROGRAMS")
+fi
 
 # list_what_no_script_runs: mm and vm list only the script that runs the others; what it does not name is a test by itself.
 # Not v5.4's transhuge-stress, which never ends.
@@ -35,7 +42,7 @@ build() {
 	: >"$stand_ins"
 	make -s -C "$SELFTESTS/../../.." headers
 	# One by one: v5.4 goes on after a folder that does not build.
-	for target in ${targets// [mv]m/}; do make -C "$SELFTESTS" TARGETS="$target" FORCE_TARGETS=1 -j"$(nproc)" all || return; done
+	for target in ${targets// [mv]m/}; do make -C "$SELFTESTS" TARGETS="$target" FORCE_TARGETS=1 -j"$(nproc)" "${variables[@]}" all || return; done
 	[ -n "${INSTALL:-}" ] || return 0
 	# Not every base's tests of mm, or of vm as it was called, all build. The kernel's makefiles install all or none of a folder:
 	# what stands in for such a program fails.
@@ -52,8 +59,10 @@ build() {
 	list_what_no_script_runs
 }
 [ -f "$SELFTESTS/../../../.config" ] || STOCK='' MUTANT='' UPTO='' CONFIG='' "$LAB/kernel/config.sh"
-quietly "$BUILD/$BASE/series/selftests.log" "building the selftests of $BASE" build
+quietly "${SELFTESTS%/tree/*}/selftests.log" "building the selftests of $BASE" build
 
+# This host does not run those of another architecture.
+[ -z "${CROSS_COMPILE:-}" ] || exit 0
 # Each test that the series adds says how it is called. The library of KVM's opens /dev/kvm first, and skips them if it is not there.
 git -C "$SELFTESTS" diff --name-only --relative --diff-filter=A pristine -- '*_test.c' | while read -r program; do
 	target=${program%%/*} program=$SELFTESTS/${program%.c} status=0

@@ -101,7 +101,7 @@ TREE=$OUT/tree
 MODULES=$OUT/modules
 BZIMAGE=$TREE/arch/x86/boot/bzImage
 [ -z "$MACHINE_CONFIG" ] || BZIMAGE=$TREE/arch/arm64/boot/Image
-SELFTESTS=$BUILD/$BASE/series/tree/tools/testing/selftests
+SELFTESTS=$BUILD/$BASE/series${MACHINE_CONFIG:+-$MACHINE_CONFIG}/tree/tools/testing/selftests
 
 # base_field NAME: the value of a "name: value" line of series/<base>/base.
 base_field() { sed -n "s/^$1: *//p" "$SERIES/base"; }

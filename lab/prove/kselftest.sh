@@ -36,8 +36,7 @@ also=$(MODES=$modes "$LAB/prove/test-names.sh" run)
 lock "$BASE-${OUT##*/}-kselftest"
 "$LAB/kernel/build.sh"
 source=$(git -C "$TREE" rev-parse pristine)
-# On arm64 only the lab's own program runs.
-[ "$CPU" = arm64 ] || "$LAB/kernel/selftests.sh"
+PROGRAMS=$(plan test | cut -d '|' -f 2 | sort -u | paste -sd ' ') "$LAB/kernel/selftests.sh"
 
 # What the tests need besides the selftests: for each CPU a module for this kernel, and programs.
 built=$OUT/$CPU
