@@ -658,6 +658,44 @@ static void truncated(void)
 			fail("page %u, %s, has %lu after %lu rounds", page, page < kept ? "left alone" : "cut off", *word(page), rounds);
 }
 
+static struct { volatile int number, code, lsb; void *volatile at; } bus;
+
+static void on_bus_error(int signal, siginfo_t *info, void *context)
+{
+	(void)signal;
+	(void)context;
+	bus.number++;
+	bus.code = info->si_code;
+	bus.lsb = info->si_addr_lsb;
+	bus.at = info->si_addr;
+}
+
+/* A page fails, as madvise() has it: who asks for that is told, and KVM maps what was unmapped anew, with what the guest has written. */
+static void memory_failure(void)
+{
+	struct sigaction action = { .sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO };
+	char *at = (char *)word(3 * PER_BLOCK + 5);
+	struct entries entries;
+	uint64_t wrong;
+
+	sigaction(SIGBUS, &action, NULL);
+	do_command(WRITE, DATA, MEMORY + SIZE, PAGE, 7);
+	bus.number = 0;
+	count_from_now();
+	if (madvise(at, PAGE, MADV_HWPOISON))
+		fail("madvise: %s", strerror(errno));
+	if (bus.number != 1 || bus.code != BUS_MCEERR_AR || bus.lsb < 12 || bus.lsb > 21 ||
+	    (uintptr_t)bus.at >> bus.lsb != (uintptr_t)at >> bus.lsb)
+		fail("%d SIGBUS, with code %d at %p, lsb %d; expected: code %d at %p", bus.number, bus.code, bus.at, bus.lsb, BUS_MCEERR_AR, at);
+	wrong = do_command(READ, DATA, MEMORY + SIZE, PAGE, 7);
+	if (wrong)
+		fail("the guest reads %lu words otherwise than it has written them", wrong);
+	entries = counted();
+	if (!(entries.in_4k + entries.in_2m) || entries.other || entries.device)
+		fail("after the failure KVM has made %u entries of 4K, %u of 2M, %u other, of which Device %u", entries.in_4k, entries.in_2m,
+		     entries.other, entries.device);
+}
+
 static const char *current;
 
 static void on_alarm(int signal)
@@ -732,6 +770,9 @@ int main(int argc, char **argv)
 		test("punch", punch);
 		test("truncate", truncated);
 	}
+	/* The last one: what has failed stays marked. */
+	if (fd >= 0)
+		test("memory-failure", memory_failure);
 	printf("1..%d\n", number);
 	return failures != 0;
 }

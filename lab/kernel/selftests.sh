@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the selftests of the tree with the series, by the kernel's own makefiles, whatever kernel they will run on.
 # Takes TARGETS=<folders of tools/testing/selftests>, "kvm vfio dax" if not given; what a base does not have is left out;
-# and INSTALL=<folder>, where they are to be installed as the kernel does it, with the list of them.
+# PROGRAMS=<names>, for CPU=arm64: those of kvm that it builds; and INSTALL=<folder>, where they are to be installed as the kernel does it, with the list of them.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"

@@ -54,13 +54,14 @@ names() {
 			esac
 		done
 		;;
-	# Each of its cases is a line of main(); those of punch and truncate run on files.
+	# Each of its cases is a line of main(); those of punch and truncate run on files, that of memory-failure on DAX memory.
 	stage2)
 		cases=$(sed -nE 's/^\t+test\("([^"]+)".*/\1/p' "$LAB/guest/arm64-guest.c")
 		for backing in anon "${backings[@]}"; do
 			case $backing in
-			fsdax-*) unit "$backing" "$backing " <<<"$cases" ;;
-			*) unit "$backing" "$backing " < <(grep -vxE 'punch|truncate' <<<"$cases") ;;
+			anon) unit "$backing" "$backing " < <(grep -vxE 'punch|truncate|memory-failure' <<<"$cases") ;;
+			devdax-*) unit "$backing" "$backing " < <(grep -vxE 'punch|truncate' <<<"$cases") ;;
+			*) unit "$backing" "$backing " <<<"$cases" ;;
 			esac
 		done
 		;;
