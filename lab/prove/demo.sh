@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Shows what a guest on DAX memory meets, on the stock kernel and with the series: how KVM maps a real Linux guest, by backing, and
-# with CPU=amd also a device that is assigned, a full file system, memory that fails, and the like.
+# whether it boots with CPU=arm64, and with CPU=amd also a device that is assigned, a full file system, memory that fails, and the like.
 # Takes the base (default: BASE, or that of series/default); leaves build/<base>/demo.tsv and demo-facts.tsv, and prints what differs.
 # RECORD=1 keeps both in results/, with what they depend on; make table puts the screen into the README, and make plot draws it.
 set -euo pipefail
@@ -115,7 +115,7 @@ awk -F'\t' '!(($2, $3) in line) { order[++n] = $2 SUBSEP $3 } { line[$2, $3] = $
 	"$partial_facts" >"$facts"
 if [ -n "${RECORD:-}" ]; then
 	{ depends_on 'stock and series' kernel; cat "$rows"; } >"$result.tsv"
-	[ "$CPU" != amd ] || { depends_on 'stock and series' kernel; cat "$facts"; } >"$result-facts.tsv"
+	[ "$CPU" = intel ] || { depends_on 'stock and series' kernel; cat "$facts"; } >"$result-facts.tsv"
 	say "${result#"$TOP"/}*.tsv are recorded; make table plot shows them in the documents"
 fi
 
