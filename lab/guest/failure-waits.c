@@ -4,7 +4,7 @@
  * page fault whose file system looks for the block.  Whoever tells the users of
  * the page has to wait for that.  Meanwhile
  *
- *   others   can have blocks allocated for the file
+ *   others   can have blocks allocated for a file beside it
  *   killed   the task that waits can be killed, as the failure is injected
  *   told     if it is not killed it is told as soon as the entry is unlocked, once
  *
@@ -31,7 +31,7 @@
 
 static const char entry[] = "/sys/kernel/debug/dax_entry";
 static const char *path;
-static int file;
+static int file, beside;
 
 static void fail(const char *what)
 {
@@ -154,7 +154,7 @@ static pid_t allocate(void)
 	pid_t pid = fork();
 
 	if (!pid)
-		_exit(fallocate(file, 0, SIZE, SIZE) != 0);
+		_exit(fallocate(beside, 0, 0, SIZE) != 0);
 	if (pid < 0)
 		fail("fork");
 	return pid;
@@ -163,6 +163,7 @@ static pid_t allocate(void)
 int main(int argc, char **argv)
 {
 	int others, killed, was_told, status, other_status = -1, killed_status = -1;
+	char name[256];
 	pid_t pid, other;
 
 	if (argc != 2) {
@@ -174,6 +175,11 @@ int main(int argc, char **argv)
 	/* The entry is locked of the file that is the standard input. */
 	if (file < 0 || dup2(file, 0) || fallocate(file, 0, 0, SIZE))
 		fail("making the file");
+	/* XFS puts it into the same allocation group. Since v6.15, fallocate() waits for each locked entry of its own file. */
+	snprintf(name, sizeof(name), "%s.beside", path);
+	beside = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	if (beside < 0 || unlink(name))
+		fail("making the file beside it");
 
 	pid = start(3);
 	other = allocate();
