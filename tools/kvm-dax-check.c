@@ -832,6 +832,19 @@ static int count_descriptors(const char *pid, const struct stat *st, const char 
 	return count;
 }
 
+/* Whether it is one of the device: by this node, or, which only root sees, by another. Does not wait for the server of a file. */
+static bool is_of_device(const char *pid, const struct mapping *mapping, const struct stat *st)
+{
+	struct statx other;
+
+	if (makedev(mapping->major, mapping->minor) == st->st_dev && mapping->inode == st->st_ino)
+		return true;
+	return mapping->flags[3] == 's' && mapping->inode &&
+	       !statx(AT_FDCWD, format("%s/proc/%s/map_files/%" PRIx64 "-%" PRIx64, root, pid, mapping->from, mapping->to),
+		      AT_STATX_DONT_SYNC, STATX_TYPE, &other) &&
+	       S_ISCHR(other.stx_mode) && makedev(other.stx_rdev_major, other.stx_rdev_minor) == st->st_rdev;
+}
+
 static void fail_if_busy(const struct memory *memory, const struct stat *st)
 {
 	DIR *dir = opendir(format("%s/proc", root));
@@ -846,7 +859,7 @@ static void fail_if_busy(const struct memory *memory, const struct stat *st)
 		busy = count_descriptors(entry->d_name, st, last_part(memory->real)) > 0;
 		maps = busy ? NULL : read_all(format("/proc/%s/maps", entry->d_name));
 		while (!busy && (line = strsep(&maps, "\n")))
-			busy = parse_mapping(&mapping, line) && makedev(mapping.major, mapping.minor) == st->st_dev && mapping.inode == st->st_ino;
+			busy = parse_mapping(&mapping, line) && is_of_device(entry->d_name, &mapping, st);
 		comm = busy ? read_line(format("/proc/%s/comm", entry->d_name)) : NULL;
 		if (busy)
 			fail("end that process, or take another device", "%s is busy: process %s (%s) has it open, and a second guest would write to the same memory",

@@ -314,11 +314,21 @@ not_dax() {
 
 # devices: states in which a device-dax node is no memory of a guest, and that the commands which it prints change them.
 devices() {
-	local device=${memory##*/} drivers=/sys/bus/dax/drivers command
+	local device=${memory##*/} drivers=/sys/bus/dax/drivers command pid
 
 	exec 3<"$memory"
 	refused "$backing busy" "$memory" "is busy: process $$ [(].*[)] has it open, .*; end that process"
 	exec 3<&-
+	# A process may have closed what it maps, and have opened another node of the device.
+	cp -a "$memory" "$work/other"
+	coproc holder { exec perl -e '$| = 1; open my $f, "+<", $ARGV[0] or die; syscall(9, 0, 2 << 20, 3, 1, fileno $f, 0) > 0 or die;
+		close $f; print "mapped\n"; <STDIN>' "$memory"; }
+	pid=$!
+	read -r command <&"${holder[0]}"
+	refused "$backing busy, by a mapping" "$work/other" "is busy: process $pid [(]perl[)] has it open, .*; end that process"
+	eval "exec ${holder[1]}>&-"
+	wait "$pid" || true
+	rm "$work/other"
 	refused "$backing in sysfs" "/sys/bus/dax/devices/$device" "is what sysfs says of device .*, and no memory; give the node in /dev: $memory"
 	ln -s "$memory" "$work/link"
 	path "$backing link" "$work/link" "$work/link: device-dax, alignment 2M, .*" "expected: 2M entries" || true
