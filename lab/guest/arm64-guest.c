@@ -548,15 +548,39 @@ static void *counting(void *unused)
 	return (void *)error;
 }
 
-static void run_counting(pthread_t *thread)
+/* Two more rounds: the guest has been at each page once from begin to end, unless its thread ends. */
+static void wait_for_rounds(void)
 {
-	command(COUNT, DATA, MEMORY + SIZE, PAGE, 0);
+	uint64_t rounds = mailbox->rounds;
+
+	while (mailbox->rounds < rounds + 2 && !thread_ended)
+		usleep(1000);
+}
+
+/* Has the guest count on from where it is. */
+static void count_on(pthread_t *thread)
+{
 	thread_ended = false;
 	if (pthread_create(thread, NULL, counting, NULL))
 		fail("pthread_create");
-	/* It is at work: each page was mapped once. */
-	while (mailbox->rounds < 2 && !thread_ended)
-		usleep(1000);
+	wait_for_rounds();
+}
+
+static void run_counting(pthread_t *thread)
+{
+	command(COUNT, DATA, MEMORY + SIZE, PAGE, 0);
+	count_on(thread);
+}
+
+/* Ends the counting, which must not have failed; returns how many rounds it was. */
+static uint64_t stop_counting(pthread_t thread)
+{
+	void *ended;
+
+	mailbox->stop = 1;
+	if (pthread_join(thread, &ended) || ended)
+		fail("KVM_RUN: %s", ended == thread_why ? thread_why : strerror((long)ended));
+	return mailbox->result;
 }
 
 /* Pages of the file are punched under the running guest: these are zero for it then, and no others. */
@@ -567,7 +591,6 @@ static void punch(void)
 	static bool punched[DATA_PAGES];
 	uint64_t rounds, value;
 	pthread_t thread;
-	void *ended;
 
 	memset(punched, 0, sizeof(punched));
 	for (page = 0; page < DATA_PAGES; page++)
@@ -579,13 +602,8 @@ static void punch(void)
 		for (from = 0; from < counts[i]; from++)
 			punched[pages[i] + from] = true;
 	}
-	value = mailbox->rounds;
-	while (mailbox->rounds < value + 2 && !thread_ended)
-		usleep(1000);
-	mailbox->stop = 1;
-	if (pthread_join(thread, &ended) || ended)
-		fail("KVM_RUN: %s", ended == thread_why ? thread_why : strerror((long)ended));
-	rounds = mailbox->result;
+	wait_for_rounds();
+	rounds = stop_counting(thread);
 	for (page = 0; page < DATA_PAGES; page++) {
 		if (pread(fd, &value, sizeof(value), BLOCK + (off_t)page * PAGE) != sizeof(value))
 			fail("pread: %s", strerror(errno));
@@ -643,16 +661,8 @@ static void truncated(void)
 		fail("KVM_RUN beyond the end: %s, expected: %s", ended == thread_why ? thread_why : strerror((long)ended), strerror(EFAULT));
 	if (ftruncate(fd, status.st_size))
 		fail("ftruncate: %s", strerror(errno));
-	rounds = mailbox->rounds;
-	thread_ended = false;
-	if (pthread_create(&thread, NULL, counting, NULL))
-		fail("pthread_create");
-	while (mailbox->rounds < rounds + 2 && !thread_ended)
-		usleep(1000);
-	mailbox->stop = 1;
-	if (pthread_join(thread, &ended) || ended)
-		fail("KVM_RUN: %s", ended == thread_why ? thread_why : strerror((long)ended));
-	rounds = mailbox->result;
+	count_on(&thread);
+	rounds = stop_counting(thread);
 	for (page = 0; page < DATA_PAGES; page++)
 		if (page < kept ? *word(page) != 1000000 + rounds : !*word(page) || *word(page) > rounds)
 			fail("page %u, %s, has %lu after %lu rounds", page, page < kept ? "left alone" : "cut off", *word(page), rounds);
