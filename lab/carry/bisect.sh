@@ -53,19 +53,15 @@ recall() {
 		END { finish() }' "$record"
 }
 
-# keep: records the steps up to here, each with the tests that pass from there on.
-keep() {
+# steps_so_far: the steps up to here, each with the tests that pass from there on.
+steps_so_far() {
 	local before=/dev/null name
-	{
-		depends_on "after each patch" kernel
-		echo "# after each patch: what the result depends on, and then the tests that pass from there on"
-		for name in "${seen[@]}"; do
-			printf '%s\t%s\n' "$name" "$(cat "$steps/$name.of")"
-			comm -13 "$before" "$steps/$name" | sed 's/^/\t/'
-			before=$steps/$name
-		done
-	} >"$record.part"
-	mv "$record.part" "$record"
+	echo "# after each patch: what the result depends on, and then the tests that pass from there on"
+	for name in "${seen[@]}"; do
+		printf '%s\t%s\n' "$name" "$(cat "$steps/$name.of")"
+		comm -13 "$before" "$steps/$name" | sed 's/^/\t/'
+		before=$steps/$name
+	done
 }
 
 # tests NAME: runs the selftests; which of them pass goes to a file of that name, without what they have measured.
@@ -120,13 +116,20 @@ for patch in $patches; do
 			said=" tests=$(wc -l <"$steps/$name") more=$(wc -l <"$steps/more")${again:+ as before}"
 			before=$name
 			seen+=("$name")
-			[ -z "${RECORD:-}" ] || [ "$failed" -gt 0 ] || [ -n "$verdict${PATCHES:-}${TARGETS:-}${TESTS:-}" ] || keep
+			if [ -n "${RECORD:-}" ] && [ "$failed" -eq 0 ] && [ -z "$verdict${PATCHES:-}${TARGETS:-}${TESTS:-}" ]; then
+				head=$(depends_on "$record" "after each patch")
+				steps_so_far >"$steps/all"
+				write_result "$record" "$head" "$steps/all"
+			fi
 		else
 			verdict='not '
 		fi
 	fi
 	# With the tests, the machine's own verdict is one of them.
-	if [ -z "$verdict" ] && [ -n "${RECORD:-}" ] && { [ -z "${MODES:-}" ] || grep -qsE '^ok [0-9]+ [^ ]+ machine ' "$steps/$name.tap"; }; then keep_seen "$name" boot; fi
+	if [ -z "$verdict" ] && [ -n "${RECORD:-}" ] &&
+		{ [ -z "${MODES:-}" ] || grep -qsE '^ok [0-9]+ [^ ]+ machine ' "$steps/$name.tap"; }; then
+		keep_seen "$name" boot
+	fi
 	"${verdict:+not_}ok" "$name$said seconds=$((SECONDS - start))"
 done
 end_tap

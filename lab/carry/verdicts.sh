@@ -41,30 +41,20 @@ rows() {
 	done <<<"$all"
 }
 
-# of_series_now: those of the rows on stdin that are of the series as it is.
-of_series_now() { awk -F'\t' 'NR == FNR { now[$0]; next } ($1 FS $2 FS $3) in now' <(echo "$all_rows") -; }
-
 # seen NAME WHERE: whether it is recorded.
 seen() {
 	[ -n "${all_rows:-}" ] || all_rows=$(rows)
-	grep -s "^$1	$2	" "$verdicts" | of_series_now | grep . >/dev/null
+	grep -s "^$1	$2	" "$verdicts" | cut -f 1-3 | grep -xFf - <(echo "$all_rows") >/dev/null
 }
 
-# keep_seen NAME WHERE [OBJECTS]: records it, and forgets what was seen of another state of the series; make bisect and make objects
-# may do so at once.
-keep_seen() (
+# keep_seen NAME WHERE [OBJECTS]: records it, and forgets what was seen of another state of the series.
+keep_seen() {
+	local head
 	[ -n "${all_rows:-}" ] || all_rows=$(rows)
-	HELD='' lock "$BASE-verdicts"
-	{
-		depends_on "after each patch" kernel
-		printf 'patch\twhere\tof\tobjects\n'
-		{
-			grep -sv "^$1	$2	" "$verdicts" || true
-			sed -n "s/^$1	$2	.*/&\t${3:--}/p" <<<"$all_rows"
-		} | of_series_now | sort
-	} >"$verdicts.part"
-	mv "$verdicts.part" "$verdicts"
-)
+	head=$(depends_on "$verdicts" "after each patch")
+	sed -n "s/^$1	$2	.*/&\t${3:--}/p" <<<"$all_rows" |
+		grow_result "$verdicts" "$head" $'patch\twhere\tof\tobjects' "$(sort <<<"$all_rows")"
+}
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
 	case $1 in

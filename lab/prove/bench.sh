@@ -74,4 +74,8 @@ for stock in 1 ''; do
 done
 mv "$partial" "$rows"
 "$lab/prove/bench-table.sh" "$rows"
-[ -z "${RECORD:-}" ] || { depends_on "stock and series" kernel; cat "$rows"; } >"$TOP/results/$BASE-$CPU.tsv"
+if [ -n "${RECORD:-}" ]; then
+	recorded=$TOP/results/$BASE-$CPU.tsv
+	head=$(depends_on "$recorded" "stock and series")
+	write_result "$recorded" "$head" "$rows"
+fi

@@ -96,7 +96,7 @@ leave_out "make demo shows all it has, on the stock kernel and with the series" 
 result=$TOP/results/$BASE-demo
 [ "$CPU" = amd ] || result+=-$CPU
 rows=$BUILD/$BASE/demo.tsv
-mkdir -p "${rows%/*}" "${result%/*}"
+mkdir -p "${rows%/*}"
 
 lock "$BASE-demo"
 
@@ -114,8 +114,9 @@ mv "$partial" "$rows"
 awk -F'\t' '!(($2, $3) in line) { order[++n] = $2 SUBSEP $3 } { line[$2, $3] = $0 } END { for (i = 1; i <= n; i++) print line[order[i]] }' \
 	"$partial_facts" >"$facts"
 if [ -n "${RECORD:-}" ]; then
-	{ depends_on 'stock and series' kernel; cat "$rows"; } >"$result.tsv"
-	[ "$CPU" = intel ] || { depends_on 'stock and series' kernel; cat "$facts"; } >"$result-facts.tsv"
+	head=$(depends_on "$result.tsv" "stock and series")
+	write_result "$result.tsv" "$head" "$rows"
+	[ "$CPU" = intel ] || write_result "$result-facts.tsv" "$head" "$facts"
 	say "${result#"$TOP"/}*.tsv are recorded; make table plot shows them in the documents"
 fi
 

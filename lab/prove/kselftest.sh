@@ -65,9 +65,8 @@ results=$OUT/kselftest.tap
 mkdir -p "$OUT"
 recorded=
 if [ -n "${RECORD:-}" ] && [ -z "$part${MUTANT:-}" ]; then
-	recorded=$TOP/results/$BASE-$CPU${STOCK:+-stock}.tap parts=(kernel tests)
-	[ -z "${STOCK:-}" ] || parts=(tests)
-	head=$(depends_on "$VARIANT" "${parts[@]}")
+	recorded=$TOP/results/$BASE-$CPU${STOCK:+-stock}.tap
+	head=$(depends_on "$recorded" "$VARIANT")
 	[ -z "${MODES:-}" ] || [ "$(sed -n '/^#/p' "$recorded" 2>/dev/null)" = "$head" ] ||
 		die 1 "${recorded#"$TOP"/} is not of what would run now; record all modes first: run: make kselftest BASE=$BASE CPU=$CPU${STOCK:+ STOCK=1} RECORD=1"
 fi
@@ -98,7 +97,6 @@ run_modes() {
 record() {
 	local kept=/dev/null
 	[ -z "${MODES:-}" ] || kept=$recorded
-	mkdir -p "${recorded%/*}"
 	sed -nE 's/^((not )?ok) [0-9]+ (.*[^ ])( +seconds=[0-9]+)$/\1 \3/; s/^((not )?ok) [0-9]+ /\1 /; /^(not )?ok /p' "$results" >"$results.new"
 	sed -nE 's/^((not )?ok) [0-9]+ /\1 /p' "$kept" | awk '
 		{ mode = $1 == "ok" ? $2 : $3 }
@@ -106,11 +104,9 @@ record() {
 		!(mode in known) { print; next }
 		!done[mode]++ { printf "%s", lines[mode] }
 		END { for (i = 1; i <= n; i++) if (!done[order[i]]) printf "%s", lines[order[i]] }' "$results.new" - >"$results.all"
-	{
-		echo "$head"
-		{ number_tap <"$results.all" || true; } | sed -nE '/^(not )?ok |^[0-9]+ passed/p'
-	} >"$recorded"
-	rm "$results.new" "$results.all"
+	{ number_tap <"$results.all" || true; } | sed -nE '/^(not )?ok |^[0-9]+ passed/p' >"$results.lasting"
+	write_result "$recorded" "$head" "$results.lasting"
+	rm "$results.new" "$results.all" "$results.lasting"
 }
 
 trap 'exit 130' INT TERM

@@ -36,17 +36,14 @@ caught() {
 	} | awk -F'\t' -v is="$is" '$1 == is && !n { n = $2; print n } END { exit !n }'
 }
 
+# keep: records those that are known to be caught.
 keep() {
-	local mutant number
-	{
-		depends_on "series with one protection removed" kernel tests
-		printf 'mutant\tof\tcaught_by\n'
-		for mutant in $all; do
-			number=$(caught "$mutant") || continue
-			printf '%s\t%s\t%s\n' "$mutant" "$(of "$mutant")" "$number"
-		done
-	} >"$record.part"
-	mv "$record.part" "$record"
+	local mutant head wanted=''
+	for mutant in $all; do wanted+="$mutant	$(of "$mutant")"$'\n'; done
+	head=$(depends_on "$record" "series with one protection removed")
+	for mutant in $all; do
+		[ ! -e "$kept/$mutant.caught" ] || sed "s/^/$mutant	/" "$kept/$mutant.caught"
+	done | grow_result "$record" "$head" $'mutant\tof\tcaught_by' "$wanted"
 }
 
 series="$(series_hash kernel) $(series_hash tests)"

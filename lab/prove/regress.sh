@@ -123,7 +123,7 @@ of_stock() { grep '^#' | grep -v '^# series, its kernel: '; }
 # Verdicts are kept as long as they are of the same kernel.
 kept=$rows.tsv
 [ -z "${RECORD:-}" ] || kept=$recorded
-head=$(depends_on "stock and series" kernel tests)
+head=$(depends_on "$recorded" "stock and series")
 was=
 [ -z "${TESTS:-}${RECORD:-}" ] || [ ! -e "$kept" ] || was=$(<"$kept")
 if [ "$(of_stock <<<"$was")" != "$(of_stock <<<"$head")" ]; then
@@ -157,7 +157,6 @@ rows_of() {
 # where the group has ended before it, or was stopped as it took too long.
 compare() {
 	{
-		echo "$head"
 		printf 'test\tstock\tseries\n'
 		sed 's/^/name\t/' "$rows-known" | awk -F'\t' -v OFS='\t' '
 			{ tests[$2] }
@@ -170,8 +169,8 @@ compare() {
 			}
 			END { for (test in tests) print test, verdict(stock, test), verdict(series, test) }
 			' "$rows-stock.log" "$rows-series.log" - | sort
-	} >"$rows.part"
-	mv "$rows.part" "$kept"
+	} >"$rows-both"
+	write_result "$kept" "$head" "$rows-both"
 }
 STOCK=1 rows_of stock
 compare

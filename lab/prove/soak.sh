@@ -31,9 +31,13 @@ trap 'exit 130' INT TERM
 status=0
 "$LAB/machine/run.sh" run env PARTS=soak SOAK_SECONDS=$((minutes * 60)) RACE_SECONDS=60 \
 	"$LAB/guest/run-tests.sh" "$mode" "$SELFTESTS" kvm "${TESTS:-.}" | tee "$results" || status=$?
-[ -z "${RECORD:-}" ] || {
-	depends_on "$VARIANT${CONFIG:+, CONFIG=$CONFIG}" kernel tests
-	sed -nE 's/\r$//; /^(not )?ok /p' "$results"
-	[ "$status" -eq 0 ] && echo "ok npt=1 machine" || echo "not ok npt=1 machine status=$status"
-} >"$TOP/results/$BASE-soak${CONFIG:+-$CONFIG}.tap"
+if [ -n "${RECORD:-}" ]; then
+	{
+		sed -nE 's/\r$//; /^(not )?ok /p' "$results"
+		[ "$status" -eq 0 ] && echo "ok npt=1 machine" || echo "not ok npt=1 machine status=$status"
+	} >"$results.lasting"
+	recorded=$TOP/results/$BASE-soak${CONFIG:+-$CONFIG}.tap
+	head=$(depends_on "$recorded" "$VARIANT${CONFIG:+, CONFIG=$CONFIG}")
+	write_result "$recorded" "$head" "$results.lasting"
+fi
 exit "$status"

@@ -31,28 +31,24 @@ complete() {
 
 # old_results: the files that are not of the series as it is now, of its kernel and its tests, as far as they have run either, each with its command.
 old_results() {
-	local file parts CPU command config left
+	local file CPU command config left
 	[ -z "$(base_field draft)" ] || wanted=
 	# shellcheck disable=SC2086
 	for file in $({ [ -z "$wanted" ] || printf "$BASE-%s\n" $wanted; cd "$TOP/results" && printf '%s\n' "$BASE"-*; } | sort -u); do
 		[ "$file" != "$BASE-*" ] || continue
-		case $file in
-		*-stock.tap) parts=tests ;;
-		*.tap | *-selftests.tsv | *-mutants.tsv) parts="kernel tests" ;;
-		*) parts=kernel ;;
-		esac
 		CPU=amd
 		[[ $file != *-intel* ]] || CPU=intel
 		[[ $file != *-arm64* ]] || CPU=arm64
 		left=
-		# shellcheck disable=SC2086
-		if [ "$(grep -s '^# series' "$TOP/results/$file")" = "$(of_series $parts)" ]; then
+		if [ "$(grep -s '^# series' "$TOP/results/$file")" = "$(of_series "$file")" ]; then
 			! complete "$file" || continue
 			left=left
 		fi
 		case $file in
 		*-demo*.tsv) command="make demo" ;;
 		*-selftests.tsv) command="make regress" ;;
+		*-fstests.tsv) command="make fstests" ;;
+		*-kvm-unit-tests.tsv) command="make kvm-unit-tests" ;;
 		*-mutants.tsv) command="make mutants" ;;
 		*-steps.tsv) command="make bisect MODES=npt=1" ;;
 		*-patches.tsv) command="make objects bisect" ;;
