@@ -3,15 +3,20 @@ MAKEFLAGS += --no-print-directory
 BASE ?= $(shell cat series/default)
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -nE 's/^([a-z-]+):.*/\1/p' Makefile)
-export BASE BASES CHECKS CPU STOCK MUTANT KSRC CACHE SECONDS_MAX KERNEL_WORDS TARGETS MODES TESTS REPEAT BACKINGS RECORD MUTANTS MINUTES CONFIG PATCHES A B SIZE GROWTH FIGURE TOPIC PRIVATE FSTESTS KVM_UNIT_TESTS
+export BASE BASES CHECKS CPU STOCK MUTANT KSRC CACHE SECONDS_MAX KERNEL_WORDS TARGETS MODES TESTS REPEAT BACKINGS RECORD MUTANTS MINUTES
+export CONFIG PATCHES A B SIZE GROWTH FIGURE TOPIC PRIVATE FSTESTS KVM_UNIT_TESTS
 
 ifeq ($(MAKECMDGOALS) $(JOB),run )
 $(error run what? make run JOB=<script or program>)
 endif
 
 help: ## use: list the targets
-	@for group in 'use it' 'carry it' 'prove it'; do echo "To $$group:"; sed -nE "s/^([a-z-]+):.*## $${group% it}: (.*)/  make \1\t\2/p" Makefile | expand -t 22; done
-	@echo "Variables (docs/lab.md explains them):"; sed -nE '/^\| variable/,/^$$/s/^\| `([^|]*)` \| ([^;|]*[^;| ]).*/  \1\t\2/p' docs/lab.md | tr -d '`' | expand -t 32 | cut -c 1-110
+	@for group in 'use it' 'carry it' 'prove it'; do \
+		echo "To $$group:"; \
+		sed -nE "s/^([a-z-]+):.*## $${group% it}: (.*)/  make \1\t\2/p" Makefile | expand -t 22; \
+	done
+	@echo "Variables (docs/lab.md explains them):"
+	@sed -nE '/^\| variable/,/^$$/s/^\| `([^|]*)` \| ([^;|]*[^;| ]).*/  \1\t\2/p' docs/lab.md | tr -d '`' | expand -t 32 | cut -c 1-110
 kernel: ## carry: build base and series (STOCK=1, MUTANT=)
 	@lab/kernel/build.sh
 tree: ## carry: make the git tree, a commit per patch

@@ -94,7 +94,8 @@ refused() {
 	done
 }
 
-# try WAY [ARGUMENT...]: "ok", "FAILS" or "no source"; what it says goes to the log. A process of its own, as set -e does not hold in a condition.
+# try WAY [ARGUMENT...]: "ok", "FAILS" or "no source"; what it says goes to the log. A process of its own, as set -e does not hold in a
+# condition.
 try() {
 	echo "== $name: $*" >>"$log"
 	set +e
@@ -111,7 +112,8 @@ mkdir -p "${log%/*}"
 : >"$log"
 failed=0 tried=0 old=0
 "$LAB/kernel/source.sh" list >"$work/list"
-[ -s "$work/list" ] || die "$NO_SOURCE" "no source of Linux $line is within reach; pass KSRC=<tree or tarball>, or put linux-$line.<n>.tar.xz into $CACHE"
+[ -s "$work/list" ] ||
+	die "$NO_SOURCE" "no source of Linux $line is within reach; pass KSRC=<tree or tarball>, or put linux-$line.<n>.tar.xz into $CACHE"
 printf '%-56s %-8s %-7s %s\n' "source of $BASE" "git am" quilt debian/patches
 while read -r version suites; do
 	rm -rf "$work"/{source,am,quilt,packaging,debian,each}
@@ -144,5 +146,6 @@ while read -r version suites; do
 		failed=$((failed + 1))
 	fi
 done <"$work/list"
-[ "$failed" -eq 0 ] || die 1 "$failed of $tried sources do not take the series; why is in ${log#"$TOP"/}; make rebase BASE=$BASE KSRC=<tarball or tree> moves it"
+[ "$failed" -eq 0 ] ||
+	die 1 "$failed of $tried sources do not take the series; why is in ${log#"$TOP"/}; make rebase BASE=$BASE KSRC=<tarball or tree> moves it"
 echo "$((tried - old)) of $tried sources take the series, without fuzz"

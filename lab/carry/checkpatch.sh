@@ -9,6 +9,7 @@ tree=$1 patch=$2 status=0
 said=$("$tree/scripts/checkpatch.pl" --root="$tree" --strict --terse --no-summary --show-types "$patch") || status=$?
 # 1: it has something to say.
 [ "$status" -le 1 ] || die 1 "checkpatch.pl has ended with status $status: $said"
-said=$(grep -E '(ERROR|WARNING|CHECK):' <<<"$said" | grep -vFf <(cat "$LAB/carry/checkpatch-allowed" "$SERIES/checkpatch-allowed" 2>/dev/null | sed '/^#/d; /^$/d')) || exit 0
+said=$(grep -E '(ERROR|WARNING|CHECK):' <<<"$said" |
+	grep -vFf <(cat "$LAB/carry/checkpatch-allowed" "$SERIES/checkpatch-allowed" 2>/dev/null | sed '/^#/d; /^$/d')) || exit 0
 echo "$said"
 exit 1

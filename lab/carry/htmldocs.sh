@@ -30,7 +30,8 @@ case $left_out in *cdomain*) not_meant='Unparseable C cross-reference' ;; esac
 # Sphinx says nothing again of what it has built.
 rm -rf "$TREE/Documentation/output"
 trap 'exit 130' INT TERM
-quietly "$log" "$BASE: make htmldocs of $folders" make -C "$TREE" SPHINXDIRS="$folders" ${left_out:+SPHINXOPTS="-D extensions=${extensions#,}"} htmldocs
+quietly "$log" "$BASE: make htmldocs of $folders" \
+	make -C "$TREE" SPHINXDIRS="$folders" ${left_out:+SPHINXOPTS="-D extensions=${extensions#,}"} htmldocs
 
 for file in "${files[@]}"; do
 	page=${file#Documentation/}

@@ -9,7 +9,8 @@ set -euo pipefail
 letter() {
 	local topic=$1 subject posting titles
 	[ -f "$TOP/docs/letters/$topic" ] || die 2 "there is no docs/letters/$topic; write what the topic is for there"
-	IFS=$'\x1f' read -r subject posting < <(stanzas "$TOP/series/topics" Topic Subject Posting | awk -F'\t' -v topic="$topic" '$1 == topic { print $2 "\037" $3 }') || true
+	IFS=$'\x1f' read -r subject posting < <(stanzas "$TOP/series/topics" Topic Subject Posting |
+		awk -F'\t' -v topic="$topic" '$1 == topic { print $2 "\037" $3 }') || true
 	[ -n "$subject" ] || die 2 "series/topics has no stanza for $topic"
 	titles=$(titles_of "$BASE" "$topic/")
 	printf 'Subject: [PATCH 0/%d] %s\n\n' "$(wc -l <<<"$titles")" "$subject"

@@ -34,7 +34,8 @@ if [ -z "${CONFIG:-}" ]; then
 	exit
 fi
 
-[ -z "${RECORD:-}" ] || compiled_configs | grep -xF -- "$CONFIG" >/dev/null || die 2 "RECORD=1 takes CONFIG=$(compiled_configs | paste -sd ' ' | sed 's/ /, /g')"
+[ -z "${RECORD:-}" ] || compiled_configs | grep -xF -- "$CONFIG" >/dev/null ||
+	die 2 "RECORD=1 takes CONFIG=$(compiled_configs | paste -sd ' ' | sed 's/ /, /g')"
 lock "$BASE-objects"
 
 left=()
@@ -73,7 +74,10 @@ checker=$("$LAB/carry/checker.sh") || checker=sparse
 compile() { make -C "$TREE" O="$folder" -j"$(nproc)" LOCALVERSION= CC="ccache ${CROSS_COMPILE:-}gcc" W=1 C=1 CHECK="$checker" "$@"; }
 
 # said LOG: each warning without its line, after how often it is there.
-said() { { grep -E '(warning|error):' "$1" || true; } | sed -E "s,^($TREE|\\.\\.?)/,,; s/:[0-9]+(:[0-9]+)?:/:/; s/line [0-9]+/line/g" | sort | uniq -c; }
+said() {
+	{ grep -E '(warning|error):' "$1" || true; } |
+		sed -E "s,^($TREE|\\.\\.?)/,,; s/:[0-9]+(:[0-9]+)?:/:/; s/line [0-9]+/line/g" | sort | uniq -c
+}
 
 # new_to KNOWN: those of the warnings on stdin that are there more often than in the whole source. That of a header is there for each
 # file that uses what it warns of, and so it counts once, if the series leaves the header alone.
@@ -97,20 +101,23 @@ touch "$OUT/prepared.log"
 # What two runs have said is there as often as the one that said it more often.
 comm <(sort "$OUT/prepared.log") <(sort "$log") | sed 's/^\t*//' >"$OUT/prepared.new"
 mv "$OUT/prepared.new" "$OUT/prepared.log"
-! grep 'C=1 specified, but' "$log" >/dev/null || echo "# $CONFIG: without sparse, as this source wants a newer one than $($checker --version)"
+! grep 'C=1 specified, but' "$log" >/dev/null ||
+	echo "# $CONFIG: without sparse, as this source wants a newer one than $($checker --version)"
 # Those that this configuration has: make would build them now.
 (cd "$folder" && for object in "${wanted[@]}" virt; do [ ! -e "$object" ] || find "$object" -name '*.o' -delete; done)
 : >"$OUT/planned.log"
 mapfile -t folders < <(printf '%s\n' "${wanted[@]}" | sed 's,[^/]*$,,' | sort -u)
 # One by one: of several, v5.4 leaves those out that are at the top, such as mm.
-mapfile -t objects < <(for place in "${folders[@]}"; do compile -n "$place" 2>>"$OUT/planned.log" || true; done | sed -nE 's/.* -o ([^ ]+[.]o) .*/\1/p' |
-	sed "s,^$kvm.*,$kvm," | sort -u | grep -xFf <(printf '%s\n' "${wanted[@]}"))
+mapfile -t objects < <(for place in "${folders[@]}"; do compile -n "$place" 2>>"$OUT/planned.log" || true; done |
+	sed -nE 's/.* -o ([^ ]+[.]o) .*/\1/p' | sed "s,^$kvm.*,$kvm," | sort -u | grep -xFf <(printf '%s\n' "${wanted[@]}"))
 printf '%s\n' "${wanted[@]}" | grep -vxFf <(printf '%s\n' "${objects[@]}") | sed "s/^/# $CONFIG: not built there: /" || true
-[ ${#objects[@]} -gt 0 ] || die 1 "CONFIG=$CONFIG compiles nothing of what series/$BASE touches, or make cannot say so; what it has said is in ${OUT#"$TOP"/}/planned.log"
+[ ${#objects[@]} -gt 0 ] || die 1 "CONFIG=$CONFIG compiles nothing of what series/$BASE touches, or make cannot say so;" \
+	"what it has said is in ${OUT#"$TOP"/}/planned.log"
 quietly "$log" "$BASE $CONFIG: without the series" compile "${objects[@]}"
 cat "$OUT/prepared.log" >>"$log"
 said "$log" >"$OUT/known"
-echo "# $CONFIG: ${#objects[@]} of ${#wanted[@]} compiled, $(awk '{ n += $1 } END { print n + 0 }' "$OUT/known") warnings without the series"
+warnings=$(awk '{ n += $1 } END { print n + 0 }' "$OUT/known")
+echo "# $CONFIG: ${#objects[@]} of ${#wanted[@]} compiled, $warnings warnings without the series"
 
 at=pristine	# what was compiled last
 for name in "${left[@]}"; do

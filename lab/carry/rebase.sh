@@ -30,12 +30,14 @@ stop_at_conflict() {
 
 # Another source may take the patches, with offsets, and not have the files that they were made from.
 lacks_a_blob() {
-	sed -nE 's/^index ([0-9a-f]{40})\.\..*/\1/p' "${patches[@]}" | grep -v '^0*$' | git -C "$TREE" cat-file --batch-check | grep ' missing$' >/dev/null
+	sed -nE 's/^index ([0-9a-f]{40})\.\..*/\1/p' "${patches[@]}" | grep -v '^0*$' |
+		git -C "$TREE" cat-file --batch-check | grep ' missing$' >/dev/null
 }
 
 if [ ! -f "$moving" ]; then
 	# The tree has to hold the series, and all that its patches start from, as git am -3 merges by that.
-	if [ "$(cut -d' ' -f1 "$OUT/tree-made" 2>/dev/null)" != "$(recipe "$(git -C "$TREE" rev-parse -q --verify pristine 2>/dev/null)" "${patches[@]}")" ] || lacks_a_blob; then
+	made_of=$(recipe "$(git -C "$TREE" rev-parse -q --verify pristine 2>/dev/null)" "${patches[@]}")
+	if [ "$(cut -d' ' -f1 "$OUT/tree-made" 2>/dev/null)" != "$made_of" ] || lacks_a_blob; then
 		tested=$("$LAB/kernel/source.sh" tarball "$(base_field tested)") ||
 			die 2 "Linux $(base_field tested), which series/$BASE was made for, is not within reach; make the tree with make tree KSRC=<that>"
 		KSRC=$tested "$LAB/kernel/tree.sh"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Writes the commits of the work tree that make tree has made back into series/<base>/, as patches and their list.
-# Takes nothing, or an empty folder, which gets them instead; the tree must be clean and hold only commits on top of the pristine source, and series/<base>/ must be what it was made of.
+# Takes nothing, or an empty folder, which gets them instead; the tree must be clean and hold only commits on top of the pristine source,
+# and series/<base>/ must be what it was made of.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -8,7 +9,8 @@ set -euo pipefail
 [ "$VARIANT" = series ] || die 2 "only the series can be refreshed, not STOCK, UPTO or MUTANT"
 [ -d "$TREE/.git" ] || die 2 "there is no ${TREE#"$TOP"/}; run: make tree BASE=$BASE"
 lock "$BASE-series"
-[ -f "$OUT/tree-made" ] || die 1 "${TREE#"$TOP"/} has not got all patches of the series, as the last make tree has not ended well; run: make tree BASE=$BASE"
+[ -f "$OUT/tree-made" ] ||
+	die 1 "${TREE#"$TOP"/} has not got all patches of the series, as the last make tree has not ended well; run: make tree BASE=$BASE"
 if [ -d "$TREE/.git/rebase-apply" ] || [ -d "$TREE/.git/rebase-merge" ]; then
 	die 1 "${TREE#"$TOP"/} is in the middle of a git am or git rebase; git -C ${TREE#"$TOP"/} status says how to end that"
 fi
@@ -24,7 +26,8 @@ for pristine in "$(git -C "$TREE" rev-parse pristine)" $([ ! -f "$OUT/moving" ] 
 	[ "$made" != "$(recipe "$pristine" "${patches[@]}")" ] || known=1
 done
 [ -n "$known" ] ||
-	die 1 "series/$BASE has changed since ${TREE#"$TOP"/} was made of it, and that change would be lost; commit it, bring back what was there before with git checkout <commit> -- series/$BASE, run this again, and merge the two"
+	die 1 "series/$BASE has changed since ${TREE#"$TOP"/} was made of it, and that change would be lost; commit it," \
+		"bring back what was there before with git checkout <commit> -- series/$BASE, run this again, and merge the two"
 
 new=${1:-}
 if [ -z "$new" ]; then
@@ -43,7 +46,8 @@ for patch in "$new"/*.patch; do
 	title=$(git mailinfo /dev/null /dev/null <"$patch" | sed -n 's/^Subject: //p')
 	topic=$(awk -F'\t' -v title="$title" '$1 == title { print $2 }' "$BUILD/topics")
 	[ -n "$topic" ] || die 1 "series/patches has no stanza for \"$title\"; add one with its Topic, and run this again"
-	[[ ! $topic < $before ]] || die 1 "\"$title\" is of $topic, and stands behind a patch of $before; git -C ${TREE#"$TOP"/} rebase -i pristine puts it in its place"
+	[[ ! $topic < $before ]] || die 1 "\"$title\" is of $topic, and stands behind a patch of $before;" \
+		"git -C ${TREE#"$TOP"/} rebase -i pristine puts it in its place"
 	before=$topic
 	mkdir -p "$new/$topic"
 	mv "$patch" "$new/$topic/"

@@ -80,7 +80,7 @@ refused 'TOPIC=90-stress: .*Posting: no' make post TOPIC=90-stress
 refused 'TOPIC=20-fs-dax is not for a public list: .*PRIVATE=1' make post TOPIC=20-fs-dax
 refused 'has no Private: ' make post TOPIC=60-kvm-selftests PRIVATE=1
 
-runs 'devdax-4k dax_huge_page_test,devdax-2m dax_huge_page_test,devdax-1g dax_huge_page_test,fsdax-ext4 dax_huge_page_test,fsdax-xfs dax_huge_page_test' TESTS=populate
+runs "$(printf '%s dax_huge_page_test\n' devdax-4k devdax-2m devdax-1g fsdax-ext4 fsdax-xfs | paste -sd ,)" TESTS=populate
 runs 'fsdax-xfs dax_huge_page_test' TESTS='fsdax-xfs populate'
 runs vfio_dax_test TESTS='vfio devdax-2m'
 runs 'vfio_dax_test many' TESTS='cycles=10000 anon'

@@ -23,12 +23,16 @@ what_is_ended_leaves_nothing() {
 
 # With sanitizers, on broken texts of /proc and /sys and on nasty names, and without a library.
 tool_stands_broken_texts() {
-	local tool=$TOP/tools/kvm-dax-check.c
-	gcc -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra -Werror -o "$work/fuzz" "$LAB/check/kvm-dax-check-fuzz.c" || return 1
+	local tool=$TOP/tools/kvm-dax-check.c version
+	gcc -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra -Werror \
+		-o "$work/fuzz" "$LAB/check/kvm-dax-check-fuzz.c" || return 1
 	mkdir "$work/fuzzed"
 	ASAN_OPTIONS=detect_leaks=0 "$work/fuzz" "$work/fuzzed" 60 || return 1
-	gcc -O2 -static -Wall -Wextra -Werror -o "$work/static" "$tool" && "$work/static" --version | grep -x "kvm-dax-check $(sed -n 's/^#define VERSION\t"\(.*\)"/\1/p' "$tool")" || return 1
-	! command -v groff >/dev/null || [ -z "$(groff -man -Tascii -ww -z "${tool%.c}.1" 2>&1)" ] || { echo "groff warns of ${tool%.c}.1"; return 1; }
+	version=$(sed -n 's/^#define VERSION\t"\(.*\)"/\1/p' "$tool")
+	gcc -O2 -static -Wall -Wextra -Werror -o "$work/static" "$tool" || return 1
+	"$work/static" --version | grep -x "kvm-dax-check $version" || return 1
+	! command -v groff >/dev/null || [ -z "$(groff -man -Tascii -ww -z "${tool%.c}.1" 2>&1)" ] ||
+		{ echo "groff warns of ${tool%.c}.1"; return 1; }
 }
 
 # That the search of PID 1 finds what it is to find, nothing else, and that each of its patterns is tried on a line.
@@ -52,7 +56,8 @@ no_file_names_a_base() {
 	names=$(cd "$TOP/series" && printf '%s\n' v*/ | tr -d / | paste -sd '|')
 	# shellcheck disable=SC2016
 	! (cd "$TOP" && git ls-files lab Makefile .ci | grep -vE '^lab/(prove/mutants|kernel/config)/|^lab/(guest/plan|check/commands)$' |
-		xargs awk '{ sub(/(^|[ \t])#[ !].*|\/\*.*|^ \*.*/, ""); print FILENAME ":" FNR ": " $0 }' | grep -E "[^a-z0-9/](${names//./[.]})([^0-9]|$)")
+		xargs awk '{ sub(/(^|[ \t])#[ !].*|\/\*.*|^ \*.*/, ""); print FILENAME ":" FNR ": " $0 }' |
+		grep -E "[^a-z0-9/](${names//./[.]})([^0-9]|$)")
 }
 
 # A script calls and sources those of its own room, and of the rooms above it in the table of docs/lab.md; with the one exception there.
@@ -92,7 +97,8 @@ compiles() {
 
 check_code() {
 	local script source program
-	mapfile -t scripts < <(cd "$TOP" && git ls-files --cached --others --exclude-standard | xargs grep -lE '^#(!.*(bash|/sh)| shellcheck shell=)' | sort)
+	mapfile -t scripts < <(cd "$TOP" && git ls-files --cached --others --exclude-standard |
+		xargs grep -lE '^#(!.*(bash|/sh)| shellcheck shell=)' | sort)
 	check "scripts are found" scripts_are_found
 	check "a script calls only those of its room and of the rooms above" scripts_look_upwards
 	check "no file but those of series/ and the plan of tests names a base" no_file_names_a_base

@@ -17,13 +17,13 @@ command="([A-Z_]+=[^ ]* )*($programs) .*|(lab|kvm|vfio|dax|[.]ci)/[a-z0-9_/.-]+"
 
 # list: "document:line<tab>command", without comments; in text, only what a reader would type as it stands there.
 list() {
-	local documents
+	local documents in_text='make |git ([a-z]+ (-|series)|fetch|worktree)|lab/(kernel|machine|prove|carry|record|check)/[a-z-]+\.sh'
 	cd "$TOP"
 	mapfile -t documents < <(documents)
 	{
 		grep -noE "^    (\\$ )?($command)" "${documents[@]}" | sed -E 's/^([^:]*:[0-9]+):    (\$ )?/\1\t/'
 		# shellcheck disable=SC2016
-		grep -noE '`([A-Z_]+=[^ `]* )*(make |git ([a-z]+ (-|series)|fetch|worktree)|lab/(kernel|machine|prove|carry|record|check)/[a-z-]+\.sh)[^`]*`' "${documents[@]}" | sed -E 's/^([^:]*:[0-9]+):`(.*)`$/\1\t\2/'
+		grep -noE "\`([A-Z_]+=[^ \`]* )*($in_text)[^\`]*\`" "${documents[@]}" | sed -E 's/^([^:]*:[0-9]+):`(.*)`$/\1\t\2/'
 		# a title, such as one of vfio/type1, is no command
 		{ grep -nE "^  ($command)$" series/*/*/cover-letter.txt || true; } | sed -E 's/^([^:]*:[0-9]+):  /\1\t/'
 		awk -v command="^[+]  ($command)" '
@@ -76,8 +76,10 @@ prepare() {
 	mkdir -p "$folder/package/debian/source" "$folder/package/debian/patches"
 	echo '3.0 (quilt)' >"$folder/package/debian/source/format"
 	: >"$folder/package/debian/patches/series"
-	printf 'Source: linux\nMaintainer: kvm-dax <kvm-dax@localhost>\n\nPackage: linux\nArchitecture: all\nDescription: none\n' >"$folder/package/debian/control"
-	printf 'linux (6.12-1) unstable; urgency=low\n\n  * None.\n\n -- kvm-dax <kvm-dax@localhost>  Sat, 01 Jan 2000 00:00:00 +0000\n' >"$folder/package/debian/changelog"
+	printf '%s\n' 'Source: linux' 'Maintainer: kvm-dax <kvm-dax@localhost>' '' 'Package: linux' 'Architecture: all' 'Description: none' \
+		>"$folder/package/debian/control"
+	printf '%s\n' 'linux (6.12-1) unstable; urgency=low' '' '  * None.' '' \
+		' -- kvm-dax <kvm-dax@localhost>  Sat, 01 Jan 2000 00:00:00 +0000' >"$folder/package/debian/changelog"
 }
 
 run() {

@@ -1,18 +1,25 @@
 # shellcheck shell=bash disable=SC2154
-# What make check sees of the documents: that their commands work, their links lead somewhere, and their tables and pictures are of results/.
+# What make check sees of the documents: that their commands work, their links lead somewhere, and their tables and pictures are of
+# results/.
 # Sourced by check.sh; gives check_docs.
 
 help_lists_every_target_and_variable() {
-	diff <(sed -nE 's/^([a-z-]+):.*/\1/p' "$TOP/Makefile" | sort) <(make -s -C "$TOP" help | sed -nE 's/^  make ([a-z-]+) +[^ ].*/\1/p' | sort) || return 1
+	diff <(sed -nE 's/^([a-z-]+):.*/\1/p' "$TOP/Makefile" | sort) \
+		<(make -s -C "$TOP" help | sed -nE 's/^  make ([a-z-]+) +[^ ].*/\1/p' | sort) || return 1
 	diff <(sed -n 's/^export //p' "$TOP/Makefile" | tr ' ' '\n' | sort) \
-		<(make -s -C "$TOP" help | sed -nE '/^  [A-Z]/{s/  +[^ A-Z].*//; s/(, )?([A-Z_]+)=1?/\2\n/g; p}' | tr -d ' ' | sort) | sed -n 's/^< //p' >"$work/left"
-	[ ! -s "$work/left" ] || { echo "the table of variables in docs/lab.md, which make help shows, lacks: $(paste -sd ' ' "$work/left")"; return 1; }
+		<(make -s -C "$TOP" help | sed -nE '/^  [A-Z]/{s/  +[^ A-Z].*//; s/(, )?([A-Z_]+)=1?/\2\n/g; p}' | tr -d ' ' | sort) |
+		sed -n 's/^< //p' >"$work/left"
+	[ ! -s "$work/left" ] ||
+		{ echo "the table of variables in docs/lab.md, which make help shows, lacks: $(paste -sd ' ' "$work/left")"; return 1; }
 }
 
 # Whether run or not: each target of make in a document or a message is there, each variable given to it is one that is passed on.
 commands_of_make_are_right() {
 	local found targets variables
-	found=$({ "$LAB/check/commands.sh" list | cut -f2; sed -nE '/^[[:space:]]*#/!s/.*run: (make [a-z-]+( [A-Z_]+=[^ "]*)*).*/\1/p' "$LAB"/*/*.sh; } | grep -E '(^| )make [a-z]')
+	found=$({
+		"$LAB/check/commands.sh" list | cut -f2
+		sed -nE '/^[[:space:]]*#/!s/.*run: (make [a-z-]+( [A-Z_]+=[^ "]*)*).*/\1/p' "$LAB"/*/*.sh
+	} | grep -E '(^| )make [a-z]')
 	targets=$(sed -nE 's/^([a-z-]+):.*##.*/\1/p' "$TOP/Makefile")
 	variables=$(sed -n 's/^export //p' "$TOP/Makefile")
 	awk -v targets="$targets" -v variables="$variables JOB" '
@@ -60,7 +67,8 @@ documents_link_to_what_is_there() {
 documents_show_the_results() {
 	local file line bad=0
 	for file in $(tabled_documents); do
-		BASE=$DEFAULT_BASE "$LAB/record/table.sh" print "$TOP/$file" | diff "$TOP/$file" - || { echo "$file's tables are not those of results/, series/; run: make table"; return 1; }
+		BASE=$DEFAULT_BASE "$LAB/record/table.sh" print "$TOP/$file" | diff "$TOP/$file" - ||
+			{ echo "$file's tables are not those of results/, series/; run: make table"; return 1; }
 	done
 	while IFS= read -r line; do
 		grep -qxF -- "$line" "$TOP"/results/*.tap || { echo "a document has a line that no file in results/ has: $line"; bad=1; }

@@ -85,7 +85,8 @@ static void make_proc(const struct stat *st)
 	MAKE("/proc/77/limits", "Limit Soft Limit Hard Limit Units\n", "Max locked memory 65536 65536 bytes\n",
 	     "Max locked memory unlimited unlimited bytes\n", "Max locked memory 99999999999999999999999 1 bytes\n");
 	MAKE("/proc/self/limits", "Max locked memory 65536 65536 bytes\n");
-	MAKE("/proc/self/mountinfo", "24 1 253:0 / / rw - ext4 /dev/vda rw\n", "25 24 259:0 / /da\\040x rw,relatime - xfs /dev/pmem0 rw,dax=always\n",
+	MAKE("/proc/self/mountinfo", "24 1 253:0 / / rw - ext4 /dev/vda rw\n",
+	     "25 24 259:0 / /da\\040x rw,relatime - xfs /dev/pmem0 rw,dax=always\n",
 	     "26 24 0:26 / /o rw - overlay o rw,lowerdir=/a\\054b,upperdir=/u\n", "27 24 1:2 / /z - ", " - \n", "28 24 1:3 /\n", here, here, here);
 	MAKE("/proc/self/fdinfo/3", "pos:\t0\n", "mnt_id:\t25\n", "mnt_id:\t26\n", "mnt_id:\t-1\n");
 	MAKE("/proc/self/fdinfo/4", "mnt_id:\t24\n");

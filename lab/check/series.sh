@@ -7,7 +7,8 @@ checkpatch_says_nothing_new() { "$LAB/carry/checkpatch.sh" "$tree" "$1"; }
 
 in_mail_form() {
 	local patch=$1
-	head -n 1 "$patch" | grep -qx 'From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001' || { echo "the first line is not that of --zero-commit"; return 1; }
+	head -n 1 "$patch" | grep -qx 'From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001' ||
+		{ echo "the first line is not that of --zero-commit"; return 1; }
 	grep -q '^Signed-off-by: ' "$patch" || { echo "there is no Signed-off-by"; return 1; }
 	! grep -E '^Subject: \[PATCH [0-9]' "$patch" || { echo "the subject is numbered"; return 1; }
 	# What the kernel's lists refuse; a patch of that size has something in it that is generated.
@@ -156,7 +157,8 @@ check_series() {
 	with_tree "$BASE git am" git_am
 	check "$BASE series lists every patch" series_lists_every_patch
 	# What nobody can run here has to have been run elsewhere, unless it is a draft.
-	[ -n "$(base_field draft)" ] || ! chosen "$BASE has recorded results" has_recorded_results || tree_is_made || [ "$tree_status" -ne "$NO_SOURCE" ] ||
+	[ -n "$(base_field draft)" ] || ! chosen "$BASE has recorded results" has_recorded_results ||
+		tree_is_made || [ "$tree_status" -ne "$NO_SOURCE" ] ||
 		check "$BASE has recorded results" has_recorded_results
 	with_tree "$BASE a source that has the series is refused" refuses_a_source_that_has_the_series
 	with_tree "$BASE quilt push --fuzz=0" applies_by_quilt

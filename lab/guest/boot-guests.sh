@@ -40,7 +40,8 @@ stop_guest() {
 	wait "$pid" 2>/dev/null || true
 	while compgen -G "/sys/kernel/debug/kvm/$pid-*" >/dev/null; do
 		looks=$((looks + 1))
-		[ "$looks" -lt "$patience" ] || fail "the VM of QEMU $pid is still there after its end, and $looks looks: something holds a reference to it"
+		[ "$looks" -lt "$patience" ] ||
+			fail "the VM of QEMU $pid is still there after its end, and $looks looks: something holds a reference to it"
 		sleep 0.1
 	done
 }

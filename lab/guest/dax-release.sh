@@ -34,7 +34,8 @@ for device in ${LAB_RANGES:+/sys/bus/dax/drivers/device_dax/dax*}; do
 done
 # All at once: those that are in use are waited for together.
 waiting=()
-namespaces=$(ndctl list -N | sed -nE 's/.*"dev":"([^"]+)".*/\1/p') || { echo "dax-release: ndctl cannot say which namespaces there are" >&2; failed=1; }
+namespaces=$(ndctl list -N | sed -nE 's/.*"dev":"([^"]+)".*/\1/p') ||
+	{ echo "dax-release: ndctl cannot say which namespaces there are" >&2; failed=1; }
 for namespace in $namespaces; do
 	{
 		# Who waits in the kernel cannot be killed, but left behind.

@@ -30,7 +30,9 @@ IFS=, read -ra backings <<<"$LAB_BACKINGS"
 # A kernel that checks itself needs more time: so many times the limit of a test.
 slower=1
 [ ! -e /proc/lockdep ] || slower=$(plan_value slower)
-limit=$(($(plan_value limit) * slower)) limit_cases=$(($(plan_value limit-cases) * slower)) limit_pairs=$(($(plan_value limit-pairs) * slower))
+limit=$(($(plan_value limit) * slower))
+limit_cases=$(($(plan_value limit-cases) * slower))
+limit_pairs=$(($(plan_value limit-pairs) * slower))
 
 # load_kvm: loads it with the parameters of the mode; session.sh has left that to this script.
 load_kvm() {
@@ -202,7 +204,8 @@ left_out() {
 	done
 }
 
-# race_test NAME BACKING LIMIT WORDS...: whoever takes memory away races with the guest, with a seed that no run had before, if none is given.
+# race_test NAME BACKING LIMIT WORDS...: whoever takes memory away races with the guest, with a seed that no run had before, if none is
+# given.
 race_test() {
 	local name="$1 $2" test start=$SECONDS status=0 log said
 	test=$(program x86/dax_race_test)

@@ -34,7 +34,8 @@ groups_of_mm() {
 		run ./run_vmtests.sh -d -t "$group"
 		# Without what mktemp has made of a name.
 		sed -i -E 's,(/tmp/[a-z_]+_)[A-Za-z0-9]{6}\b,\1,' "$log"
-		sed -nE "s|^not ok [0-9]+ (.*) # exit=.*|row\tmm $group: \1\tfail|p; s|^ok [0-9]+ (.*) # SKIP.*|row\tmm $group: \1\tskip|p; s|^ok [0-9]+ ([^#]*)$|row\tmm $group: \1\tpass|p" "$log"
+		sed -nE -e "s|^not ok [0-9]+ (.*) # exit=.*|row\tmm $group: \1\tfail|p" -e "s|^ok [0-9]+ (.*) # SKIP.*|row\tmm $group: \1\tskip|p" \
+			-e "s|^ok [0-9]+ ([^#]*)$|row\tmm $group: \1\tpass|p" "$log"
 		row "mm $group" "$status"
 	done < <(./run_vmtests.sh -h | sed -n 's/^- //p')
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Has pages of an XFS file fail while a file that shares its blocks is copied, or closed, and shows whether that goes on; if not, the
 # kernel's log, with the tasks that hang. Not for v5.4, whose DAX files share no blocks.
-# Takes how often a page fails, 2000 times if not given, and copied, closed or told for one of them: make run JOB=lab/guest/shared-failure.sh
+# Takes how often a page fails, 2000 times if not given, and copied, closed or told for one of them:
+# make run JOB=lab/guest/shared-failure.sh
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"

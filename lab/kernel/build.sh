@@ -5,7 +5,8 @@ set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
 
-[ -z "${CROSS_COMPILE:-}" ] || [ -n "$MACHINE_CONFIG" ] || die 2 "CONFIG=$CONFIG is for make objects, which compiles a part; no machine of the lab runs it"
+[ -z "${CROSS_COMPILE:-}" ] || [ -n "$MACHINE_CONFIG" ] ||
+	die 2 "CONFIG=$CONFIG is for make objects, which compiles a part; no machine of the lab runs it"
 # All that is missing is named at once.
 case $CPU in
 amd) "$LAB/kernel/deps.sh" build machine ;;
@@ -28,7 +29,8 @@ fi
 rm -f "$built"
 # What was warned of is warned of again, also where this build has nothing else to compile.
 if [ -e "$OUT/kernel.log" ]; then
-	{ new_warnings "$OUT/kernel.log" || true; } | sed -nE 's/^[0-9]+:([^ :]+)\.([cSh]|o):([0-9:]*)? *warning:.*/\1.\2/p' | sed -E 's/(.*)\.o$/\1.c\n\1.S/' | sort -u |
+	{ new_warnings "$OUT/kernel.log" || true; } |
+		sed -nE 's/^[0-9]+:([^ :]+)\.([cSh]|o):([0-9:]*)? *warning:.*/\1.\2/p' | sed -E 's/(.*)\.o$/\1.c\n\1.S/' | sort -u |
 		while read -r file; do [ ! -f "$TREE/$file" ] || touch "$TREE/$file"; done
 fi
 

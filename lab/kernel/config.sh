@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Configures the tree of BASE: tinyconfig and the fragments of lab/kernel/config, lab/kernel/config/<base>, lab/kernel/config/<CONFIG> and its <base>, and sees that every symbol asked for is there.
+# Configures the tree of BASE: tinyconfig and the fragments of lab/kernel/config, lab/kernel/config/<base>, lab/kernel/config/<CONFIG> and
+# its <base>, and sees that every symbol asked for is there.
 # Takes STOCK=1 or MUTANT=<name>, and CONFIG=<folder of lab/kernel/config>, which for another architecture comes on top of its defconfig,
 # or CONFIG=<file>, which is taken as it is; OBJECTS=1 for that of make objects, outside of the tree. Does nothing when neither
 # tree nor fragments have changed.
@@ -49,7 +50,11 @@ lost=$(sed -nE 's/^(CONFIG_([^=]+)=.*)/\2 \1/p; s/^(# CONFIG_(.*) is not set)/\2
 	*) name=${line#\# }; ! grep -q "^${name%% *}=" .config || echo "  $line" ;;
 	esac
 done)
-[ -z "$lost" ] || { echo "$lost" >&2; die 1 "Linux $(make -s -C "$TREE" kernelversion) does not grant these symbols of lab/kernel/config (misspelt, gone, or a dependency is missing)"; }
+[ -z "$lost" ] || {
+	echo "$lost" >&2
+	die 1 "Linux $(make -s -C "$TREE" kernelversion) does not grant these symbols of lab/kernel/config" \
+		"(misspelt, gone, or a dependency is missing)"
+}
 
 # An unchanged configuration keeps its time, so that make rebuilds nothing.
 cmp -s .config "$OUT/config-before" && cp -p "$OUT/config-before" .config

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the selftests of the tree with the series, by the kernel's own makefiles, whatever kernel they will run on.
 # Takes TARGETS=<folders of tools/testing/selftests>, "kvm vfio dax" if not given; what a base does not have is left out;
-# PROGRAMS=<names>, for CPU=arm64: those of kvm that it builds; and INSTALL=<folder>, where they are to be installed as the kernel does it, with the list of them.
+# PROGRAMS=<names>, for CPU=arm64: those of kvm that it builds; and INSTALL=<folder>, where they are to be installed as the kernel does
+# it, with the list of them.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -12,7 +13,8 @@ targets=
 for target in ${TARGETS:-kvm vfio dax}; do
 	[ ! -e "$SELFTESTS/$target/Makefile" ] || targets+=" $target"
 	# What a series has lost goes from the tree, too: git leaves what was built of it.
-	[ ! -d "$SELFTESTS/$target" ] || find "$SELFTESTS/$target" -type f -name '*dax*_test' | while read -r program; do [ -e "$program.c" ] || rm "$program"; done
+	[ ! -d "$SELFTESTS/$target" ] || find "$SELFTESTS/$target" -type f -name '*dax*_test' |
+		while read -r program; do [ -e "$program.c" ] || rm "$program"; done
 done
 stand_ins=${SELFTESTS%/tree/*}/stand-ins	# the programs for which something else stands in
 
@@ -42,7 +44,9 @@ build() {
 	: >"$stand_ins"
 	make -s -C "$SELFTESTS/../../.." headers
 	# One by one: v5.4 goes on after a folder that does not build.
-	for target in ${targets// [mv]m/}; do make -C "$SELFTESTS" TARGETS="$target" FORCE_TARGETS=1 -j"$(nproc)" "${variables[@]}" all || return; done
+	for target in ${targets// [mv]m/}; do
+		make -C "$SELFTESTS" TARGETS="$target" FORCE_TARGETS=1 -j"$(nproc)" "${variables[@]}" all || return
+	done
 	[ -n "${INSTALL:-}" ] || return 0
 	# Not every base's tests of mm, or of vm as it was called, all build. The kernel's makefiles install all or none of a folder:
 	# what stands in for such a program fails.

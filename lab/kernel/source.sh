@@ -87,10 +87,13 @@ download_newest() {
 	local name=$1 version=''
 	package=$name
 	if use_suites_of_base "deb deb-src"; then
-		version=$(apt-cache "${apt_options[@]}" showsrc --only-source "$name" 2>/dev/null | sed -n 's/^Version: //p' | sort -V | tail -n 1) || true
+		version=$(apt-cache "${apt_options[@]}" showsrc --only-source "$name" 2>/dev/null |
+			sed -n 's/^Version: //p' | sort -V | tail -n 1) || true
 	fi
-	[ -n "$version" ] || version=$(find "$CACHE/debian" -maxdepth 1 -name "${name}_*" ! -name '*.part' 2>/dev/null | sed "s/.*${name}_//" | sort -V | tail -n 1) || true
-	[ -n "$version" ] || die "$NO_SOURCE" "the source package $name cannot be had from the mirror now${suites:+; it was looked for in ${suites// /, }}"
+	[ -n "$version" ] || version=$(find "$CACHE/debian" -maxdepth 1 -name "${name}_*" ! -name '*.part' 2>/dev/null |
+		sed "s/.*${name}_//" | sort -V | tail -n 1) || true
+	[ -n "$version" ] ||
+		die "$NO_SOURCE" "the source package $name cannot be had from the mirror now${suites:+; it was looked for in ${suites// /, }}"
 	download_dsc "$name" "$version"
 }
 
@@ -118,7 +121,8 @@ download_dsc() {
 
 # Tarballs of the line in the cache: those of its package, if $1 is not empty, and kernel.org's.
 cached() {
-	find "$CACHE" -maxdepth 1 \( ${1:+-name "linux-source-${line}_*.tar.xz" -o} -name "linux-$line.*.tar.xz" -o -name "linux-$line.*.tar.gz" \) |
+	find "$CACHE" -maxdepth 1 \( ${1:+-name "linux-source-${line}_*.tar.xz" -o} \
+		-name "linux-$line.*.tar.xz" -o -name "linux-$line.*.tar.gz" \) |
 		sort -V
 }
 newest_cached() { cached package | tail -n 1; }
@@ -200,7 +204,9 @@ package) download_newest "$2"; exit ;;
 esac
 
 source=$(find_source) || exit
-[ -n "$source" ] || die "$NO_SOURCE" "no source for $BASE: ${package:+apt finds no Debian package $package${suites:+ in ${suites// /, }} now; make it available, or }pass KSRC=<a Linux $line tree or tarball>, or put linux-$line.<n>.tar.xz into $CACHE"
+[ -n "$source" ] || die "$NO_SOURCE" "no source for $BASE:" \
+	"${package:+apt finds no Debian package $package${suites:+ in ${suites// /, }} now; make it available, or }pass" \
+	"KSRC=<a Linux $line tree or tarball>, or put linux-$line.<n>.tar.xz into $CACHE"
 
 # copy TREE FOLDER: its files, without what a build has left there.
 copy() {

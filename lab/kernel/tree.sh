@@ -13,22 +13,29 @@ patches=()
 
 repository=$(KSRC=${KSRC:-} "$LAB/kernel/source.sh")
 lock "$BASE-${VARIANT%%-*}"
-[ ! -f "$OUT/moving" ] || die 1 "${TREE#"$TOP"/} is in the middle of make rebase; run make rebase BASE=$BASE, which says what is to be done, or ends it"
+[ ! -f "$OUT/moving" ] ||
+	die 1 "${TREE#"$TOP"/} is in the middle of make rebase; run make rebase BASE=$BASE, which says what is to be done, or ends it"
 
 # What the tree is made of; the same recipe gives the same commits.
 pristine=$(git -C "$repository" rev-parse HEAD)
 recipe=$(recipe "$pristine" "${patches[@]}")
 made=$OUT/tree-made	# two words: recipe, and the commit it gave; not there while the tree is being made
 
-version() { git -C "$TREE" show "$pristine:Makefile" | awk '/^(VERSION|PATCHLEVEL|SUBLEVEL) =/ { v = v dot $3; dot = "." } /^EXTRAVERSION =/ { v = v $3 } END { print v }'; }
+version() {
+	git -C "$TREE" show "$pristine:Makefile" |
+		awk '/^(VERSION|PATCHLEVEL|SUBLEVEL) =/ { v = v dot $3; dot = "." } /^EXTRAVERSION =/ { v = v $3 } END { print v }'
+}
 
 if [ -f "$made" ] && [ -d "$TREE/.git" ]; then
 	read -r old_recipe old_commit <"$made"
 	edits=$(git -C "$TREE" status --porcelain --untracked-files=no)
 	if [ "$(git -C "$TREE" rev-parse HEAD)" != "$old_commit" ] || [ -n "$edits" ]; then
 		[ "$old_recipe" = "$recipe" ] ||
-			die 1 "${TREE#"$TOP"/} has work of yours and series/$BASE or its source has changed: $([ "$VARIANT" != series ] || echo "save it with make refresh, which says how, or ")drop it with git -C ${TREE#"$TOP"/} reset --hard $old_commit"
-		[ -z "${RECORD:-}" ] || die 1 "${TREE#"$TOP"/} has work of yours, and RECORD=1 keeps results of series/$BASE as it is; save it with make refresh, or run without RECORD"
+			die 1 "${TREE#"$TOP"/} has work of yours and series/$BASE or its source has changed:" \
+				"$([ "$VARIANT" != series ] || echo "save it with make refresh, which says how, or ")drop it with" \
+				"git -C ${TREE#"$TOP"/} reset --hard $old_commit"
+		[ -z "${RECORD:-}" ] || die 1 "${TREE#"$TOP"/} has work of yours, and RECORD=1 keeps results of series/$BASE as it is;" \
+			"save it with make refresh, or run without RECORD"
 		say "${TREE#"$TOP"/} is used as it stands, with your work in it"
 		exit 0
 	fi

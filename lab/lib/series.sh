@@ -94,7 +94,9 @@ series_hash() {
 refuse_patched() {
 	# A repository around that folder would have git look for the files there.
 	! series_patches | xargs -d '\n' cat | GIT_CEILING_DIRECTORIES=$(dirname "$1") git -C "$1" apply --check --reverse 2>/dev/null ||
-		die 2 "$2 has all of series/$BASE already, and is to be a source without it; git worktree add ../before <first>^ in a tree of git makes one, <first> being the first commit of the series (docs/maintainers.md, \"Verify it on your tree\")"
+		die 2 "$2 has all of series/$BASE already, and is to be a source without it;" \
+			"git worktree add ../before <first>^ in a tree of git makes one, <first> being the first commit of the series" \
+			"(docs/maintainers.md, \"Verify it on your tree\")"
 }
 
 # recipe PRISTINE PATCH...: names a tree by the commit it starts from and the patches on top.

@@ -50,7 +50,8 @@ fi
 if [ -n "${MUTANT:-}" ]; then
 	VARIANT=mutant-$MUTANT
 	[ -f "$LAB/prove/mutants/$BASE/$MUTANT.patch" ] ||
-		die 2 "there is no lab/prove/mutants/$BASE/$MUTANT.patch; MUTANT can be: $(cd "$LAB/prove/mutants/$BASE" 2>/dev/null && echo ./*.patch | sed 's|\./||g; s|\.patch||g')"
+		die 2 "there is no lab/prove/mutants/$BASE/$MUTANT.patch; MUTANT can be:" \
+			"$(cd "$LAB/prove/mutants/$BASE" 2>/dev/null && echo ./*.patch | sed 's|\./||g; s|\.patch||g')"
 elif [ -n "${STOCK:-}" ]; then
 	VARIANT=stock
 elif [ -n "${UPTO:-}" ]; then
@@ -85,7 +86,8 @@ fi
 # The kernel of an arm64 machine, with a configuration of its own; MACHINE_CONFIG is its folder in lab/kernel/config.
 MACHINE_CONFIG=
 if [ "$CPU" = arm64 ]; then
-	[ -z "${CONFIG:-}" ] || die 2 "CONFIG=$CONFIG: the machine of CPU=arm64 has one configuration, lab/kernel/config/machine-arm64; leave CONFIG out"
+	[ -z "${CONFIG:-}" ] ||
+		die 2 "CONFIG=$CONFIG: the machine of CPU=arm64 has one configuration, lab/kernel/config/machine-arm64; leave CONFIG out"
 	no_arm64=$(sed -n 's/^no-arm64: *//p' "$SERIES/base")
 	[ -z "$no_arm64" ] || die 2 "BASE=$BASE with CPU=arm64: $no_arm64; the other bases have it"
 	[[ " ${BACKINGS:-} " != *" devdax-1g "* ]] || die 2 "BACKINGS=$BACKINGS: arm64 has no devdax-1g, as it has no transparent huge pages of 1G"

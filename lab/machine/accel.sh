@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Prints the accelerator for the machine: kvm when this host's KVM runs a guest that can run guests, else tcg.
-# Takes ACCEL=kvm or tcg to skip the probe; the answer is kept in build/accel, with what it depends on: the host's kernel, and whether it has /dev/kvm.
+# Takes ACCEL=kvm or tcg to skip the probe; the answer is kept in build/accel, with what it depends on: the host's kernel, and
+# whether it has /dev/kvm.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"

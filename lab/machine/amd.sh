@@ -23,7 +23,8 @@ elif [ -z "${NESTED:-}" ]; then
 	nvdimms=("devdax-4k 1282" "devdax-2m 1282" "devdax-1g 4098" "fsdax-ext4 1794" "fsdax-xfs 2946")
 	# The first one starts at a multiple of 1G, as newer kernels need it to map pages of 1G; the base says which it is to be.
 	first=$(base_field first-nvdimm)
-	mapfile -t nvdimms < <(printf '%s\n' "${nvdimms[@]}" | awk -v first="$first" '$1 == first; $1 != first { rest = rest $0 "\n" } END { printf "%s", rest }')
+	mapfile -t nvdimms < <(printf '%s\n' "${nvdimms[@]}" |
+		awk -v first="$first" '$1 == first; $1 != first { rest = rest $0 "\n" } END { printf "%s", rest }')
 else
 	memory=1G
 	nvdimms=("devdax-2m 1154 /dax/devdax-2m")

@@ -14,7 +14,8 @@ if [ -d "$root" ]; then
 	echo "$root"
 	exit
 fi
-command -v apt-get >/dev/null || die "$NO_SOURCE" "there is no apt, and so no arm64 packages of Debian; run this on Debian, or make $root, a folder with: ${packages[*]}"
+command -v apt-get >/dev/null || die "$NO_SOURCE" "there is no apt, and so no arm64 packages of Debian;" \
+	"run this on Debian, or make $root, a folder with: ${packages[*]}"
 lock arm64-root
 mkdir -p "$CACHE" || die 2 "cannot write to $CACHE; pass CACHE=<directory>"
 work=$(mktemp -d "$CACHE/arm64-root.XXXXXX")
@@ -44,7 +45,8 @@ for folder in bin sbin lib; do
 	ln -s "usr/$folder" "$work/root/$folder"
 done
 for package in "$work"/cache/archives/*.deb; do
-	dpkg-deb --fsys-tarfile "$package" | tar -C "$work/root" -x --keep-directory-symlink || { die_if_full; die 1 "${package##*/} does not unpack"; }
+	dpkg-deb --fsys-tarfile "$package" | tar -C "$work/root" -x --keep-directory-symlink ||
+		{ die_if_full; die 1 "${package##*/} does not unpack"; }
 done
 # The names that scripts of the packages would make.
 for pair in "awk gawk" "sh bash"; do

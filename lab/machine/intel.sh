@@ -44,7 +44,8 @@ compose() {
 		esac
 	done
 	# Without XSAVE, of whose area it gives the size in one format only: v7.3 notices, and has its own memory overwritten then.
-	words="console=ttyS0,115200 noxsave tsc_early_khz=$((ips / 1000)) panic=-1 log_buf_len=8M LAB_MODULES=$MODULES LAB_ALONE=1 LAB_BACKINGS=$backings LAB_RANGES=$starts"
+	words="console=ttyS0,115200 noxsave tsc_early_khz=$((ips / 1000)) panic=-1 log_buf_len=8M"
+	words+=" LAB_MODULES=$MODULES LAB_ALONE=1 LAB_BACKINGS=$backings LAB_RANGES=$starts"
 	# What hibernation writes to the disk is to be found there as it is.
 	[ "${CONFIG:-}" != dump ] || words+=" hibernate=nocompress"
 	kernel_words="$words$memmap $(base_field words) $job_words"
@@ -91,8 +92,11 @@ prepare() {
 		initrd /boot/init.gz /boot/job.gz
 		boot
 	END
-	grub-mkrescue -o "$run/machine.iso" "$cd" >"$run/iso.log" 2>&1 ||
-		{ tail -n 5 "$run/iso.log" >&2; die_if_full; die 1 "grub-mkrescue cannot make the machine's CD; its words are in ${run#"$TOP"/}/iso.log"; }
+	grub-mkrescue -o "$run/machine.iso" "$cd" >"$run/iso.log" 2>&1 || {
+		tail -n 5 "$run/iso.log" >&2
+		die_if_full
+		die 1 "grub-mkrescue cannot make the machine's CD; its words are in ${run#"$TOP"/}/iso.log"
+	}
 	rm -r "$cd"
 }
 

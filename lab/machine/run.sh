@@ -126,7 +126,8 @@ if [ -z "$status" ]; then
 			say "the machine hung and was stopped, as its job said nothing for $((limit + grace)) s; its console is ${run#"$TOP"/}/console.log"
 			exit $machine_died
 		fi
-		say "the machine hung before its job began, and was stopped after $((periods * (limit + grace))) s; its console is ${run#"$TOP"/}/console.log"
+		say "the machine hung before its job began, and was stopped after $((periods * (limit + grace))) s;" \
+			"its console is ${run#"$TOP"/}/console.log"
 		exit $never_began
 	fi
 	# QEMU ends with 0 when it is told to.

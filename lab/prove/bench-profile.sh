@@ -66,12 +66,14 @@ if [ -n "${PROFILE_OF:-}" ]; then
 fi
 
 export SIZE=${SIZE:-8} SECONDS_MAX=${SECONDS_MAX:-3000}
-[[ $SIZE =~ ^[0-9]+$ && $((SIZE % 2)) -eq 0 && $SIZE -gt 0 && $SIZE -le 4096 ]] || die 2 "SIZE=$SIZE: an even number of MiB up to 4096 is needed"
+[[ $SIZE =~ ^[0-9]+$ && $((SIZE % 2)) -eq 0 && $SIZE -gt 0 && $SIZE -le 4096 ]] ||
+	die 2 "SIZE=$SIZE: an even number of MiB up to 4096 is needed"
 files=()
 if [ -n "${A:-}${B:-}" ]; then
 	files=("${A:-}" "${B:-}")
 	for file in "${files[@]}"; do
-		[ -z "$file" ] || [ ! -f "$file" ] || grep -q '^figure	' "$file" || die 2 "$file is no file of make bench-profile, as build/$BASE/series-bench/profile-amd-<backing>.tsv is"
+		[ -z "$file" ] || [ ! -f "$file" ] || grep -q '^figure	' "$file" ||
+			die 2 "$file is no file of make bench-profile, as build/$BASE/series-bench/profile-amd-<backing>.tsv is"
 	done
 else
 	# What the program counts, of which a kind of memory may lack some.

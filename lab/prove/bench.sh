@@ -43,7 +43,8 @@ fi
 # shellcheck source=lab/prove/results.sh
 . "$LAB/prove/results.sh"
 [ -z "${RECORD:-}" ] || [ -z "${SIZE:-}${REPEAT:-}${GROWTH:-}${BACKINGS:-}${KERNEL_WORDS:-}" ] ||
-	die 2 "RECORD=1 keeps the rows of all kinds of memory, as they are counted without SIZE, REPEAT, GROWTH, BACKINGS and KERNEL_WORDS; leave these out"
+	die 2 "RECORD=1 keeps the rows of all kinds of memory, as they are counted without SIZE, REPEAT, GROWTH, BACKINGS and KERNEL_WORDS;" \
+		"leave these out"
 all='devdax-4k devdax-2m devdax-1g fsdax-ext4 fsdax-xfs hugetlbfs-2m hugetlbfs-1g thp anon'
 growth='1024 2048 4096 8192' largest=4096
 if [ "$CPU" = intel ]; then

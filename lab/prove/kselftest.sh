@@ -68,13 +68,15 @@ if [ -n "${RECORD:-}" ] && [ -z "$part${MUTANT:-}" ]; then
 	recorded=$TOP/results/$BASE-$CPU${STOCK:+-stock}.tap
 	head=$(depends_on "$recorded" "$VARIANT")
 	[ -z "${MODES:-}" ] || [ "$(sed -n '/^#/p' "$recorded" 2>/dev/null)" = "$head" ] ||
-		die 1 "${recorded#"$TOP"/} is not of what would run now; record all modes first: run: make kselftest BASE=$BASE CPU=$CPU${STOCK:+ STOCK=1} RECORD=1"
+		die 1 "${recorded#"$TOP"/} is not of what would run now; record all modes first:" \
+			"run: make kselftest BASE=$BASE CPU=$CPU${STOCK:+ STOCK=1} RECORD=1"
 fi
 run_modes() {
 	local mode status start log ran=''
 	log=$(mktemp)
 	for mode in $modes; do
-		[ "$(git -C "$TREE" rev-parse pristine)" = "$source" ] || die 1 "another run has given ${TREE#"$TOP"/} another source meanwhile; run this again"
+		[ "$(git -C "$TREE" rev-parse pristine)" = "$source" ] ||
+			die 1 "another run has given ${TREE#"$TOP"/} another source meanwhile; run this again"
 		start=$SECONDS status=0
 		echo "# $BASE $VARIANT $mode: starting the machine"
 		(

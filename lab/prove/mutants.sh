@@ -82,7 +82,8 @@ for mutant in ${MUTANTS:-$all}; do
 	RACE_SECONDS=$(sed -nE 's/^Seconds: //p' "$patch")
 	export RACE_SECONDS
 	read -ra machine < <(sed -nE 's/^Machine: //p' "$patch") || true
-	env "${machine[@]}" RECORD='' STOCK='' MUTANT="$mutant" MODES="${modes:-npt=1}" TESTS="${tests:-dax_huge_page_test}" "$LAB/prove/kselftest.sh" >"$tap" || true
+	env "${machine[@]}" RECORD='' STOCK='' MUTANT="$mutant" \
+		MODES="${modes:-npt=1}" TESTS="${tests:-dax_huge_page_test}" "$LAB/prove/kselftest.sh" >"$tap" || true
 	sed -nE 's/^not ok [0-9]+ [^ ]+ ([^ ]+( [^ =:]+)?):?( .*)?$/\1/p' "$tap" | sort >"$work/failed"
 	sed -nE 's/^Caught-by: //p' "$patch" | awk -F ' or ' -v file="$work/failed" '
 		BEGIN { while ((getline name <file) > 0) failed[name] }

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Runs a suite that others wrote on the stock kernel and with the series, and compares the verdicts: selftests, every one of the kernel's own
-# in kvm, vfio, dax and mm (vm on v5.4); fstests, of which FSTESTS= is a built copy, on the DAX file systems; or kvm-unit-tests, of which
-# KVM_UNIT_TESTS= is a copy built by make standalone, with the guest's memory a file on XFS with DAX.
-# Takes the suite (selftests if not given), TESTS=<extended regular expression on the names>, and CONFIG, regress if not given; ends with an error when a test passed stock and does not pass with the series,
-# or makes the kernel complain with the series alone;
+# Runs a suite that others wrote on the stock kernel and with the series, and compares the verdicts: selftests, every one of the kernel's
+# own in kvm, vfio, dax and mm (vm on v5.4); fstests, of which FSTESTS= is a built copy, on the DAX file systems; or kvm-unit-tests, of
+# which KVM_UNIT_TESTS= is a copy built by make standalone, with the guest's memory a file on XFS with DAX.
+# Takes the suite (selftests if not given), TESTS=<extended regular expression on the names>, and CONFIG, regress if not given; ends with
+# an error when a test passed stock and does not pass with the series, or makes the kernel complain with the series alone;
 # or: worse FILE, and prints which those are in the verdicts that are kept there.
 # Leaves build/<base>/<suite>.tsv, where what TESTS= leaves out stays as it was.
 # RECORD=1 keeps the verdicts in results/<base>-<suite>.tsv instead, and runs only what has none there yet, as it takes hours,

@@ -49,7 +49,7 @@ depends_on() {
 
 # write_result FILE HEAD ROWS: makes the result of a head, as depends_on prints it, and of the file of rows; it is whole, or as it was.
 write_result() (
-	part=${1%/*}/.${1##*/}
+	local part=${1%/*}/.${1##*/}
 	mkdir -p "${1%/*}"
 	trap 'rm -f "$part"' EXIT
 	{ echo "$2"; cat "$3"; } >"$part"
@@ -59,6 +59,7 @@ write_result() (
 # grow_result FILE HEAD TITLE WANTED: the same for a result that gets its rows one by one. The lines of WANTED are rows without their last
 # word, in order: each takes its row from stdin, or else from the file as it is. What is not wanted goes. Several may do so at once.
 grow_result() (
+	local rows
 	HELD='' lock "result-${1##*/}"
 	rows=$(awk -F'\t' -v title="$3" '
 		BEGIN { print title }

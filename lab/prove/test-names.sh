@@ -18,7 +18,8 @@ read -ra backings <<<"$(plan_value backings)"
 mapfile -t files < <(printf '%s\n' "${backings[@]}" | grep '^fsdax-')
 
 # cases PROGRAM: the names of its cases, as the series has them.
-known_cases=$(series_patches | xargs -d '\n' cat | awk '/^\+\+\+ /{ file = $2; gsub(/.*\/|[.]c$/, "", file) } /^\+/ && file ~ /^(dax|vfio)_/ { print file "\t" $0 }' |
+known_cases=$(series_patches | xargs -d '\n' cat |
+	awk '/^\+\+\+ /{ file = $2; gsub(/.*\/|[.]c$/, "", file) } /^\+/ && file ~ /^(dax|vfio)_/ { print file "\t" $0 }' |
 	sed -nE 's/^([^\t]+\t)(\+[^"]*\{ *|.*(report|result|test_memory)\(([&a-z0-9_]+, )?)"([a-z0-9]+(-[a-z0-9]+)*)".*/\1\5/p' | sort -u)
 cases() { sed -n "s/^$1\t//p" <<<"$known_cases"; }
 
@@ -77,7 +78,8 @@ names() {
 		kinds=(mmio p2pdma anon hugetlbfs "${backings[@]}")
 		unit vfio_dax_test "${kinds[@]/%/ }" < <(cases vfio_dax_test) | sed 's/\t/\tvfio /; s/\tvfio vfio_dax_test$/\tvfio_dax_test/'
 		cycles=$(plan_value vfio-cycles)
-		unit 'vfio_dax_test many' "${kinds[@]/%/ }" < <(cases vfio_dax_test) | sed "s/\t/\tvfio cycles=$cycles /; s/\tvfio cycles=$cycles vfio_dax_test many$/\tvfio_dax_test many/"
+		unit 'vfio_dax_test many' "${kinds[@]/%/ }" < <(cases vfio_dax_test) |
+			sed "s/\t/\tvfio cycles=$cycles /; s/\tvfio cycles=$cycles vfio_dax_test many$/\tvfio_dax_test many/"
 		! base_has vfio-iommufd || unit 'vfio_dax_test iommufd' </dev/null
 		;;
 	references)
@@ -115,7 +117,8 @@ declare -A listed
 all=$(all)
 matching=$(cut -f 2 <<<"$all" | grep -nE -- "${TESTS:-.}" | cut -d : -f 1) || {
 	[ "$(grep -qE -- "${TESTS:-.}" </dev/null; echo $?)" -ne 2 ] || die 2 "TESTS=$TESTS is no extended regular expression; grep -E says why"
-	die 2 "TESTS=$TESTS: nothing that runs in MODES=$(xargs <<<"$modes") has such a name, nor a line of its output; lab/prove/test-names.sh lists all of them (with BASE=, CPU= and MODES=)"
+	die 2 "TESTS=$TESTS: nothing that runs in MODES=$(xargs <<<"$modes") has such a name, nor a line of its output;" \
+		"lab/prove/test-names.sh lists all of them (with BASE=, CPU= and MODES=)"
 }
 case ${1:-} in
 '') cut -f 2 <<<"$all" | awk 'NR == FNR { wanted[$0]; next } FNR in wanted && !seen[$0]++' <(echo "$matching") - ;;

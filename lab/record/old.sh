@@ -25,11 +25,17 @@ complete() {
 	*-mutants.tsv) left=$("$LAB/prove/mutants.sh" left) && [ -z "$left" ] ;;
 	*-patches.tsv) left=$("$LAB/carry/verdicts.sh" left) && [ -z "$left" ] ;;
 	*-steps.tsv) grep "^$(last_step)	" "$TOP/results/$1" >/dev/null ;;
-	*-selftests.tsv) awk -F'\t' '!/^#/ && $1 != "test" { n++ } $2 == "not run" || $3 == "not run" { left = 1 } END { exit left || !n }' "$TOP/results/$1" ;;
+	*-selftests.tsv)
+		awk -F'\t' '
+			!/^#/ && $1 != "test" { n++ }
+			$2 == "not run" || $3 == "not run" { left = 1 }
+			END { exit left || !n }' "$TOP/results/$1"
+		;;
 	esac
 }
 
-# old_results: the files that are not of the series as it is now, of its kernel and its tests, as far as they have run either, each with its command.
+# old_results: the files that are not of the series as it is now, of its kernel and its tests, as far as they have run either, each with
+# its command.
 old_results() {
 	local file CPU command config left
 	[ -z "$(base_field draft)" ] || wanted=

@@ -17,7 +17,8 @@ while IFS=$'\t' read -r file what _; do
 	read -ra command <<<"$what"
 	# What was said for this run is not for those; a test that fails is in the result.
 	env -u MAKEFLAGS -u MFLAGS -u CPU -u STOCK -u MUTANT -u CONFIG -u MODES -u TESTS -u TARGETS -u REPEAT -u SIZE -u GROWTH -u BACKINGS \
-		-u KERNEL_WORDS -u PATCHES -u SECONDS_MAX -u RACE_SECONDS -u RACE_OPERATION -u RACE_SEED -u MINUTES "${command[0]}" -C "$TOP" "${command[@]:1}" </dev/null || true
+		-u KERNEL_WORDS -u PATCHES -u SECONDS_MAX -u RACE_SECONDS -u RACE_OPERATION -u RACE_SEED -u MINUTES \
+		"${command[0]}" -C "$TOP" "${command[@]:1}" </dev/null || true
 	if "$LAB/record/old.sh" | grep "^$file	" >/dev/null; then die 1 "$what has recorded nothing; the reason is above"; fi
 done <<<"$old"
 cd "$TOP"

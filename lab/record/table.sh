@@ -133,7 +133,8 @@ bases() {
 	recorded "Kernels with one protection removed, by \`make mutants\`" mutants.tsv caught
 }
 
-# patches: each patch that changes the kernel, its number in each series, whether it is for stable, whom it concerns, and what happens without it.
+# patches: each patch that changes the kernel, its number in each series, whether it is for stable, whom it concerns, and what happens
+# without it.
 patches() {
 	local base path title whom harm number stable
 	printf '| patch |'
@@ -160,8 +161,10 @@ patches() {
 		done
 		printf ' %s | %s | %s |\n' "$stable" "$whom" "$harm"
 	done < <(register Title Concerns Without | tr '\t' '\037')
-	cut -d '|' -f 1 "$work"/numbers-* | sort -u | diff - <(register Title Without | awk -F'\t' '$2 != "" { print $1 }' | sort) >"$work/differ" ||
-		die 1 "series/patches does not say of each patch that changes the kernel what happens without it (\"<\"), or says it of others (\">\"): $(grep '^[<>]' "$work/differ")"
+	cut -d '|' -f 1 "$work"/numbers-* | sort -u |
+		diff - <(register Title Without | awk -F'\t' '$2 != "" { print $1 }' | sort) >"$work/differ" ||
+		die 1 "series/patches does not say of each patch that changes the kernel what happens without it (\"<\")," \
+			"or says it of others (\">\"): $(grep '^[<>]' "$work/differ")"
 }
 
 # sizes: of each base, the patches that change the kernel, the lines that these add and remove, and the other patches.
@@ -241,7 +244,9 @@ mutants() {
 			if (!seen[name, $0]++) cases[name] = cases[name] "\n" $0
 		}
 		# the first paragraph
-		body == 1 && text < 2 && bases[name] == " " base { if ($0 != "") { what[name] = what[name] (text ? " " : "") $0; text = 1 } else if (text) text = 2 }
+		body == 1 && text < 2 && bases[name] == " " base {
+			if ($0 != "") { what[name] = what[name] (text ? " " : "") $0; text = 1 } else if (text) text = 2
+		}
 		!body && /^$/ { body = 1 }
 		END {
 			for (i = 1; i <= n; i++) {
@@ -320,7 +325,8 @@ missed() {
 		name=${result%.tsv}
 		base=${name%-*} cpu=${name##*-}
 		printf '%s:\n\n' "$name"
-		BASE=$base CPU=$cpu "$LAB/prove/bench-table.sh" "$TOP/results/$result" | sed -n 's/^missed: /- /p; $s/.*/&, by the rules above/p' | sed '$s/^/\n/'
+		BASE=$base CPU=$cpu "$LAB/prove/bench-table.sh" "$TOP/results/$result" |
+			sed -n 's/^missed: /- /p; $s/.*/&, by the rules above/p' | sed '$s/^/\n/'
 		echo
 	done < <(bench_results)
 }
