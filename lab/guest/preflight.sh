@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Sees that kvm-dax-check says of each DAX backing, with huge pages and without, and of what is none and why, what holds there, that the host maps files
-# as it says, that QEMU takes the options which it prints, that the commands which it prints do what they are for, and that it finds the entries of the
-# guest that QEMU then runs. Prints one TAP result per case.
+# Sees that kvm-dax-check says of each DAX backing, with huge pages and without, and of what is none and why, what holds there, that the
+# host maps files as it says, that QEMU takes the options which it prints, that the commands which it prints do what they are for, and that
+# it finds the entries of the guest that QEMU then runs. Prints one TAP result per case.
 # Takes nothing: make run JOB=lab/guest/preflight.sh
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
@@ -93,7 +93,8 @@ no_access() {
 	if [ "$status" -eq 135 ]; then result "$1"; else result "$1" "status $status, not 135, that of SIGBUS"; fi
 }
 
-# goes_on: false when what is said of the guest, with its entries and faults, has not changed for many looks. On a slow host a look takes longer.
+# goes_on: false when what is said of the guest, with its entries and faults, has not changed for many looks. On a slow host a look
+# takes longer.
 goes_on() {
 	local now ran
 	ran=$(cut -d ' ' -f 14,15 "/proc/$guest/stat" 2>/dev/null) || return 0
@@ -110,7 +111,8 @@ goes_on() {
 guest_says() {
 	local line reason='' before='' ran_before='' looks=0
 	# The options are for a shell.
-	eval "exec \"\${under[@]}\" \"\${inside[@]}\" qemu-system-x86_64 -accel kvm -nodefaults -display none $options" >"$work/qemu" 2>&1 </dev/null &
+	eval "exec \"\${under[@]}\" \"\${inside[@]}\" qemu-system-x86_64 -accel kvm -nodefaults -display none $options" \
+		>"$work/qemu" 2>&1 </dev/null &
 	guest=$!
 	while [ -z "$reason" ]; do
 		# with another limit than QEMU's
@@ -210,7 +212,8 @@ written() {
 	dd if=/dev/zero of="$memory" bs="$1" count=1 conv=notrunc,fsync status=none
 }
 
-# states: files whose first 2M lie as they should, but not all of their blocks are written, or shared; and those that come of the command for a better one.
+# states: files whose first 2M lie as they should, but not all of their blocks are written, or shared; and those that come of the
+# command for a better one.
 states() {
 	local copy=$memory.copy command
 	local whole=("2M-aligned extents: 64M of 64M; .*" "!mixed.*" "!for more: .*" "$(expects "2M entries")")
@@ -228,7 +231,8 @@ states() {
 	if [ "$backing" = fsdax-xfs ] && [ -z "$old" ]; then
 		written 2M
 		cp --reflink=always "$memory" "$copy"
-		path "$backing cloned" "$memory" "shared: 2048K of the file .* read-only until then; do not clone .*" "for a file with blocks .*" "${whole[@]}" || true
+		path "$backing cloned" "$memory" \
+			"shared: 2048K of the file .* read-only until then; do not clone .*" "for a file with blocks .*" "${whole[@]}" || true
 		rm "$copy"
 		# Blocks are shared until XFS has let go of a file that was removed, so these are others.
 		written 2M
@@ -263,9 +267,11 @@ places() {
 	umount "$at"
 	ln -s "$memory" "$at/link"
 	path "$backing link" "$at/link" "$at/link: file on a DAX file system, 64M" "$(expects "2M entries")" || true
-	refused "$backing not made yet" "/dax/$backing/none" "No such file or directory; kvm-dax-check /dax/$backing says what a new file there would get"
+	refused "$backing not made yet" "/dax/$backing/none" \
+		"No such file or directory; kvm-dax-check /dax/$backing says what a new file there would get"
 	chattr +i "$memory"
-	path "$backing immutable" "$memory" "read-only: it cannot be written [(]Operation not permitted[)], .*; chattr -i $memory makes it writable" || true
+	path "$backing immutable" "$memory" \
+		"read-only: it cannot be written [(]Operation not permitted[)], .*; chattr -i $memory makes it writable" || true
 	chattr -i "$memory"
 	rm -r "$at"
 }
@@ -339,7 +345,8 @@ devices() {
 	refused "$backing nodev" "$work/nodev/node" "is on a file system that is mounted with nodev; give the node in /dev"
 	umount "$work/nodev"
 	under=("${not_root[@]}")
-	refused "$backing no permission" "$memory" "may not be opened by this user [(]owner 0:0, mode 0600[)]: Permission denied; sudo chgrp 65534 $memory && sudo chmod g[+]rw "
+	refused "$backing no permission" "$memory" \
+		"may not be opened by this user [(]owner 0:0, mode 0600[)]: Permission denied; sudo chgrp 65534 $memory && sudo chmod g[+]rw "
 	command=$(sed -nE 's/.*: Permission denied; (.*) changes that until .*/\1/p' "$work/said")
 	eval "${command//sudo /}" >/dev/null 2>&1 || true
 	path "$backing permission" "$memory" "expected: .*" || true
@@ -366,12 +373,14 @@ sparse() {
 
 	rm "$memory"
 	truncate -s 64M "$memory"
-	path "$backing hole" "$memory" "holes: 65536K of the file have no blocks yet: .*" "free: [0-9]+M, of which [1-9][0-9]*M are whole 2M at multiples of 2M" \
+	path "$backing hole" "$memory" \
+		"holes: 65536K of the file have no blocks yet: .*" "free: [0-9]+M, of which [1-9][0-9]*M are whole 2M at multiples of 2M" \
 		"$(expects "not known until written: holes are filled with .*")" || true
 	[ -n "$small" ] || mapped "$backing hole" "$memory" 64
 	rm "$memory"
 	truncate -s "$((free + (512 << 20)))" "$memory"
-	refused "$backing more holes than space" "$memory" "has holes of [0-9]+M, and [0-9]+M are free: a guest that writes to more of it ends with"
+	refused "$backing more holes than space" "$memory" \
+		"has holes of [0-9]+M, and [0-9]+M are free: a guest that writes to more of it ends with"
 	rm "$memory"
 	truncate -s 64M "$memory"
 	"$work/kvm-dax-check" "$memory" >"$work/said" 2>&1 || true
@@ -454,16 +463,19 @@ read_only() {
 	result "$backing times" "$([ "$(stat -c '%x %y %z' "$memory")" = "$times" ] || echo "they were $times")"
 	chmod 444 "$memory"
 	under=("${not_root[@]}")
-	path "$backing read-only file" "$memory" "read-only: it cannot be written [(]Permission denied[)], .* readonly=on and unarmed=on; sudo chgrp 65534 $memory .*" || true
+	path "$backing read-only file" "$memory" \
+		"read-only: it cannot be written [(]Permission denied[)], .* readonly=on and unarmed=on; sudo chgrp 65534 $memory .*" || true
 	under=()
 	chmod 644 "$memory"
 	mount -o remount,ro "/dax/$backing"
-	path "$backing read-only mount" "$memory" "read-only: it cannot be written [(]Read-only file system[)], .*; mount -o remount,rw /dax/$backing makes .*" "$(expects "2M entries")" \
+	path "$backing read-only mount" "$memory" \
+		"read-only: it cannot be written [(]Read-only file system[)], .*; mount -o remount,rw /dax/$backing makes .*" "$(expects "2M entries")" \
 		"QEMU: .*,readonly=on,.*,unarmed=on" && {
 		guest_says "mapping: .*, $memory" "vm .*"
 		guest_ends "$backing read-only guest"
 	}
-	refused "$backing read-only folder" "/dax/$backing" "is a folder in which this user cannot make a file: Read-only file system; mount -o remount,rw /dax/$backing "
+	refused "$backing read-only folder" "/dax/$backing" \
+		"is a folder in which this user cannot make a file: Read-only file system; mount -o remount,rw /dax/$backing "
 	mount -o remount,rw "/dax/$backing"
 	mkdir "$work/bound"
 	mount --bind "/dax/$backing" "$work/bound"
@@ -527,14 +539,16 @@ $half $((sectors - half)) linear $node $half"
 	[ -n "$small" ] || mapped "$backing volume" "$memory" 64
 	under=("${not_root[@]}")
 	chmod 666 "$memory"
-	path "$backing volume not root" "$memory" "extents: .* cannot be checked: device-mapper's table cannot be read [(]Permission denied[)]; root can.*" \
+	path "$backing volume not root" "$memory" \
+		"extents: .* cannot be checked: device-mapper's table cannot be read [(]Permission denied[)]; root can.*" \
 		"$(expects "not known .*")" || true
 	under=()
 	no_volume
 	volume "0 $((sectors / 8192 * 8192)) striped 1 8192 $node 0"
 	if mount -t "${backing#fsdax-}" -o dax /dev/mapper/preflight "/dax/$backing" 2>/dev/null; then
 		"$work/kvm-dax-check" /dev/mapper/preflight >"$work/said" 2>&1 || true
-		result "$backing striped, block device" "$(says "physical start: not known: its device-mapper target is striped, .*" || echo "it does not say why")"
+		result "$backing striped, block device" \
+			"$(says "physical start: not known: its device-mapper target is striped, .*" || echo "it does not say why")"
 		path "$backing striped" "$memory" "extents: .* cannot be checked: its device-mapper target is striped, and only linear .*" || true
 	else
 		mount -t tmpfs tmpfs "/dax/$backing"	# for no_volume
@@ -549,7 +563,8 @@ $half $((sectors - half)) linear $node $half"
 	mount -t "${backing#fsdax-}" -o dax /dev/mapper/preflight "/dax/$backing"
 	fallocate -l 64M "$memory"
 	refused "$backing volume shifted, block device" /dev/mapper/preflight "use the file system on it: kvm-dax-check /dax/$backing "
-	path "$backing volume shifted" "$memory" "2M-aligned extents: 0M of 64M; .*" "device: it begins at 0x[0-9a-f]*, which is no multiple of 2M, .*--dataalignment 2M" \
+	path "$backing volume shifted" "$memory" \
+		"2M-aligned extents: 0M of 64M; .*" "device: it begins at 0x[0-9a-f]*, which is no multiple of 2M, .*--dataalignment 2M" \
 		"expected: 4K entries.*" || true
 	mapped "$backing volume shifted" "$memory" 0
 	umount "/dax/$backing"
@@ -584,14 +599,16 @@ vmms() {
 		"$work/kvm-dax-check" --for "$vmm" "$memory" >"$work/said" 2>&1 || true
 		result "$backing for $vmm" "$(says "$line" || echo "it does not say: $line")"
 		# What one gets comes first, and then what to type.
-		result "$backing first lines for $vmm" "$(sed -n '1s/^expected: .*//p; 2s/^QEMU: .*\|^[a-z-]*: .*//p' "$work/said" | wc -l | grep -qx 2 || echo "they are others")"
+		result "$backing first lines for $vmm" \
+			"$(sed -n '1s/^expected: .*//p; 2s/^QEMU: .*\|^[a-z-]*: .*//p' "$work/said" | wc -l | grep -qx 2 || echo "they are others")"
 	done <<-EOF
 		libvirt [[:space:]]*<path>$memory</path>
 		cloud-hypervisor cloud-hypervisor: --memory size=0 --memory-zone id=mem,size=64M,file=$memory,shared=on
 		kata kata: file_mem_backend = "/dax/$backing" in configuration.toml
 	EOF
 	"$work/kvm-dax-check" --json "$memory" >"$work/said" 2>&1 || true
-	result "$backing json" "$(perl -MJSON::PP -e 'local $/; my $d = decode_json(<>); exit !($d->{size} == 64 << 20 && $d->{kind} eq "file" && @{$d->{notes}})' \
+	result "$backing json" "$(perl -MJSON::PP -e 'local $/; my $d = decode_json(<>);
+		exit !($d->{size} == 64 << 20 && $d->{kind} eq "file" && @{$d->{notes}})' \
 		"$work/said" 2>&1 || echo "it is no JSON, or says no size")"
 }
 
@@ -659,11 +676,14 @@ for backing in "${backings[@]}"; do
 		under=(prlimit --memlock=unlimited)
 		path "$backing lockable" "$memory" "RLIMIT_MEMLOCK: unlimited" || true
 		under=()
-		[ "$size" != 1G ] || path "$backing label" "$memory" "nvdimm: as a guest's nvdimm with label-size=2M, the guest sees (2G|nothing) of these [13]G, as the label takes a whole 1G; add one align .*" || true
+		[ "$size" != 1G ] ||
+			path "$backing label" "$memory" \
+				"nvdimm: as a guest's nvdimm with label-size=2M, the guest sees (2G|nothing) of these [13]G, as the label takes a whole 1G; add one align .*" || true
 		[ "$size" != 2M ] || devices
 		[ "$size" != 4K ] || continue
 		echo Y >"$nx"
-		path "$backing nx_huge_pages" "$memory" "expected: $size entries.*" "but KVM's nx_huge_pages is Y: memory which the guest executes .*" || true
+		path "$backing nx_huge_pages" "$memory" \
+			"expected: $size entries.*" "but KVM's nx_huge_pages is Y: memory which the guest executes .*" || true
 		echo N >"$nx"
 		under=("$work/without-huge-pages")
 		refused "$backing without-huge-pages" "$memory" "cannot be accessed, as prctl"
@@ -677,10 +697,13 @@ for backing in "${backings[@]}"; do
 		refused "$backing empty" "$memory" "is empty; fallocate"
 		sparse
 		path "$backing" "$memory" "$memory: file on a DAX file system, 64M" "2M-aligned extents: 64M of 64M; .*" \
-			"$(expects "2M entries")" "$series" "!kernel: but this is Linux .*" "assigned devices: not with a file .*Use device-dax .*" "!but KVM's nx.*" "!cut off.*" \
+			"$(expects "2M entries")" "$series" "!kernel: but this is Linux .*" \
+			"assigned devices: not with a file .*Use device-dax .*" "!but KVM's nx.*" "!cut off.*" \
 			"RLIMIT_MEMLOCK: 64K, less than 65536K; $of_file" && running "$backing" "$memory"
 		echo Y >"$nx"
-		[ -n "$small" ] || path "$backing nx_huge_pages" "$memory" "expected: 2M entries" "but KVM's nx_huge_pages is Y: memory which the guest executes .*" || true
+		[ -n "$small" ] ||
+			path "$backing nx_huge_pages" "$memory" \
+				"expected: 2M entries" "but KVM's nx_huge_pages is Y: memory which the guest executes .*" || true
 		echo N >"$nx"
 		under=(prlimit "--memlock=$((64 << 20))")
 		path "$backing lockable" "$memory" "RLIMIT_MEMLOCK: 65536K, enough for 65536K; $of_file" || true

@@ -36,7 +36,7 @@ failed() {
 	local file=${2##*/}
 	# shellcheck disable=SC2016
 	case $4 in
-	*'$LAB/'* | *'$lab/'* | 'return '* | '[ "$failed" -eq 0 ]' | end_tap) return ;;
+	*'$LAB/'* | 'return '* | '[ "$failed" -eq 0 ]' | end_tap) return ;;
 	esac
 	die_if_full
 	[ "$file" != "${0##*/}" ] || file=

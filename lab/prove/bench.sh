@@ -4,24 +4,20 @@
 # KVM's faults are counted once more>, and BACKINGS=<list> for some. RECORD=1 keeps the rows in results/, and takes none of these.
 # Leaves build/<base>/bench-<cpu>.tsv and prints it as a table, and which targets are missed; docs/bench.md says what the rows are.
 set -euo pipefail
-
-lab=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-BASE=${BASE:-$(<"$lab/../series/default")}
-export BASE
 # shellcheck source=lab/lib/process.sh
-. "$lab/lib/process.sh"
-if [ -z "${BENCH_ROWS:-}" ]; then
-	leave_out "make bench compares the stock kernel and the series" STOCK MUTANT MODES TESTS
-	[ "${CONFIG:-bench}" = bench ] || leave_out "make bench has a configuration of its own, bench" CONFIG
-fi
+. "$(dirname "$0")/../lib/process.sh"
+[ -n "${BENCH_ROWS:-}" ] || leave_out "make bench compares the stock kernel and the series" STOCK MUTANT MODES TESTS
+[ "${CONFIG:-bench}" = bench ] || leave_out "make bench has a configuration of its own, bench" CONFIG
 # A kernel as distributions build it.
 export CONFIG=bench
+# shellcheck source=lab/lib/env.sh
+. "$(dirname "$0")/../lib/env.sh"
+# shellcheck source=lab/prove/results.sh
+. "$LAB/prove/results.sh"
 
 # One kernel after the other, each in a process of its own: env.sh takes STOCK from the environment.
 if [ -n "${BENCH_ROWS:-}" ]; then
-	# shellcheck source=lab/lib/env.sh
-	. "$lab/lib/env.sh"
-	"$lab/kernel/build.sh"
+	"$LAB/kernel/build.sh"
 	output=$OUT/bench-$CPU
 	trap 'exit 130' INT TERM
 	# Each kind of memory gets a machine of its own, where what was measured before does not show; that of intel boots too slowly for it.
@@ -31,17 +27,13 @@ if [ -n "${BENCH_ROWS:-}" ]; then
 	esac
 	for machine in "${machines[@]}"; do
 		read -ra backings <<<"$machine"
-		"$lab/prove/bench-machine.sh" "$output" measure.sh "$BENCH_PROGRAM" "$SIZE" "$REPEAT" "$GROWTH" "${backings[@]}"
+		"$LAB/prove/bench-machine.sh" "$output" measure.sh "$BENCH_PROGRAM" "$SIZE" "$REPEAT" "$GROWTH" "${backings[@]}"
 		awk -F'\t' -v OFS='\t' -v head="$BASE	$CPU	$VARIANT" '
 			$1 == "row" { print head, $2, $3, $4, $5, $6, $7, $8, $7 ? sprintf("%.1f", $8 / $7) : "-", $9 }' "$output" >>"$BENCH_ROWS"
 	done
 	exit
 fi
 
-# shellcheck source=lab/lib/env.sh
-. "$lab/lib/env.sh"
-# shellcheck source=lab/prove/results.sh
-. "$LAB/prove/results.sh"
 [ -z "${RECORD:-}" ] || [ -z "${SIZE:-}${REPEAT:-}${GROWTH:-}${BACKINGS:-}${KERNEL_WORDS:-}" ] ||
 	die 2 "RECORD=1 keeps the rows of all kinds of memory, as they are counted without SIZE, REPEAT, GROWTH, BACKINGS and KERNEL_WORDS;" \
 		"leave these out"
@@ -71,10 +63,10 @@ gcc -static -O2 -Wall -Wextra -Werror -pthread -o "$program" "$LAB/guest/kvm-ben
 
 printf 'base\tcpu\tkernel\tbacking\tsize_mib\tvcpus\trow\tpages\tfaults\tinstructions\tper_fault\tspread\n' >"$partial"
 for stock in 1 ''; do
-	STOCK=$stock BENCH_ROWS=$partial BENCH_PROGRAM=$program "$lab/prove/bench.sh"
+	STOCK=$stock BENCH_ROWS=$partial BENCH_PROGRAM=$program "$LAB/prove/bench.sh"
 done
 mv "$partial" "$rows"
-"$lab/prove/bench-table.sh" "$rows"
+"$LAB/prove/bench-table.sh" "$rows"
 if [ -n "${RECORD:-}" ]; then
 	recorded=$TOP/results/$BASE-$CPU.tsv
 	head=$(depends_on "$recorded" "stock and series")

@@ -1,27 +1,25 @@
 #!/usr/bin/env bash
 # Shows what a guest on DAX memory meets, on the stock kernel and with the series: how KVM maps a real Linux guest, by backing, and
 # whether it boots with CPU=arm64, and with CPU=amd also a device that is assigned, a full file system, memory that fails, and the like.
-# Takes the base (default: BASE, or that of series/default); leaves build/<base>/demo.tsv and demo-facts.tsv, and prints what differs.
+# Takes BASE; leaves build/<base>/demo.tsv and demo-facts.tsv, and prints what differs.
 # RECORD=1 keeps both in results/, with what they depend on; make table puts the screen into the README, and make plot draws it.
 set -euo pipefail
-
-lab=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-BASE=${1:-${BASE:-$(<"$lab/../series/default")}}
-export BASE
+# shellcheck source=lab/lib/env.sh
+. "$(dirname "$0")/../lib/env.sh"
+# shellcheck source=lab/prove/results.sh
+. "$LAB/prove/results.sh"
 
 # One kernel after the other, each in a process of its own: env.sh takes STOCK from the environment.
 if [ -n "${DEMO_ROWS:-}" ]; then
-	# shellcheck source=lab/lib/env.sh
-	. "$lab/lib/env.sh"
-	"$lab/kernel/build.sh"
+	"$LAB/kernel/build.sh"
 
 	work=$OUT/demo-$CPU
 	rm -rf "$work"
 	mkdir -p "$work/kvm_leaves" "$work/cpio"
-	"${CROSS_COMPILE:-}gcc" -static -O2 -Wall -Wextra -Werror -o "$work/cpio/init" "$lab/guest/touch-memory.c"
+	"${CROSS_COMPILE:-}gcc" -static -O2 -Wall -Wextra -Werror -o "$work/cpio/init" "$LAB/guest/touch-memory.c"
 	(cd "$work/cpio" && echo init | cpio --quiet -o -H newc) >"$work/initramfs"
 	if [ "$CPU" != arm64 ]; then
-		cp "$lab"/guest/modules/kvm_leaves/{Kbuild,kvm_leaves.c} "$work/kvm_leaves"
+		cp "$LAB"/guest/modules/kvm_leaves/{Kbuild,kvm_leaves.c} "$work/kvm_leaves"
 		quietly "$work/kvm_leaves.log" "building kvm_leaves for $VARIANT" \
 			make -C "$TREE" M="$work/kvm_leaves" modules
 	fi
@@ -29,26 +27,26 @@ if [ -n "${DEMO_ROWS:-}" ]; then
 	case $CPU in
 	amd)
 		mkdir "$work/facts"
-		cp "$lab"/guest/modules/page_flags/{Kbuild,*.c} "$work/facts"
+		cp "$LAB"/guest/modules/page_flags/{Kbuild,*.c} "$work/facts"
 		quietly "$work/page_flags.log" "building page_flags for $VARIANT" \
 			make -C "$TREE" M="$work/facts" modules
 		for program in demo-facts punch-waits shared-failure; do
-			gcc -O2 -Wall -Wextra -Werror -pthread -o "$work/facts/$program" "$lab/guest/$program.c"
+			gcc -O2 -Wall -Wextra -Werror -pthread -o "$work/facts/$program" "$LAB/guest/$program.c"
 		done
 		# shellcheck disable=SC2016
-		guests=(bash -c '"$1/boot-guests.sh" "$2" "${@:4:3}" && exec "$1/demo-facts.sh" "$2" "$3" "${@:7}"' demo "$lab/guest" "$VARIANT" "$work/facts"
-			"$BZIMAGE" "$work/initramfs" "$work/kvm_leaves/kvm_leaves.ko")
+		guests=(bash -c '"$1/boot-guests.sh" "$2" "${@:4:3}" && exec "$1/demo-facts.sh" "$2" "$3" "${@:7}"' demo "$LAB/guest"
+			"$VARIANT" "$work/facts" "$BZIMAGE" "$work/initramfs" "$work/kvm_leaves/kvm_leaves.ko")
 		looks=(assigned full punched reserved shared cloned)
 		;;
 	# Emulated VMX is too slow for a QEMU in it: the test guest of the selftests takes the place of Linux.
 	intel)
-		gcc -O2 -Wall -Wextra -Werror -o "$work/kvm_leaves/guest-leaves" "$lab/guest/guest-leaves.c"
+		gcc -O2 -Wall -Wextra -Werror -o "$work/kvm_leaves/guest-leaves" "$LAB/guest/guest-leaves.c"
 		export CARRY="$work/kvm_leaves/kvm_leaves.ko $work/kvm_leaves/guest-leaves"
-		guests=("$lab/guest/demo-intel.sh" "$VARIANT" "$work/kvm_leaves")
+		guests=("$LAB/guest/demo-intel.sh" "$VARIANT" "$work/kvm_leaves")
 		looks=()
 		;;
 	arm64)
-		guests=("$lab/guest/demo-arm64.sh" "$VARIANT" "$BZIMAGE" "$work/initramfs")
+		guests=("$LAB/guest/demo-arm64.sh" "$VARIANT" "$BZIMAGE" "$work/initramfs")
 		looks=()
 		;;
 	esac
@@ -57,7 +55,7 @@ if [ -n "${DEMO_ROWS:-}" ]; then
 	# machine COMMAND...: runs it; sets status, and last: the look that it has not come back from, or end.
 	machine() {
 		status=0
-		"$lab/machine/run.sh" run "$@" 2>"$work/machine" |
+		"$LAB/machine/run.sh" run "$@" 2>"$work/machine" |
 			tee "$work/output" | sed -uE '/^(row|fact|look)\t/d' >&2 || status=$?
 		tr -d '\r' <"$work/output" >"$work/lines"
 		sed -n "s/^row\t/$BASE\t/p" "$work/lines" >>"$DEMO_ROWS"
@@ -77,7 +75,7 @@ if [ -n "${DEMO_ROWS:-}" ]; then
 		looks=("${looks[@]:1}")
 		[ ${#looks[@]} -gt 0 ] || { status=0; break; }
 		say "$BASE $VARIANT: booting the machine again for what is left: ${looks[*]}"
-		machine "$lab/guest/demo-facts.sh" "$VARIANT" "$work/facts" "${looks[@]}"
+		machine "$LAB/guest/demo-facts.sh" "$VARIANT" "$work/facts" "${looks[@]}"
 	done
 	if [ "$status" -ne 0 ]; then
 		cat "$work/machine" >&2
@@ -87,10 +85,6 @@ if [ -n "${DEMO_ROWS:-}" ]; then
 	exit
 fi
 
-# shellcheck source=lab/lib/env.sh
-. "$lab/lib/env.sh"
-# shellcheck source=lab/prove/results.sh
-. "$LAB/prove/results.sh"
 as_the_lab_builds_it
 leave_out "make demo shows all it has, on the stock kernel and with the series" STOCK MUTANT MODES TESTS BACKINGS
 result=$TOP/results/$BASE-demo
@@ -107,7 +101,7 @@ printf 'base\tkernel\tbacking\tpages_4k\tpages_2m\tpages_1g\tfaults\n' >"$partia
 printf 'base\tkernel\tfact\tis\n' >"$partial_facts"
 
 for stock in 1 ''; do
-	STOCK=$stock DEMO_ROWS=$partial DEMO_FACTS=$partial_facts "$lab/prove/demo.sh" "$BASE"
+	STOCK=$stock DEMO_ROWS=$partial DEMO_FACTS=$partial_facts "$LAB/prove/demo.sh"
 done
 mv "$partial" "$rows"
 # The last word on each.

@@ -9,6 +9,10 @@
 # RECORD=1 keeps the verdicts in results/<base>-<suite>.tsv instead, and runs only what has none there yet, as it takes hours,
 # and, with the series, what was worse there, as some tests measure time: that such a test passed on the stock kernel stays.
 set -euo pipefail
+# shellcheck source=lab/lib/env.sh
+. "$(dirname "$0")/../lib/env.sh"
+# shellcheck source=lab/prove/results.sh
+. "$LAB/prove/results.sh"
 
 if [ "${1:-}" = worse ]; then
 	awk -F'\t' '
@@ -18,23 +22,15 @@ if [ "${1:-}" = worse ]; then
 fi
 
 # One kernel after the other, each in a process of its own: env.sh takes STOCK from the environment.
-lab=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 if [ -n "${REGRESS_ROWS:-}" ]; then
-	export CONFIG=${CONFIG:-regress}
-	# shellcheck source=lab/lib/env.sh
-	. "$lab/lib/env.sh"
-	"$lab/kernel/build.sh"
+	"$LAB/kernel/build.sh"
 	say "$BASE $VARIANT: booting the machine for $(wc -l <"$REGRESS_NAMES") tests"
 	trap 'exit 130' INT TERM
-	"$lab/machine/run.sh" run "$REGRESS_GUEST" "$REGRESS_TESTS" "$REGRESS_NAMES" | tee "$REGRESS_ROWS" >&2 ||
+	"$LAB/machine/run.sh" run "$REGRESS_GUEST" "$REGRESS_TESTS" "$REGRESS_NAMES" | tee "$REGRESS_ROWS" >&2 ||
 		say "$BASE $VARIANT: the machine's own verdict is status $?, as some tests make the kernel complain; each test has its own"
 	exit
 fi
 
-# shellcheck source=lab/lib/env.sh
-. "$lab/lib/env.sh"
-# shellcheck source=lab/prove/results.sh
-. "$LAB/prove/results.sh"
 suite=${1:-selftests}
 [ $# -le 1 ] || die 2 "usage: regress.sh [selftests | fstests | kvm-unit-tests | worse FILE]"
 [ "$CPU" = amd ] || die 2 "CPU=$CPU: the suites run with CPU=amd, as the other machines do not share our files"
@@ -139,13 +135,13 @@ awk -F'\t' -v OFS='\t' -v stock="$rows-stock.log" -v series="$rows-series.log" -
 	FILENAME == ARGV[1] { if (group ~ only) again[group]; next }
 	$2 != "not run" && $2 != "missing" { print "row", $1, $2 >stock }
 	$3 != "not run" && $3 != "missing" && !(group in again) { print "row", $1, $3 >series }
-	' <([ -z "${RECORD:-}" ] || "$lab/prove/regress.sh" worse "$rows-was.tsv") "$rows-was.tsv"
+	' <([ -z "${RECORD:-}" ] || "$LAB/prove/regress.sh" worse "$rows-was.tsv") "$rows-was.tsv"
 
 # rows_of VARIANT: runs the tests on its kernel; a test's new row takes the place of the one that was kept.
 rows_of() {
 	if [ -n "${RECORD:-}" ]; then cut -f 2 "$rows-$1.log"; fi >"$rows-done"
 	grep -vxFf "$rows-done" "$rows-wanted" >"$rows-names" || return 0
-	REGRESS_NAMES=$rows-names REGRESS_ROWS=$rows-new.log "$lab/prove/regress.sh"
+	CONFIG=${CONFIG:-regress} REGRESS_NAMES=$rows-names REGRESS_ROWS=$rows-new.log "$LAB/prove/regress.sh"
 	grep -q '^row' "$rows-new.log" || die 1 "no test has run on the $1 kernel; the reason is above"
 	sed -n 's/\r$//; /^row\t/p' "$rows-new.log" |
 		awk -F'\t' 'NR == FNR { row[$2] = $0; next } $2 in row { print row[$2]; delete row[$2]; next } { print }
@@ -177,7 +173,7 @@ compare
 STOCK='' rows_of series
 compare
 
-"$lab/prove/regress.sh" worse "$kept" | awk -F'\t' -v only="${TESTS:-.}" '
+"$LAB/prove/regress.sh" worse "$kept" | awk -F'\t' -v only="${TESTS:-.}" '
 	$1 !~ only || /^#/ { next }
 	worst { worse++; print "worse: " $1 ": " $2 " on the stock kernel, " $3 " with the series"; next }
 	$1 == "test" { next }

@@ -59,13 +59,13 @@ write_result() (
 # grow_result FILE HEAD TITLE WANTED: the same for a result that gets its rows one by one. The lines of WANTED are rows without their last
 # word, in order: each takes its row from stdin, or else from the file as it is. What is not wanted goes. Several may do so at once.
 grow_result() (
-	local rows
+	local body
 	HELD='' lock "result-${1##*/}"
-	rows=$(awk -F'\t' -v title="$3" '
+	body=$(awk -F'\t' -v title="$3" '
 		BEGIN { print title }
 		FILENAME == ARGV[1] { wanted[++n] = $0; next }
 		{ of = $0; sub(/\t[^\t]*$/, "", of) }
 		!(of in row) { row[of] = $0 }
 		END { for (i = 1; i <= n; i++) if (wanted[i] in row) print row[wanted[i]] }' <(echo "$4") - <(cat "$1" 2>/dev/null))
-	write_result "$1" "$2" <(echo "$rows")
+	write_result "$1" "$2" <(echo "$body")
 )
