@@ -3,14 +3,10 @@
 # sees that nothing is left behind; prints of each call how often it failed, and of how many failures.
 # Takes the backings, all if none is given; needs a kernel with fault injection: make run CONFIG=debug JOB=lab/guest/fail-nth.sh
 set -euo pipefail
-# shellcheck source=lab/lib/help.sh
-. "$(dirname "$0")/../lib/help.sh"
+# shellcheck source=lab/guest/job-program.sh
+. "$(dirname "$0")/job-program.sh"
 
 [ -e /proc/self/fail-nth ] || { echo "fail-nth: this kernel injects no faults; CONFIG=debug makes one that does" >&2; exit 1; }
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-program=$work/fail-nth
-gcc -O2 -Wall -Wextra -Werror -o "$program" "$(dirname "$0")/fail-nth.c"
 device=$("$(dirname "$0")/vfio-setup.sh")
 backings=("$@")
 [ $# -gt 0 ] || IFS=, read -ra backings <<<"$LAB_BACKINGS"

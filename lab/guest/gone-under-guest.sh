@@ -3,12 +3,9 @@
 # so once with the guest's interrupts off, and once with them on, when KVM may queue its page faults as asynchronous ones.
 # Takes how often to do each of these, 20 times if not given: make run JOB=lab/guest/gone-under-guest.sh
 set -euo pipefail
-# shellcheck source=lab/lib/help.sh
-. "$(dirname "$0")/../lib/help.sh"
+# shellcheck source=lab/guest/job-program.sh
+. "$(dirname "$0")/job-program.sh"
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-gcc -O2 -Wall -Wextra -Werror -pthread -o "$work/gone-under-guest" "$(dirname "$0")/gone-under-guest.c"
 status=0
 IFS=, read -ra backings <<<"$LAB_BACKINGS"
 for backing in "${backings[@]}"; do
@@ -24,7 +21,7 @@ for backing in "${backings[@]}"; do
 	driver=$(realpath "$device/driver")
 	namespace=$(<"$device/../namespace")
 	for interrupts in off on; do
-		timeout -v 300 "$work/gone-under-guest" "/dax/$backing" "$mib" "$page_kib" "${1:-20}" "$driver" "$namespace" "$interrupts" || status=1
+		timeout -v 300 "$program" "/dax/$backing" "$mib" "$page_kib" "${1:-20}" "$driver" "$namespace" "$interrupts" || status=1
 	done
 done
 exit $status

@@ -3,11 +3,9 @@
 # Takes how many seconds for each of the four races, 20 if not given (cold, which is none, takes 100 rounds):
 # make run BASE=v5.4 JOB=lab/guest/huge-races.sh
 set -euo pipefail
-# shellcheck source=lab/lib/help.sh
-. "$(dirname "$0")/../lib/help.sh"
+# shellcheck source=lab/guest/job-program.sh
+. "$(dirname "$0")/job-program.sh"
 
-program=$(mktemp)
-gcc -O2 -Wall -Wextra -Werror -pthread -o "$program" "$(dirname "$0")/huge-races.c"
 status=0
 for backing in devdax-2m:2 devdax-1g:1024; do
 	for way in cold dontneed pagemap; do
@@ -16,5 +14,4 @@ for backing in devdax-2m:2 devdax-1g:1024; do
 		echo "bad entries: $(dmesg | grep -c ': bad p[mu]d' || true)"
 	done
 done
-rm "$program"
 exit $status

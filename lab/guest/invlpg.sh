@@ -2,13 +2,11 @@
 # Shows whether a guest keeps memory that INVLPG has KVM map while the host takes it away, with shadow paging: device-dax, DAX files, tmpfs.
 # Takes how often to take it away, 20 times if not given: make run BASE=v5.4 JOB=lab/guest/invlpg.sh
 set -euo pipefail
-# shellcheck source=lab/lib/help.sh
-. "$(dirname "$0")/../lib/help.sh"
+# shellcheck source=lab/guest/job-program.sh
+. "$(dirname "$0")/job-program.sh"
 
 mib=24
-work=$(mktemp -d)
 trap 'umount "$work/tmpfs" 2>/dev/null || true; rm -rf "$work" /dax/fsdax-*/invlpg' EXIT
-gcc -O2 -Wall -Wextra -Werror -pthread -o "$work/invlpg" "$(dirname "$0")/invlpg.c"
 cd "$work"
 modprobe -r kvm_amd
 modprobe kvm_amd npt=0
@@ -18,6 +16,6 @@ mount -t tmpfs tmpfs tmpfs
 status=0
 for path in /dax/devdax-4k /dax/fsdax-ext4/invlpg /dax/fsdax-xfs/invlpg tmpfs/memory; do
 	[ -c "$path" ] || truncate -s $((2 * mib))M "$path"
-	timeout -v 300 ./invlpg "$path" $mib "${1:-20}" || status=1
+	timeout -v 300 "$program" "$path" $mib "${1:-20}" || status=1
 done
 exit $status

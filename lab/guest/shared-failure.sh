@@ -4,15 +4,12 @@
 # Takes how often a page fails, 2000 times if not given, and copied, closed or told for one of them:
 # make run JOB=lab/guest/shared-failure.sh
 set -euo pipefail
-# shellcheck source=lab/lib/help.sh
-. "$(dirname "$0")/../lib/help.sh"
+# shellcheck source=lab/guest/job-program.sh
+. "$(dirname "$0")/job-program.sh"
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-gcc -O2 -Wall -Wextra -Werror -pthread -o "$work/shared-failure" "$(dirname "$0")/shared-failure.c"
 for other in ${2:-copied closed told}; do
 	status=0
-	"$work/shared-failure" /dax/fsdax-xfs "${1:-2000}" "$other" || status=$?
+	"$program" /dax/fsdax-xfs "${1:-2000}" "$other" || status=$?
 	[ "$status" -eq 0 ] || break
 done
 if [ "$status" -ne 0 ]; then

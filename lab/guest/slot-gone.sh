@@ -2,12 +2,10 @@
 # Shows what a guest reads while its memslot is deleted and made again, with nx_huge_pages: device-dax and hugetlbfs, by 2M and 1G.
 # Takes how often to delete it, 2000 times if not given: make run BASE=v5.4 JOB=lab/guest/slot-gone.sh
 set -euo pipefail
-# shellcheck source=lab/lib/help.sh
-. "$(dirname "$0")/../lib/help.sh"
+# shellcheck source=lab/guest/job-program.sh
+. "$(dirname "$0")/job-program.sh"
 
-work=$(mktemp -d)
 trap 'umount "$work"/hugetlbfs-* 2>/dev/null || true; rm -rf "$work"' EXIT
-gcc -O2 -Wall -Wextra -Werror -pthread -o "$work/slot-gone" "$(dirname "$0")/slot-gone.c"
 cd "$work"
 echo 1 >/sys/module/kvm/parameters/nx_huge_pages
 for size in 2M:512:2048 1G:1:1048576; do
@@ -19,6 +17,6 @@ for size in 2M:512:2048 1G:1:1048576; do
 done
 status=0
 for path in /dax/devdax-2m /dax/devdax-1g hugetlbfs-2M/memory hugetlbfs-1G/memory; do
-	timeout 300 ./slot-gone "$path" "${1:-2000}" || status=1
+	timeout 300 "$program" "$path" "${1:-2000}" || status=1
 done
 exit $status

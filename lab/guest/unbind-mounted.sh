@@ -3,15 +3,12 @@
 # step, as a step may end the kernel: a guest must fare no worse than a process on the stock kernel does. The rest is the file system's.
 # Takes the backing, and process or guest: make run JOB='lab/guest/unbind-mounted.sh fsdax-ext4 guest'
 set -euo pipefail
-# shellcheck source=lab/lib/help.sh
-. "$(dirname "$0")/../lib/help.sh"
+# shellcheck source=lab/guest/job-program.sh
+. "$(dirname "$0")/job-program.sh"
 
 backing=$1 user=$2
 place=/dax/$backing
 limit=20	# seconds for what ends at once, if it does
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-gcc -O2 -Wall -Wextra -Werror -o "$work/unbind-mounted" "$(dirname "$0")/unbind-mounted.c"
 
 # answer: what the user says next.
 answer() {
@@ -29,7 +26,7 @@ type=$(findmnt -no FSTYPE "$place")
 namespace=$(basename "$(realpath "/sys/class/block/${disk##*/}/device")")
 driver=$(realpath "/sys/bus/nd/devices/$namespace/driver")
 fallocate -l 2M "$place/memory"
-coproc "$work/unbind-mounted" "$place/memory" "$user"
+coproc "$program" "$place/memory" "$user"
 pid=$COPROC_PID
 exec {from}<&"${COPROC[0]}" {to}>&"${COPROC[1]}"
 eval "exec ${COPROC[0]}<&- ${COPROC[1]}>&-"

@@ -11,6 +11,8 @@ leave_out "make bench-profile is for the stock kernel and the series" MUTANT MOD
 export CONFIG=bench
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
+# shellcheck source=lab/guest/plan.sh
+. "$LAB/guest/plan.sh"
 
 [ "$CPU" = amd ] || die 2 "make bench-profile is for CPU=amd, whose emulator counts instructions for it"
 
@@ -81,7 +83,7 @@ else
 	for figure in ${FIGURE:-}; do
 		grep -qxF -- "$figure" <<<"$known" || die 2 "FIGURE=$figure: there is no such figure; it can be some of $(xargs <<<"$known")"
 	done
-	all='devdax-4k devdax-2m devdax-1g fsdax-ext4 fsdax-xfs hugetlbfs-2m hugetlbfs-1g thp anon'
+	all=$(plan_value memory)
 	read -ra backings <<<"${BACKINGS:-devdax-2m hugetlbfs-2m}"
 	for backing in "${backings[@]}"; do
 		[[ " $all " == *" $backing "* ]] || die 2 "BACKINGS=$backing: there is no such memory; it can be one or two of $all"

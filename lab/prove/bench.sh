@@ -8,12 +8,15 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/process.sh"
 [ -n "${BENCH_ROWS:-}" ] || leave_out "make bench compares the stock kernel and the series" STOCK MUTANT MODES TESTS
 [ "${CONFIG:-bench}" = bench ] || leave_out "make bench has a configuration of its own, bench" CONFIG
+[ "${CPU:-amd}" != arm64 ] || die 2 "CPU=arm64: make bench is for CPU=amd and CPU=intel, whose emulators count instructions for it"
 # A kernel as distributions build it.
 export CONFIG=bench
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
 # shellcheck source=lab/prove/results.sh
 . "$LAB/prove/results.sh"
+# shellcheck source=lab/guest/plan.sh
+. "$LAB/guest/plan.sh"
 
 # One kernel after the other, each in a process of its own: env.sh takes STOCK from the environment.
 if [ -n "${BENCH_ROWS:-}" ]; then
@@ -37,12 +40,10 @@ fi
 [ -z "${RECORD:-}" ] || [ -z "${SIZE:-}${REPEAT:-}${GROWTH:-}${BACKINGS:-}${KERNEL_WORDS:-}" ] ||
 	die 2 "RECORD=1 keeps the rows of all kinds of memory, as they are counted without SIZE, REPEAT, GROWTH, BACKINGS and KERNEL_WORDS;" \
 		"leave these out"
-all='devdax-4k devdax-2m devdax-1g fsdax-ext4 fsdax-xfs hugetlbfs-2m hugetlbfs-1g thp anon'
+all=$(plan_value memory)
 growth='1024 2048 4096 8192' largest=4096
-if [ "$CPU" = intel ]; then
-	# That machine has no 1G of ordinary memory in one piece, and 128 MiB of device-dax with pages of 4K.
-	all=${all/hugetlbfs-1g /} growth='64 112' largest=112
-fi
+# That machine has 128 MiB of device-dax with pages of 4K.
+[ "$CPU" != intel ] || growth='64 112' largest=112
 export SIZE=${SIZE:-32} REPEAT=${REPEAT:-3} GROWTH=${GROWTH:-$growth} BACKINGS=${BACKINGS:-$all} SECONDS_MAX=${SECONDS_MAX:-3000}
 [[ $SIZE =~ ^[0-9]+$ && $((SIZE % 2)) -eq 0 && $SIZE -gt 0 && $SIZE -le $largest ]] ||
 	die 2 "SIZE=$SIZE: an even number of MiB up to $largest is needed, as much as the machine of CPU=$CPU has of each kind of memory"
