@@ -69,7 +69,7 @@ git -C "$TREE" checkout -q -f --detach pristine
 folder=$OUT/objects log=$OUT/objects.log
 export CCACHE_DIR=$CACHE/ccache CCACHE_MAXSIZE=3G
 trap 'exit 130' INT TERM
-checker=$("$LAB/carry/checker.sh") || checker=sparse
+checker=$("$LAB/carry/sparse.sh") || checker=sparse
 
 compile() { make -C "$TREE" O="$folder" -j"$(nproc)" LOCALVERSION= CC="ccache ${CROSS_COMPILE:-}gcc" W=1 C=1 CHECK="$checker" "$@"; }
 

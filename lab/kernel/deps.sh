@@ -5,35 +5,25 @@ set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
 
-build="gcc make libc6-dev bc flex bison libelf-dev libssl-dev cpio xz-utils perl kmod rsync git ccache uuid-dev"
-machine="gcc libc6-dev cpio qemu-system-x86 ndctl daxctl dmsetup perl e2fsprogs xfsprogs kmod"
-arm64="gcc libc6-dev cpio qemu-system-arm qemu-efi-aarch64 dpkg"
-[ "$(uname -m)" = aarch64 ] || arm64+=" gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
-intel="gcc libc6-dev cpio bochs bochsbios vgabios grub-common grub-pc-bin xorriso mtools ndctl e2fsprogs xfsprogs kmod"
-check="shellcheck quilt git perl gcc libc6-dev"
-applies="quilt git dpkg-dev xz-utils"
-plot="gnuplot-nox"
-objects="sparse gcc-aarch64-linux-gnu gcc-powerpc64le-linux-gnu gcc-s390x-linux-gnu"
-htmldocs="python3-sphinx python3-sphinx-rtd-theme python3-yaml"
-fstests="acl attr bc dmsetup e2fsprogs fio gawk quota xfsdump xfsprogs"
-regress="libcap-dev libcap-ng-dev libnuma-dev liburing-dev sudo"
+declare -A packages=(
+	[build]="gcc make libc6-dev bc flex bison libelf-dev libssl-dev cpio xz-utils perl kmod rsync git ccache uuid-dev"
+	[machine]="gcc libc6-dev cpio qemu-system-x86 ndctl daxctl dmsetup perl e2fsprogs xfsprogs kmod"
+	[intel]="gcc libc6-dev cpio bochs bochsbios vgabios grub-common grub-pc-bin xorriso mtools ndctl e2fsprogs xfsprogs kmod"
+	[arm64]="gcc libc6-dev cpio qemu-system-arm qemu-efi-aarch64 dpkg"
+	[check]="shellcheck quilt git perl gcc libc6-dev"
+	[applies]="quilt git dpkg-dev xz-utils"
+	[plot]="gnuplot-nox"
+	[regress]="libcap-dev libcap-ng-dev libnuma-dev liburing-dev sudo"
+	[fstests]="acl attr bc dmsetup e2fsprogs fio gawk quota xfsdump xfsprogs"
+	[objects]="sparse gcc-aarch64-linux-gnu gcc-powerpc64le-linux-gnu gcc-s390x-linux-gnu"
+	[htmldocs]="python3-sphinx python3-sphinx-rtd-theme python3-yaml"
+)
+[ "$(uname -m)" = aarch64 ] || packages[arm64]+=" gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 
 wanted=()
 for job in "$@"; do
-	case $job in
-	build) read -ra more <<<"$build" ;;
-	machine) read -ra more <<<"$machine" ;;
-	arm64) read -ra more <<<"$arm64" ;;
-	intel) read -ra more <<<"$intel" ;;
-	check) read -ra more <<<"$check" ;;
-	applies) read -ra more <<<"$applies" ;;
-	plot) read -ra more <<<"$plot" ;;
-	objects) read -ra more <<<"$objects" ;;
-	htmldocs) read -ra more <<<"$htmldocs" ;;
-	fstests) read -ra more <<<"$fstests" ;;
-	regress) read -ra more <<<"$regress" ;;
-	*) die 2 "no such job: $job (build, machine, intel, arm64, check, applies, plot, regress, fstests, objects, htmldocs)" ;;
-	esac
+	[ -n "${packages[$job]:-}" ] || die 2 "no such job: $job; deps.sh -h lists them"
+	read -ra more <<<"${packages[$job]}"
 	wanted+=("${more[@]}")
 done
 
