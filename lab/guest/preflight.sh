@@ -676,9 +676,9 @@ for backing in "${backings[@]}"; do
 		under=(prlimit --memlock=unlimited)
 		path "$backing lockable" "$memory" "RLIMIT_MEMLOCK: unlimited" || true
 		under=()
+		sees="nvdimm: as a guest's nvdimm with label-size=2M, the guest sees"
 		[ "$size" != 1G ] ||
-			path "$backing label" "$memory" \
-				"nvdimm: as a guest's nvdimm with label-size=2M, the guest sees (2G|nothing) of these [13]G, as the label takes a whole 1G; add one align .*" || true
+			path "$backing label" "$memory" "$sees (2G|nothing) of these [13]G, as the label takes a whole 1G; add one align .*" || true
 		[ "$size" != 2M ] || devices
 		[ "$size" != 4K ] || continue
 		echo Y >"$nx"
