@@ -38,16 +38,6 @@
 #define MIB (1UL << 20)
 #define VCPUS 2
 
-/* edi: the first word, esi: the end, edx: the step, eax: what a word has besides its address */
-static const uint8_t program[] = {
-	0x8d, 0x1c, 0x07,	/* 1: lea (%edi, %eax), %ebx */
-	0x89, 0x1f,		/* mov %ebx, (%edi) */
-	0x01, 0xd7,		/* add %edx, %edi */
-	0x39, 0xf7,		/* cmp %esi, %edi */
-	0x72, 0xf5,		/* jb 1b */
-	0xe6, 0x80,		/* out %al, $0x80 */
-};
-
 static struct vcpu {
 	int fd;
 	struct kvm_run *run;
@@ -131,7 +121,6 @@ static void *run_vcpu(void *arg)
 static void open_vcpus(void)
 {
 	code = open_guest();
-	memcpy(code, program, sizeof(program));
 	vcpus[0].fd = vcpu;
 	vcpus[0].run = run;
 	for (int i = 1; i < VCPUS; i++)

@@ -118,13 +118,14 @@ static int open_vcpu(int id, struct kvm_run **shared)
 /* Returns the page that the guest's code is in, as the host has it. */
 static void *open_guest(void)
 {
-	/* edi: the first word, which becomes its address; esi: the end; edx: the step */
+	/* edi: the first word, which becomes its address and eax; esi: the end; edx: the step */
 	static const uint8_t code[] = {
-		0x89, 0x3f,	/* 1: mov %edi, (%edi) */
-		0x01, 0xd7,	/* add %edx, %edi */
-		0x39, 0xf7,	/* cmp %esi, %edi */
-		0x72, 0xf8,	/* jb 1b */
-		0xe6, 0x80,	/* out %al, $0x80 */
+		0x8d, 0x1c, 0x07,	/* 1: lea (%edi, %eax), %ebx */
+		0x89, 0x1f,		/* mov %ebx, (%edi) */
+		0x01, 0xd7,		/* add %edx, %edi */
+		0x39, 0xf7,		/* cmp %esi, %edi */
+		0x72, 0xf5,		/* jb 1b */
+		0xe6, 0x80,		/* out %al, $0x80 */
 	};
 	struct kvm_userspace_memory_region slot = { .guest_phys_addr = CODE, .memory_size = PAGE };
 	void *page;
