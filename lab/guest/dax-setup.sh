@@ -64,15 +64,17 @@ base_has xfs-of-today || xfs_options=(-m "bigtime=0,inobtcount=0,reflink=0" -i n
 
 # Reconfigures the namespace that fills region $2 into backing $1.
 prepare() {
-	local backing=$1 namespace=namespace${2#region}.0 made device
+	local backing=$1 namespace=namespace${2#region}.0 made device type
 	case $backing in
 	devdax-*) made=$(ndctl create-namespace -f -e "$namespace" --mode=devdax --map=mem --align="${backing#devdax-}" 2>&1) ;;
+	fsdax-*-1g) made=$(ndctl create-namespace -f -e "$namespace" --mode=fsdax --map=mem --align=1G 2>&1) ;;
 	fsdax-*) made=$(ndctl create-namespace -f -e "$namespace" --mode=fsdax --map=mem 2>&1) ;;
 	esac || fail "ndctl cannot make $backing of $namespace: $made"
 	device=/dev/$(sed -nE 's/.*"(chardev|blockdev)":"([^"]+)".*/\2/p' <<<"$made")
 	[ -e "$device" ] || fail "$backing of $namespace has no device node: $made"
 
-	# The extents of a file of 1 GiB must lie at multiples of 2M; on XFS it must also fit into one of two groups.
+	# The extents of a file of 1 GiB must lie at multiples of 2M; on XFS it must also fit into one of two groups. With su=1g, the first
+	# inodes of each group take a whole GiB; files have the others.
 	case $backing in
 	devdax-*)
 		ln -s "$device" "/dax/$backing"
@@ -80,9 +82,11 @@ prepare() {
 		;;
 	fsdax-ext4) mkfs.ext4 -q -b 4096 -E nodiscard -m 0 -O bigalloc -C 2M "$device" ;;
 	fsdax-xfs) mkfs.xfs -q -f -K -d agcount=2,su=2m,sw=1 "${xfs_options[@]}" "$device" ;;
+	fsdax-xfs-1g) mkfs.xfs -q -f -K -d agcount=2,su=1g,sw=1 "${xfs_options[@]}" "$device" ;;
 	esac || fail "cannot make a file system on $device for $backing"
 	mkdir "/dax/$backing"
-	mount -t "${backing#fsdax-}" -o dax "$device" "/dax/$backing" ||
+	type=${backing#fsdax-}
+	mount -t "${type%-1g}" -o dax "$device" "/dax/$backing" ||
 		fail "cannot mount $device with -o dax for $backing"
 }
 

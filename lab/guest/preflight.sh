@@ -2,7 +2,7 @@
 # Sees that kvm-dax-check says of each DAX backing, with huge pages and without, and of what is none and why, what holds there, that the
 # host maps files as it says, that QEMU takes the options which it prints, that the commands which it prints do what they are for, and that
 # it finds the entries of the guest that QEMU then runs. Prints one TAP result per case.
-# Takes nothing: make run JOB=lab/guest/preflight.sh
+# Takes nothing: make run JOB=lab/guest/preflight.sh, and with FILES_1G=1 for files that are mapped by 1G.
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"
@@ -146,7 +146,7 @@ running() {
 	local name=$1 by_size large='[1-9][0-9]*' locked
 	case ${small:+stock}:$name in
 	*:devdax-4k | *' without-huge-pages' | stock:fsdax-*) large=0 by_size='0 of 2M, 0 of 1G' ;;
-	*:devdax-1g) by_size="[0-9]+ of 2M, $large of 1G" ;;
+	*:devdax-1g | *:fsdax-*-1g) by_size="[0-9]+ of 2M, $large of 1G" ;;
 	*) by_size="$large of 2M, 0 of 1G" ;;
 	esac
 	# of the size that QEMU was given
@@ -173,6 +173,27 @@ sysfs_has() {
 	[ ! -e "$work/sysfs" ] || cp -r "$work/sysfs/." "$sysfs/$device"
 	"$@" || true
 	umount "$sysfs"
+}
+
+# files_1g: files on a file system that can map them by 1G, where the kernel does.
+files_1g() {
+	local aligned="2M-aligned extents: 1024M of 1024M; 1G-aligned: 1024M"
+
+	fallocate -l 1G "$memory"
+	if [ -n "${STOCK:-}" ]; then
+		path "$backing unwritten" "$memory" "$aligned, which file systems map by 2M, too" "expected: 2M entries" || true
+	else
+		path "$backing unwritten" "$memory" "$aligned" "1G: 1024M of the file .*; 0M of these are mapped by 1G, as .*" "!for 1G: .*" 			"for a file with blocks .*" "expected: 2M entries" "QEMU: .*,align=2M,.*" || true
+	fi
+	dd if=/dev/zero of="$memory" bs=2M count=512 conv=notrunc,fsync status=none
+	if [ -n "${STOCK:-}" ]; then
+		path "$backing" "$memory" "$aligned, which file systems map by 2M, too" "expected: 2M entries" || true
+	else
+		path "$backing" "$memory" "$aligned" "1G: 1024M of the file .*; 1024M of these are mapped by 1G, but .*" "to get 1G back: .*" 			"!for 1G: .*" "expected: 1G entries.*" "QEMU: .*,align=1G,.*" && running "$backing" "$memory"
+		fallocate -p -o 4M -l 4K "$memory"
+		path "$backing hole" "$memory" "1G: 0M of the file .*" "for 1G: .*" "expected: 2M entries for .*" "QEMU: .*,align=2M,.*" || true
+	fi
+	rm "$memory"
 }
 
 # parts: files that huge pages fit in part, or not at all.
@@ -689,6 +710,10 @@ for backing in "${backings[@]}"; do
 		refused "$backing without-huge-pages" "$memory" "cannot be accessed, as prctl"
 		no_access "$backing without-huge-pages access" "$memory"
 		under=()
+		;;
+	fsdax-*-1g)
+		memory=/dax/$backing/preflight
+		files_1g
 		;;
 	fsdax-*)
 		memory=/dax/$backing/preflight

@@ -400,6 +400,33 @@ splice() {
 	tap splice '' '' "$selftests/dax/dax_splice_test" "${arguments[@]}"
 }
 
+# Whether fsync() knows what was written before a hole was punched, and the like. Kernels before v7.3 have no such test.
+writeback() {
+	local arguments test=$selftests/dax/dax_writeback_test
+	there "$test" || return 0
+	every_backing fsdax-
+	tap writeback '' '' "$test" "${arguments[@]}"
+}
+
+# What happens to a file that is mapped by 1G, and to a guest whose memory it is. Each case needs the GiB of the guest's file, and
+# the last one leaves a page that has failed.
+files() {
+	local case test=$selftests/dax/dax_1g_test memory
+	memory=$(path fsdax-xfs-1g)
+	there "$test" || return 0
+	# Others have left smaller entries in it.
+	rm "$memory"
+	fallocate -l 1G "$memory"
+	fill_files
+	run 'guest fsdax-xfs-1g' "$built/files-1g-guest" "$memory" 1g
+	truncate -s 0 "$memory"
+	truncate -s 4096 "$memory"
+	sync -f "$memory"
+	for case in $("$test" -h | sed -n 's/^     //p'); do
+		tap "1g $case" '1g [^ ]+ ' '1g ' "$test" -s "dax:$memory" -c "$case"
+	done
+}
+
 # Whether each page of a file is known whose blocks others share. The last one: what fails may keep the file system busy.
 shared() {
 	local arguments
@@ -452,20 +479,25 @@ nested() {
 
 load_kvm
 shopt -s nullglob
+file_size=$(plan_value "file-size $mode")
 for directory in /dax/fsdax-*; do
-	fallocate -l "$(plan_value file-size)" "$directory/memory"
+	fallocate -l "${file_size:-$(plan_value file-size)}" "$directory/memory"
 done
+# Only what is written is mapped by 1G.
+[ "$mode" != files-1g ] || fill_files
 for part in $what; do
 	case $part in
 	vfio) target=vfio ;;
-	references | splice | reserved | mm | shared) target=dax ;;
+	references | splice | reserved | mm | writeback | files | shared) target=dax ;;
 	*) target=kvm ;;
 	esac
 	[[ $part == stage2 || ( " $targets " == *" $target "* && -d $selftests/$target ) ]] || continue
 	left_out "$part"
 	case $part in
 	elsewhere) ;;
-	async | existing | hugetlb | stage2 | hibernation | nested | references | splice | soak | vfio | reserved | mm | shared) $part ;;
+	async | existing | hugetlb | stage2 | hibernation | nested | references | splice | soak | vfio | reserved | mm | writeback | files | shared)
+		$part
+		;;
 	others) fill_files ;;&
 	*)
 		for backing in "${backings[@]}"; do

@@ -2,7 +2,8 @@
 # The machine for CPU=amd: QEMU with AMD's nested paging, NVDIMMs, an IOMMU, and the host's root over 9p.
 # Sourced by run.sh, which says what compose and prepare take and give; NESTED=1 is for a machine within the machine,
 # ICOUNT=<backing> for one with a single CPU, the clock of which advances by 1 ns with each instruction, and 8 GiB of that backing;
-# PLUGIN=<file,argument=value...> for a plugin of the emulator.
+# FILES_1G=1 for one whose only NVDIMM has a file system that can map files by 1G; PLUGIN=<file,argument=value...> for a plugin of the
+# emulator.
 
 # shellcheck source=lab/machine/qemu.sh
 . "$LAB/machine/qemu.sh"
@@ -18,6 +19,9 @@ if [ -n "${ICOUNT:-}" ]; then
 	memory=12G
 	nvdimms=()
 	[[ $ICOUNT != *dax-* ]] || nvdimms=("$ICOUNT 18434")
+elif [ -n "${FILES_1G:-}" ]; then
+	memory=4G
+	nvdimms=("fsdax-xfs-1g 8194")	# 7 GiB of data, as they begin at a multiple of 1G
 elif [ -z "${NESTED:-}" ]; then
 	memory=6G
 	nvdimms=("devdax-4k 1282" "devdax-2m 1282" "devdax-1g 4098" "fsdax-ext4 1794" "fsdax-xfs 2946")

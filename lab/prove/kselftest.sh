@@ -38,7 +38,7 @@ PROGRAMS=$(plan test | cut -d '|' -f 2 | sort -u | paste -sd ' ') "$LAB/kernel/s
 # What the tests need besides the selftests: for each CPU a module for this kernel, and programs.
 built=$OUT/$CPU
 case $CPU in
-amd) module=page_flags programs='dax-memory unreferenced failure-waits' ;;
+amd) module=page_flags programs='dax-memory unreferenced failure-waits files-1g-guest' ;;
 intel) module=kvm_leaves programs='guest-leaves memory-image' ;;
 arm64) module='' programs=arm64-guest ;;
 esac
@@ -78,6 +78,7 @@ run_modes() {
 		echo "# $BASE $VARIANT $mode: starting the machine"
 		(
 			export SECONDS_MAX=${SECONDS_MAX:-$(plan_value silence)}
+			[ "$mode" != files-1g ] || export FILES_1G=1
 			CARRY="${files[*]}" "$LAB/machine/run.sh" run env ALSO="$also" REPEAT="${REPEAT:-1}" RACE_SECONDS="${RACE_SECONDS:-}" \
 				RACE_OPERATION="${RACE_OPERATION:-}" RACE_SEED="${RACE_SEED:-}" \
 				"$LAB/guest/run-tests.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1
@@ -96,7 +97,7 @@ run_modes() {
 record() {
 	local kept=/dev/null
 	[ -z "${MODES:-}" ] || kept=$recorded
-	sed -nE 's/^((not )?ok) [0-9]+ (.*[^ ])( +seconds=[0-9]+)$/\1 \3/; s/^((not )?ok) [0-9]+ /\1 /; /^(not )?ok /p' "$results" >"$results.new"
+	sed -nE 's/ [a-z]+_us=[0-9]+//g; s/^((not )?ok) [0-9]+ (.*[^ ])( +seconds=[0-9]+)$/\1 \3/; s/^((not )?ok) [0-9]+ /\1 /; /^(not )?ok /p' "$results" >"$results.new"
 	sed -nE 's/^((not )?ok) [0-9]+ /\1 /p' "$kept" | awk '
 		{ mode = $1 == "ok" ? $2 : $3 }
 		NR == FNR { lines[mode] = lines[mode] $0 "\n"; if (!(mode in known)) order[++n] = mode; known[mode]; next }

@@ -14,8 +14,6 @@ modes=${MODES:-$known}
 for mode in $modes; do
 	grep -qxF -- "$mode" <<<"$known" || die 2 "MODES=$mode: there is no such mode; those of $BASE with CPU=$CPU are ${known//$'\n'/, }"
 done
-read -ra backings <<<"$(plan_value backings)"
-mapfile -t files < <(printf '%s\n' "${backings[@]}" | grep '^fsdax-')
 
 # cases PROGRAM: the names of its cases, as the series has them.
 known_cases=$(series_patches | xargs -d '\n' cat |
@@ -86,12 +84,16 @@ names() {
 		mapfile -t kinds < <(printf 'references %s \n' "${backings[@]}")
 		unit references "${kinds[@]}" < <(cases dax_references_test)
 		;;
-	splice | shared)
+	splice | writeback | shared)
 		mapfile -t kinds < <(printf "$1 %s \n" "${files[@]}")
 		unit "$1" "${kinds[@]}" < <(cases "dax_$1_test")
 		;;
 	reserved)
 		unit reserved 'reserved ' < <(cases dax_reserved_test; printf '%s\n' p2pdma "${backings[@]}")
+		;;
+	files)
+		unit 'guest fsdax-xfs-1g' </dev/null
+		cases dax_1g_test | while read -r case; do unit "1g $case" </dev/null; done
 		;;
 	mm) sed -nE 's/^.*step "([^"]+)".*/mm \1/p' "$LAB/guest/mm.sh" | while read -r test; do unit "$test" </dev/null; done ;;
 	elsewhere) plan skip | sed -n 's/^elsewhere|\(.*\)|.*/\1/p' | while read -r test; do unit "$test" </dev/null; done ;;
@@ -100,14 +102,16 @@ names() {
 }
 
 all() {
-	local mode parts part
+	local mode parts part backings files
 	for mode in $modes; do
+		read -ra backings <<<"$(plan_value "backings $mode" | grep . || plan_value backings)"
+		mapfile -t files < <(printf '%s\n' "${backings[@]}" | grep '^fsdax-')
 		parts=${PARTS:-}
 		[ -n "$parts" ] || parts=$(plan parts | sed -n "s/^$mode|//p")
 		for part in $parts; do
 			# The test of which lines stand beside each other is written once for all modes.
-			[ -n "${listed[$part]:-}" ] || listed[$part]=$(names "$part")
-			sed "s/^/$mode /; s/\t/&$mode /" <<<"${listed[$part]}"
+			[ -n "${listed[$part ${backings[*]}]:-}" ] || listed[$part ${backings[*]}]=$(names "$part")
+			sed "s/^/$mode /; s/\t/&$mode /" <<<"${listed[$part ${backings[*]}]}"
 		done
 		printf '%s machine\t%s machine\n' "$mode" "$mode"
 	done

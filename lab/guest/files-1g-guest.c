@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A guest whose memory is 1 GiB of a DAX file, in one written extent at a multiple
+ * of 1G.  KVM must map it by one entry, which takes one page fault, also again:
+ *
+ *   write     the guest writes to each page
+ *   look      others have read smaps, pagemap and numa_maps
+ *   fsync     the file has been written back
+ *   log       its dirty pages have been logged, and are not any more: the log has
+ *             those that it wrote to, and no others
+ *   dontneed  all was taken out of the host's page table
+ *   slot      the memslot was deleted, and made again
+ *
+ * and whatever happens to the file, the guest writes to the file, and to nothing else:
+ *
+ *   clone     a clone keeps what the guest had written before
+ *   punch     a hole of 4K, of 2M
+ *   truncate  KVM_RUN fails with EFAULT behind the end, and goes on before it
+ *
+ * Takes the path of the file, which is 1 GiB, and what it is to be mapped by, 1g or,
+ * to see that the rest of it works, 2m.  Prints a line for each of these; ends with 1
+ * at the first thing that is wrong.
+ */
+#define _GNU_SOURCE
+#include <libgen.h>
+#include <limits.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <stdarg.h>
+
+#include "small-guest.h"
+
+#define MIB (1UL << 20)
+#define PAGES (GIB / PAGE)
+#define MIDDLE (200 * 2 * MIB + 77 * PAGE)
+
+static const char *stage;
+static int file;
+static char *memory;
+static bool by_1g;
+static uint32_t words[PAGES];	/* what the first word of each page has to be */
+static uint32_t generation;
+static unsigned long faults_before;
+
+static void __attribute__((noreturn, format(printf, 1, 2))) wrong(const char *format, ...)
+{
+	va_list args;
+
+	printf("%s: ", stage);
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	printf("\n");
+	exit(1);
+}
+
+static unsigned long statistic(const char *name)
+{
+	unsigned long value;
+	char place[96];
+	FILE *from;
+
+	snprintf(place, sizeof(place), "/sys/kernel/debug/kvm/%d-%d/%s", getpid(), vm, name);
+	from = fopen(place, "r");
+	if (!from || fscanf(from, "%lu", &value) != 1)
+		fail(place);
+	fclose(from);
+	return value;
+}
+
+/* The guest writes to the pages from @begin to @end, by something new; -1 with errno if it cannot. */
+static int write_pages(uint64_t begin, uint64_t end)
+{
+	int ret;
+
+	generation += 2;
+	ret = run_from((struct kvm_regs){
+		.rip = CODE, .rdi = MEMORY + begin, .rsi = MEMORY + end, .rdx = PAGE, .rax = generation,
+	});
+	for (uint64_t at = begin; !ret && at < end; at += PAGE)
+		words[at / PAGE] = MEMORY + at + generation;
+	return ret;
+}
+
+static void must_write(uint64_t begin, uint64_t end)
+{
+	if (write_pages(begin, end))
+		wrong("the guest cannot write from %#lx to %#lx: %s, exit reason %u", begin, end, strerror(errno),
+		      run->exit_reason);
+}
+
+/* What the file has, by read(2): not where KVM thinks that it is. */
+static void check_file(uint64_t end)
+{
+	uint32_t word;
+
+	for (uint64_t at = 0; at < end; at += PAGE) {
+		if (pread(file, &word, sizeof(word), at) != sizeof(word))
+			fail("pread");
+		if (word != words[at / PAGE])
+			wrong("at %#lx the file has %#x, the guest has written %#x", at, word, words[at / PAGE]);
+	}
+}
+
+/* By one entry again, one fault after it was taken away, or none if it was not. */
+static void check_entries(unsigned long max_faults)
+{
+	unsigned long huge = statistic("pages_2m"), gigantic = statistic("pages_1g");
+	unsigned long faults = statistic("pf_taken") - faults_before;
+
+	printf("%s pages_2m=%lu pages_1g=%lu faults=%lu\n", stage, huge, gigantic, faults);
+	fflush(stdout);
+	if (by_1g && (gigantic != 1 || huge))
+		wrong("1 GiB is mapped by %lu x 1G and %lu x 2M", gigantic, huge);
+	if (by_1g && faults > max_faults)
+		wrong("%lu page faults, expected %lu at most", faults, max_faults);
+}
+
+static void begin(const char *name)
+{
+	stage = name;
+	faults_before = statistic("pf_taken");
+}
+
+static void read_whole(const char *name)
+{
+	static char text[1 << 16];
+	int fd = open(name, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	while (read(fd, text, sizeof(text)) > 0)
+		;
+	close(fd);
+}
+
+static void read_pagemap(void)
+{
+	static uint64_t entries[PAGES];
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || pread(fd, entries, sizeof(entries), (uintptr_t)memory / PAGE * 8) != sizeof(entries))
+		fail("/proc/self/pagemap");
+	close(fd);
+	for (unsigned long i = 0; i < PAGES; i++) {
+		if (!(entries[i] >> 63) || ((entries[i] ^ (entries[0] + i)) << 9))
+			wrong("pagemap has %#lx for page %lu, %#lx for page 0", entries[i], i, entries[0]);
+	}
+}
+
+static void test_log(void)
+{
+	static uint64_t bits[PAGES / 64];
+	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = bits };
+	unsigned long logged = 0;
+
+	begin("log");
+	if (set_slot(memory, GIB, KVM_MEM_LOG_DIRTY_PAGES))
+		fail("KVM_MEM_LOG_DIRTY_PAGES");
+	must_write(0, 3 * PAGE);
+	must_write(MIDDLE, MIDDLE + 600 * PAGE);
+	must_write(GIB - PAGE, GIB);
+	DO_IOCTL(vm, KVM_GET_DIRTY_LOG, &log);
+	for (unsigned long i = 0; i < PAGES; i++) {
+		bool is = bits[i / 64] >> i % 64 & 1, was = i < 3 || i == PAGES - 1 ||
+			(i >= MIDDLE / PAGE && i < MIDDLE / PAGE + 600);
+
+		if (is != was)
+			wrong("page %lu is %sin the log", i, is ? "" : "not ");
+		logged += is;
+	}
+	if (statistic("pages_1g"))
+		wrong("a 1G entry while dirty pages are logged");
+	/* And again, what was in the log has to be noticed anew. */
+	must_write(MIDDLE, MIDDLE + PAGE);
+	DO_IOCTL(vm, KVM_GET_DIRTY_LOG, &log);
+	if (!(bits[MIDDLE / PAGE / 64] >> MIDDLE / PAGE % 64 & 1))
+		wrong("a page that was in the log is not noticed again");
+	if (set_slot(memory, GIB, 0))
+		fail("no dirty log");
+	check_file(GIB);
+	faults_before = statistic("pf_taken");
+	must_write(0, GIB);
+	check_entries(2);
+	check_file(GIB);
+	printf("log logged=%lu\n", logged);
+}
+
+/* A new file beside the memory's. */
+static int new_file(void)
+{
+	char name[PATH_MAX];
+	int fd;
+
+	snprintf(name, sizeof(name), "%s", path);
+	fd = open(dirname(name), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0)
+		fail("O_TMPFILE");
+	return fd;
+}
+
+static void test_clone(void)
+{
+	static uint32_t old[PAGES];
+	int clone = new_file();
+	uint32_t word;
+
+	begin("clone");
+	if (ioctl(clone, FICLONE, file))
+		fail("FICLONE");
+	memcpy(old, words, sizeof(old));
+	must_write(0, PAGE);
+	must_write(MIDDLE, MIDDLE + 10 * PAGE);
+	must_write(GIB - PAGE, GIB);
+	if (statistic("pages_1g"))
+		wrong("a 1G entry of blocks that are shared");
+	check_file(GIB);
+	for (uint64_t at = 0; at < GIB; at += PAGE) {
+		if (pread(clone, &word, sizeof(word), at) != sizeof(word))
+			fail("pread of the clone");
+		if (word != old[at / PAGE])
+			wrong("at %#lx the clone has %#x, the file had %#x", at, word, old[at / PAGE]);
+	}
+	close(clone);
+	printf("clone pages_1g=0\n");
+}
+
+static void test_punch(uint64_t at, uint64_t size)
+{
+	begin("punch");
+	if (fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, size))
+		fail("FALLOC_FL_PUNCH_HOLE");
+	memset(words + at / PAGE, 0, size / PAGE * sizeof(*words));
+	if (statistic("pages_1g"))
+		wrong("a 1G entry of a file with a hole");
+	must_write(at - PAGE, at);
+	must_write(at + size, at + size + PAGE);
+	check_file(GIB);
+	must_write(at, at + size);
+	check_file(GIB);
+	printf("punch size=%lu\n", size);
+}
+
+static void test_truncate(uint64_t size)
+{
+	begin("truncate");
+	if (ftruncate(file, size))
+		fail("ftruncate");
+	must_write(0, size);
+	check_file(size);
+	if (!write_pages(size, size + PAGE))
+		wrong("the guest writes behind the end of the file");
+	if (errno != EFAULT)
+		wrong("behind the end KVM_RUN fails with %s, exit reason %u", strerror(errno), run->exit_reason);
+	if (ftruncate(file, GIB))
+		fail("ftruncate");
+	memset(words + size / PAGE, 0, (GIB - size) / PAGE * sizeof(*words));
+	check_file(GIB);
+	must_write(0, GIB);
+	check_file(GIB);
+	printf("truncate size=%lu\n", size);
+}
+
+int main(int argc, char **argv)
+{
+	char *room;
+
+	if (argc != 3 || (strcmp(argv[2], "1g") && strcmp(argv[2], "2m"))) {
+		fprintf(stderr, "usage: files-1g-guest FILE 1g|2m\n");
+		return 2;
+	}
+	path = argv[1];
+	by_1g = !strcmp(argv[2], "1g");
+	file = open(path, O_RDWR | O_CLOEXEC);
+	if (file < 0)
+		fail("open");
+	room = mmap(NULL, 2 * GIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (room == MAP_FAILED)
+		fail("mmap of room");
+	memory = mmap((void *)(((uintptr_t)room + GIB - 1) & ~(GIB - 1)), GIB, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_FIXED, file, 0);
+	if (memory == MAP_FAILED)
+		fail("mmap");
+	open_guest();
+	stage = "begin";
+	/* The last instruction of its code, for the page of that: what is counted is the memory's. */
+	if (run_from((struct kvm_regs){ .rip = CODE + 11 }))
+		fail("a guest that ends at once");
+	if (set_slot(memory, GIB, 0))
+		fail("KVM_SET_USER_MEMORY_REGION");
+
+	begin("write");
+	must_write(0, GIB);
+	check_entries(1);
+	check_file(GIB);
+
+	begin("look");
+	for (int i = 0; i < 10; i++) {
+		read_whole("/proc/self/smaps");
+		read_whole("/proc/self/smaps_rollup");
+		read_whole("/proc/self/numa_maps");
+		read_pagemap();
+	}
+	must_write(0, GIB);
+	check_entries(0);
+	check_file(GIB);
+
+	for (int i = 0; i < 3; i++) {
+		begin("fsync");
+		if (fsync(file))
+			fail("fsync");
+		if (statistic("pages_1g") || statistic("pages_2m"))
+			wrong("KVM still has writable entries of a file that has been written back");
+		/* One that KVM takes while the host makes it writable may be taken again. */
+		must_write(MIDDLE, MIDDLE + PAGE);
+		must_write(0, GIB);
+		check_entries(2);
+		check_file(GIB);
+	}
+
+	test_log();
+
+	begin("dontneed");
+	if (madvise(memory, GIB, MADV_DONTNEED))
+		fail("MADV_DONTNEED");
+	if (statistic("pages_1g") || statistic("pages_2m"))
+		wrong("KVM still maps what the host does not");
+	must_write(0, GIB);
+	check_entries(1);
+	check_file(GIB);
+
+	begin("slot");
+	if (set_slot(memory, 0, 0) || set_slot(memory, GIB, 0))
+		fail("KVM_SET_USER_MEMORY_REGION");
+	must_write(0, GIB);
+	/* KVM_X86_QUIRK_SLOT_ZAP_ALL: the guest's code has lost its entry, too. */
+	check_entries(2);
+	check_file(GIB);
+
+	/* From here on the file is in pieces. */
+	test_clone();
+	test_punch(MIDDLE, PAGE);
+	test_punch(100 * 2 * MIB, 2 * MIB);
+	test_truncate(MIDDLE);
+	return 0;
+}
