@@ -66,9 +66,11 @@ struct memory {
 	uint64_t size;		/* bytes that a guest can have */
 	uint64_t align;		/* of mappings, and of their size */
 	uint64_t in_2m;		/* bytes that the host can map by 2M */
+	uint64_t in_1g;		/* of these, bytes of a file that it can map by 1G */
 	uint64_t hole_2m;	/* bytes in whole 2M that have no blocks yet */
 	bool known;		/* whether those two are */
 	bool device, folder, read_only;
+	bool xfs;
 };
 
 /* Where the bytes of a block device or a file are in memory, or those of a file are on its device. */
@@ -621,13 +623,28 @@ static void say_holes(const struct memory *memory, int fd, dev_t dev, const stru
 		     memory->name, holes >> 20, room >> 20);
 }
 
-/* Adds up which parts of what a guest can have of the file lie so that they could be mapped by 2M, the most by which file systems map. */
+/* What a file lacks to be mapped by 1G, if the kernel does that. */
+static void say_1g(const struct memory *memory, uint64_t at_1g)
+{
+	uint64_t size = memory->size & ~(SZ_1G - 1);
+
+	say("1G", "%" PRIu64 "M of the file lie at multiples of 1G; %" PRIu64 "M of these are mapped by 1G%s, but only if the file was never cloned, and QEMU has align=1G",
+	    at_1g >> 20, memory->in_1g >> 20, memory->in_1g < at_1g ? ", as each 1G has to be one extent that is written and not shared" : "");
+	if (at_1g < size)
+		say("for 1G", "ndctl create-namespace --mode=fsdax --align=1G in a region that begins at a multiple of 1G, then mkfs.xfs -d su=1g,sw=1,agcount=2, then write all of the file once");
+	if (memory->in_1g)
+		say("to get 1G back", "if a process has mapped the file by less before: fallocate -n -l %" PRIu64 " %s, while no guest uses it", memory->size, memory->name);
+}
+
+/* Adds up which parts of what a guest can have of the file lie so that they could be mapped by 2M, and by 1G where the kernel does that. */
 static void check_extents(struct memory *memory, int fd, dev_t dev, const struct layout *layout)
 {
 	uint64_t buffer[(sizeof(struct fiemap) + 128 * sizeof(struct fiemap_extent)) / 8];
 	struct fiemap *map = (struct fiemap *)buffer;
 	uint64_t allocated = 0, shared = 0, next = 0, joined_2m, joined_1g;
-	struct layout file = { 0 };
+	struct layout file = { 0 }, written = { 0 };
+	/* which the series has added; a kernel without it maps files by 2M at most */
+	bool by_1g = memory->xfs && has_function("dax_iomap_pud_fault") > 0;
 	char *copy = quote(format("%s.copy", memory->path));
 	unsigned int i;
 
@@ -656,6 +673,8 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 				shared += last - first;
 			if (!(extent->fe_flags & NOT_KNOWN_PLACE))
 				add_range(&file, first, extent->fe_physical + first - extent->fe_logical, last - first, layout);
+			if (by_1g && !(extent->fe_flags & (NOT_KNOWN_PLACE | FIEMAP_EXTENT_UNWRITTEN | FIEMAP_EXTENT_SHARED)))
+				add_range(&written, first, extent->fe_physical + first - extent->fe_logical, last - first, layout);
 		}
 		if (next <= map->fm_start || map->fm_extents[i - 1].fe_flags & FIEMAP_EXTENT_LAST)
 			break;
@@ -663,6 +682,7 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 	memory->hole_2m += whole_pages(next, memory->size - next, SZ_2M);
 	/* A page fault of 2M needs one extent. XFS makes one of 2M that begin unwritten and end written, but only if the first access is a write. */
 	memory->in_2m = aligned(&file, SZ_2M);
+	memory->in_1g = aligned(&written, SZ_1G);
 	memory->known = true;
 	join(&file);
 	joined_2m = aligned(&file, SZ_2M);
@@ -673,15 +693,17 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 	if (shared)
 		say("shared", "%" PRIu64 "K of the file share their blocks with another file: such a page is copied when it is written, to where 2M may not fit, and is mapped read-only until then; do not clone a file that is mapped for writing and written by write(2) as well, as what one of them has written can be lost",
 		    shared >> 10);
-	say("2M-aligned extents", "%" PRIu64 "M of %" PRIu64 "M; 1G-aligned: %" PRIu64 "M, which file systems map by 2M, too",
-	    memory->in_2m >> 20, memory->size >> 20, joined_1g >> 20);
+	say("2M-aligned extents", "%" PRIu64 "M of %" PRIu64 "M; 1G-aligned: %" PRIu64 "M%s",
+	    memory->in_2m >> 20, memory->size >> 20, joined_1g >> 20, by_1g ? "" : ", which file systems map by 2M, too");
+	if (by_1g && memory->size >= SZ_1G)
+		say_1g(memory, joined_1g);
 	set_number("bytes_1g", joined_1g);
 	if (memory->in_2m < joined_2m)
 		say("mixed", "%" PRIu64 "M more lie at such multiples, but are mapped by 4K, as two extents meet in each 2M: only a part is written, or is shared, or one extent was too short",
 		    (joined_2m - memory->in_2m) >> 20);
 	if (joined_2m < (allocated & ~(SZ_2M - 1)))
 		say("for more", "mkfs.ext4 -O bigalloc -C 2M, or mkfs.xfs -d su=2m,sw=1 with allocation groups larger than the file");
-	if (shared || memory->in_2m < joined_2m)
+	if (shared || memory->in_2m < joined_2m || (by_1g && memory->in_1g < joined_1g))
 		say("for a file with blocks that are all written and its own, while no guest uses this one",
 		    "fallocate -l %" PRIu64 " %s && dd if=%s of=%s bs=2M conv=notrunc", memory->size, copy, memory->name, copy);
 	say_start(layout);
@@ -934,6 +956,7 @@ static void check_file(struct memory *memory, const struct stat *st)
 	if (!memory->size)
 		fail(larger, "%s has %s, and the guest's memory is a multiple of 2M", memory->name, size_string(rest));
 	say("path", "file on a DAX file system, %s", size_string(st->st_size));
+	memory->xfs = !strcmp(mount.type, "xfs");
 	if (!strcmp(mount.type, "ext2"))
 		memory->small = "ext2 maps files by 4K; ext4 maps them by 2M";
 	if (faccessat(AT_FDCWD, memory->path, W_OK, AT_EACCESS)) {
@@ -1015,7 +1038,7 @@ static void check_block(const struct memory *memory, const struct stat *st)
 /* The size of KVM's entries, by where the memory lies: the first of these that is so. */
 static enum status expect(const struct memory *memory)
 {
-	uint64_t in_2m = memory->in_2m, hole_2m = memory->hole_2m;
+	uint64_t in_1g = memory->in_1g, in_2m = memory->in_2m, hole_2m = memory->hole_2m;
 	bool folder = memory->folder;
 	const struct { bool is; enum status status; const char *pages, *text; } rows[] = {
 		{ memory->small, SMALL, "4K", format("4K entries, as %s", memory->small ? memory->small : "") },
@@ -1023,6 +1046,8 @@ static enum status expect(const struct memory *memory)
 		{ memory->device && memory->align >= SZ_1G, HUGE, "1G", "1G entries, where guest physical and host address agree modulo 1G" },
 		{ folder && in_2m, HUGE, "2M", format("2M entries for up to %" PRIu64 "M of what a guest writes", in_2m >> 20) },
 		{ folder, SMALL, "4K", "4K entries, as no free 2M are at a multiple of 2M" },
+		{ in_1g && in_1g == memory->size, HUGE, "1G", "1G entries, where guest physical and host address agree modulo 1G" },
+		{ in_1g, HUGE, "1G", format("1G entries for %" PRIu64 "M, where guest physical and host address agree modulo 1G, smaller ones for the rest", in_1g >> 20) },
 		{ in_2m == memory->size, HUGE, "2M", "2M entries" },
 		{ hole_2m == memory->size, SMALL, "unknown",
 		  "not known until written: holes are filled with what is free, by 2M where the file system finds 2M at a multiple of 2M" },
@@ -1112,7 +1137,7 @@ static void say_qemu(const struct memory *memory)
 {
 	const char *size = size_string(memory->size);
 	char *object = quote(format("memory-backend-file,id=mem,mem-path=%s,share=on,%salign=%s,size=%s", escape(memory->path, ",", "%c,", "%c", "%c"),
-				    memory->read_only ? "readonly=on," : "", size_string(memory->align), size));
+				    memory->read_only ? "readonly=on," : "", size_string(memory->in_1g ? SZ_1G : memory->align), size));
 
 	if (memory->read_only)
 		command("QEMU", format("-machine q35,nvdimm=on -m 1G,slots=1,maxmem=%s -object %s -device nvdimm,id=nvdimm,memdev=mem,unarmed=on",
