@@ -414,7 +414,7 @@ files() {
 	local case test=$selftests/dax/dax_1g_test memory
 	memory=$(path fsdax-xfs-1g)
 	there "$test" || return 0
-	# Others have left smaller entries in it.
+	# Only what is written is mapped by 1G, and others may have left smaller entries.
 	rm "$memory"
 	fallocate -l 1G "$memory"
 	fill_files
@@ -479,12 +479,9 @@ nested() {
 
 load_kvm
 shopt -s nullglob
-file_size=$(plan_value "file-size $mode")
 for directory in /dax/fsdax-*; do
-	fallocate -l "${file_size:-$(plan_value file-size)}" "$directory/memory"
+	fallocate -l "$(plan_value file-size)" "$directory/memory"
 done
-# Only what is written is mapped by 1G.
-[ "$mode" != files-1g ] || fill_files
 for part in $what; do
 	case $part in
 	vfio) target=vfio ;;
