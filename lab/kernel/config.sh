@@ -42,11 +42,15 @@ cd "$folder"
 
 # What a file of the reader's own asks for may be of another version, or of a compiler with other features.
 [ "${CONFIG:-}" != own ] || fragments=()
+# to_come SYMBOL: succeeds if a patch of the series adds it, and this tree does not have that patch.
+to_come() {
+	grep -qxF "+config $1" "$SERIES"/*/*.patch && ! git -C "$TREE" grep -q "^config $1\$" -- '*Kconfig*'
+}
 # Of a symbol that two fragments name, the last one counts, as it does for merge_config.sh.
 lost=$(sed -nE 's/^(CONFIG_([^=]+)=.*)/\2 \1/p; s/^(# CONFIG_(.*) is not set)/\2 \1/p' /dev/null "${fragments[@]}" |
 	awk '{ asked[$1] = substr($0, length($1) + 2) } END { for (symbol in asked) print asked[symbol] }' | while read -r line; do
 	case $line in
-	CONFIG_*) grep -qxF "$line" .config || echo "  $line" ;;
+	CONFIG_*) name=${line#CONFIG_}; grep -qxF "$line" .config || to_come "${name%%=*}" || echo "  $line" ;;
 	*) name=${line#\# }; ! grep -q "^${name%% *}=" .config || echo "  $line" ;;
 	esac
 done)
