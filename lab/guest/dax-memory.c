@@ -7,6 +7,7 @@
  * and a PCI device maps it for that, says how many kB that has charged, waits for
  * a line, unmaps it, and says how many kB are left; with "cold" says that it is
  * cold, and expects that it can be written to again without a page fault; with
+ * "protect" lets nobody access it for a while, and expects what it held; with
  * "read" reads it as another process would, by GUP, and expects that each of its
  * pages has as many references as before, by page_flags.ko; with "faults" writes
  * to each page of a file, and prints how many page faults that takes.
@@ -157,6 +158,23 @@ static int cold(volatile char *memory, size_t size, const char *path)
 	return faults != 0;
 }
 
+static int protect(volatile char *memory, size_t size, const char *path)
+{
+	size_t i;
+
+	if (mprotect((void *)memory, size, PROT_NONE) || mprotect((void *)memory, size, PROT_READ | PROT_WRITE))
+		return fail("mprotect", path);
+	for (i = 0; i < size; i += PAGE) {
+		if (memory[i] != 1) {
+			fprintf(stderr, "dax-memory: %s: page %zu has lost what it held\n", path, i / PAGE);
+			return 1;
+		}
+		memory[i] = 2;
+	}
+	printf("size=%zu\n", size);
+	return 0;
+}
+
 /* The reference count of the page at @address, or -1 with errno set. */
 static long references(const volatile char *address)
 {
@@ -271,7 +289,7 @@ static int vfio(int fd, volatile char *memory, size_t size, const char *device)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: dax-memory PATH [poison | numa | cold | read | faults | vfio PCI-DEVICE]\n");
+	fprintf(stderr, "usage: dax-memory PATH [poison | numa | cold | protect | read | faults | vfio PCI-DEVICE]\n");
 	return 2;
 }
 
@@ -305,6 +323,8 @@ int main(int argc, char **argv)
 		return numa(memory);
 	if (!strcmp(argv[2], "cold"))
 		return cold(memory, size, argv[1]);
+	if (!strcmp(argv[2], "protect"))
+		return protect(memory, size, argv[1]);
 	if (!strcmp(argv[2], "read"))
 		return read_by_gup(memory, size, argv[1]);
 	if (!strcmp(argv[2], "vfio") && argc > 3)

@@ -127,6 +127,16 @@ cold() {
 	"$dax_memory" "$1" cold
 }
 
+# Memory that nobody may access for a while, 1G pages too. A warning of the kernel fails the machine.
+protect() {
+	echo "$1"
+	"$dax_memory" "$1" protect
+}
+protected() {
+	each_path protect
+	protect /dax/devdax-1g
+}
+
 # GUP takes the pages of a huge page in steps, and gives them back one by one: in the end each has the references that it had.
 read_by_gup() {
 	echo "$1"
@@ -375,6 +385,7 @@ step "untouched" untouched
 # The kernel of v5.4 has no NUMA.
 [ ! -e /proc/self/numa_maps ] || step "numa-maps" each_path numa_maps
 step "cold" each_path cold
+step "protected" protected
 step "read-by-gup" each_path read_by_gup
 step "reserved-altmap" altmap
 step "reserved-system-ram" system_ram
