@@ -8,8 +8,8 @@
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
-# shellcheck source=lab/carry/verdicts.sh
-. "$LAB/carry/verdicts.sh"
+# shellcheck source=lab/carry/patch-results.sh
+. "$LAB/carry/patch-results.sh"
 # shellcheck source=lab/lib/tap.sh
 . "$LAB/lib/tap.sh"
 
@@ -104,33 +104,33 @@ for patch in $patches; do
 		ok "$name as before"
 		continue
 	fi
-	verdict=
-	has_run "$name" && again=1 || builds >&2 || verdict='not '
-	if [ -z "$verdict" ] && [ -z "${MODES:-}" ]; then
-		"$LAB/machine/run.sh" run true >&2 || verdict='not '
-	elif [ -z "$verdict" ]; then
+	not=
+	has_run "$name" && again=1 || builds >&2 || not='not '
+	if [ -z "$not" ] && [ -z "${MODES:-}" ]; then
+		"$LAB/machine/run.sh" run true >&2 || not='not '
+	elif [ -z "$not" ]; then
 		if [ -n "$again" ] || tests "$name"; then
 			comm -23 "$steps/$before" "$steps/$name" >"$steps/lost"
 			comm -13 "$steps/$before" "$steps/$name" >"$steps/more"
 			sed 's/^/# no longer passes: /' "$steps/lost"
-			[ ! -s "$steps/lost" ] || verdict='not '
+			[ ! -s "$steps/lost" ] || not='not '
 			said=" tests=$(wc -l <"$steps/$name") more=$(wc -l <"$steps/more")${again:+ as before}"
 			before=$name
 			seen+=("$name")
-			if [ -n "${RECORD:-}" ] && [ "$failed" -eq 0 ] && [ -z "$verdict${PATCHES:-}${TARGETS:-}${TESTS:-}" ]; then
+			if [ -n "${RECORD:-}" ] && [ "$failed" -eq 0 ] && [ -z "$not${PATCHES:-}${TARGETS:-}${TESTS:-}" ]; then
 				head=$(depends_on "$record" "after each patch")
 				steps_so_far >"$steps/all"
 				write_result "$record" "$head" "$steps/all"
 			fi
 		else
-			verdict='not '
+			not='not '
 		fi
 	fi
 	# With the tests, the machine's own verdict is one of them.
-	if [ -z "$verdict" ] && [ -n "${RECORD:-}" ] &&
+	if [ -z "$not" ] && [ -n "${RECORD:-}" ] &&
 		{ [ -z "${MODES:-}" ] || grep -qsE '^ok [0-9]+ [^ ]+ machine ' "$steps/$name.tap"; }; then
 		keep_seen "$name" boot
 	fi
-	"${verdict:+not_}ok" "$name$said seconds=$((SECONDS - start))"
+	"${not:+not_}ok" "$name$said seconds=$((SECONDS - start))"
 done
 end_tap

@@ -10,8 +10,8 @@ leave_out "make objects compiles the series, patch by patch" STOCK MUTANT MODES 
 export OBJECTS=1 STOCK='' MUTANT='' UPTO=''
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
-# shellcheck source=lab/carry/verdicts.sh
-. "$LAB/carry/verdicts.sh"
+# shellcheck source=lab/carry/patch-results.sh
+. "$LAB/carry/patch-results.sh"
 # shellcheck source=lab/lib/tap.sh
 . "$LAB/lib/tap.sh"
 

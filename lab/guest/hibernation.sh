@@ -6,8 +6,8 @@
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"
-# shellcheck source=lab/guest/verdict.sh
-. "$(dirname "$0")/verdict.sh"
+# shellcheck source=lab/guest/tap-line.sh
+. "$(dirname "$0")/tap-line.sh"
 
 prefix=$1 image=$2 guest=$3 only=$4 swap=$5
 shift 5
@@ -33,7 +33,7 @@ for backing in "$@"; do
 	grep -qE "$only" <<<"$prefix hibernation $backing" || continue
 	start=$SECONDS status=0
 	hibernate "$backing" >"$log" 2>&1 || status=$?
-	verdict "$prefix hibernation $backing" "$status" $((SECONDS - start)) "$log"
+	tap_line "$prefix hibernation $backing" "$status" $((SECONDS - start)) "$log"
 done
 rm -f "$log" "$log.guest"
 swapoff "$disk"

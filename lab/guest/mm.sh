@@ -6,8 +6,8 @@
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"
-# shellcheck source=lab/guest/verdict.sh
-. "$(dirname "$0")/verdict.sh"
+# shellcheck source=lab/guest/tap-line.sh
+. "$(dirname "$0")/tap-line.sh"
 # shellcheck source=lab/guest/plan.sh
 . "$(dirname "$0")/plan.sh"
 
@@ -40,7 +40,7 @@ step() {
 	"${@:2}" >"$log" 2>&1 &
 	pid=$!
 	wait "$pid" || status=$?
-	verdict "$prefix $name" "$status" $((SECONDS - start)) "$log"
+	tap_line "$prefix $name" "$status" $((SECONDS - start)) "$log"
 	rm "$log"
 }
 

@@ -6,17 +6,17 @@
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-# row NAME STATUS: the verdict that the kernel's runner would give, and whether the kernel's log has what fails other jobs.
+# row NAME STATUS: the result that the kernel's runner would give, and whether the kernel's log has what fails other jobs.
 row() {
-	local verdict
+	local result
 	case $2 in
-	0) verdict=pass ;;
-	4) verdict=skip ;;
-	124 | 137) verdict=timeout ;;
-	*) verdict=fail ;;
+	0) result=pass ;;
+	4) result=skip ;;
+	124 | 137) result=timeout ;;
+	*) result=fail ;;
 	esac
-	if dmesg | grep -vF -- "$LAB_ASKED_FOR" | grep -F -- "$LAB_TROUBLE" | sed 's/^/# /'; then verdict+=" with a warning"; fi
-	printf 'row\t%s\t%s\n' "$1" "$verdict"
+	if dmesg | grep -vF -- "$LAB_ASKED_FOR" | grep -F -- "$LAB_TROUBLE" | sed 's/^/# /'; then result+=" with a warning"; fi
+	printf 'row\t%s\t%s\n' "$1" "$result"
 }
 
 # run COMMAND...: runs a test, or a group, that may take ten minutes, its output in log and the kernel's in dmesg; gives status.

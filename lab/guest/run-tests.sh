@@ -3,8 +3,8 @@
 # Takes a mode (see -h), the folder of the built selftests, which of its targets to run, an optional extended regular
 # expression that names must match, and the folder of what the lab has built for mm.sh.
 set -euo pipefail
-# shellcheck source=lab/guest/verdict.sh
-. "$(dirname "$0")/verdict.sh"
+# shellcheck source=lab/guest/tap-line.sh
+. "$(dirname "$0")/tap-line.sh"
 
 # shellcheck source=lab/guest/plan.sh
 . "$(dirname "$0")/plan.sh"
@@ -184,7 +184,7 @@ leaves() {
 	grep -qE "$only" <<<"$mode $name" || return 0
 	log=$(mktemp)
 	timeout "$limit" "$(dirname "$0")/leaves.sh" "$1" "$built" >"$log" 2>&1 </dev/null || status=$?
-	verdict "$mode $name" "$status" $((SECONDS - start)) "$log"
+	tap_line "$mode $name" "$status" $((SECONDS - start)) "$log"
 	rm "$log"
 }
 

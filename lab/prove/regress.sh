@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Runs a suite that others wrote on the stock kernel and with the series, and compares the verdicts: selftests, every one of the kernel's
+# Runs a suite that others wrote on the stock kernel and with the series, and compares the results: selftests, every one of the kernel's
 # own in kvm, vfio, dax and mm (vm on v5.4); fstests, of which FSTESTS= is a built copy, on the DAX file systems; or kvm-unit-tests, of
 # which KVM_UNIT_TESTS= is a copy built by make standalone, with the guest's memory a file on XFS with DAX.
 # Takes the suite (selftests if not given), TESTS=<extended regular expression on the names>, and CONFIG, regress if not given; ends with
 # an error when a test passed stock and does not pass with the series, or makes the kernel complain with the series alone;
-# or: worse FILE, and prints which those are in the verdicts that are kept there.
+# or: worse FILE, and prints which those are in the results that are kept there.
 # Leaves build/<base>/<suite>.tsv, where what TESTS= leaves out stays as it was.
-# RECORD=1 keeps the verdicts in results/<base>-<suite>.tsv instead, and runs only what has none there yet, as it takes hours,
+# RECORD=1 keeps what they give in results/<base>-<suite>.tsv instead, and runs only what has none there yet, as it takes hours,
 # and, with the series, what was worse there, as some tests measure time: that such a test passed on the stock kernel stays.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
@@ -112,7 +112,7 @@ else
 	STOCK='' "$LAB/kernel/tree.sh"
 fi
 
-# of_both, of_stock: what the verdicts on both kernels depend on, and those on the stock kernel.
+# of_both, of_stock: what the results on both kernels depend on, and those on the stock kernel.
 of_both() { grep '^#'; }
 of_stock() { grep '^#' | grep -v '^# series, its kernel: '; }
 
@@ -149,7 +149,7 @@ rows_of() {
 	mv "$rows-all.log" "$rows-$1.log"
 }
 
-# compare: keeps the verdicts on both kernels, side by side. What is part of a group of mm has a colon in its name, and is missing
+# compare: keeps the results on both kernels, side by side. What is part of a group of mm has a colon in its name, and is missing
 # where the group has ended before it, or was stopped as it took too long.
 compare() {
 	{
@@ -158,12 +158,12 @@ compare() {
 			{ tests[$2] }
 			FILENAME == ARGV[1] { stock[$2] = $3 }
 			FILENAME == ARGV[2] { series[$2] = $3 }
-			function verdict(rows, test, group) {
+			function result(rows, test, group) {
 				group = test
 				sub(/: .*/, "", group)
 				return test in rows ? rows[test] : group in rows ? "missing" : "not run"
 			}
-			END { for (test in tests) print test, verdict(stock, test), verdict(series, test) }
+			END { for (test in tests) print test, result(stock, test), result(series, test) }
 			' "$rows-stock.log" "$rows-series.log" - | sort
 	} >"$rows-both"
 	write_result "$kept" "$head" "$rows-both"

@@ -23,7 +23,7 @@ complete() {
 	local left
 	case $1 in
 	*-mutants.tsv) left=$("$LAB/prove/mutants.sh" left) && [ -z "$left" ] ;;
-	*-patches.tsv) left=$("$LAB/carry/verdicts.sh" left) && [ -z "$left" ] ;;
+	*-patches.tsv) left=$("$LAB/carry/patch-results.sh" left) && [ -z "$left" ] ;;
 	*-steps.tsv) grep "^$(last_step)	" "$TOP/results/$1" >/dev/null ;;
 	*-selftests.tsv)
 		awk -F'\t' '

@@ -101,7 +101,7 @@ patched() {
 		NR == FNR { all[$2 == "boot"]++; next }
 		{ seen[$2 == "boot"]++ }
 		$2 != "boot" && $4 == "0" { seen[0]--; all[0]-- }
-		END { printf "%d of %d compiled, %d of %d booted\n", seen[0], all[0], seen[1], all[1] }' <(BASE=$base "$LAB/carry/verdicts.sh" all) "$1"
+		END { printf "%d of %d compiled, %d of %d booted\n", seen[0], all[0], seen[1], all[1] }' <(BASE=$base "$LAB/carry/patch-results.sh" all) "$1"
 }
 
 # caught FILE: the kernels with one protection removed.

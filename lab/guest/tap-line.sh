@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # The TAP result of a test whose last line of output says what it has measured, or why it has failed.
-# Sourced; gives verdict.
+# Sourced; gives tap_line.
 
-# verdict NAME STATUS SECONDS LOG: the name begins with the mode.
-verdict() {
+# tap_line NAME STATUS SECONDS LOG: the name begins with the mode.
+tap_line() {
 	if [ "$2" -eq 0 ]; then
 		echo "ok $1 $(tail -n 1 "$4") seconds=$3"
 	else

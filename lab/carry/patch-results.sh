@@ -8,15 +8,15 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
 	set -euo pipefail
 	# shellcheck source=lab/lib/env.sh
 	. "$(dirname "$0")/../lib/env.sh"
-	[[ $* = all || $* = left ]] || die 2 "usage: verdicts.sh all | left"
+	[[ $* = all || $* = left ]] || die 2 "usage: patch-results.sh all | left"
 fi
 
 # shellcheck source=lab/prove/results.sh
 . "$LAB/prove/results.sh"
 
-verdicts=$TOP/results/$BASE-patches.tsv
+recorded=$TOP/results/$BASE-patches.tsv
 
-# places: every "<patch> <where>" of which there can be a verdict.
+# places: every "<patch> <where>" of which there can be a result.
 places() {
 	local patch name where configs
 	configs=$(compiled_configs)
@@ -29,7 +29,7 @@ places() {
 	done
 }
 
-# rows: the same, with what the verdict is of: the patch and those before it, as far as they are of the kernel.
+# rows: the same, with what the result is of: the patch and those before it, as far as they are of the kernel.
 rows() {
 	local all name where of='' before=''
 	all=$(places)
@@ -44,16 +44,16 @@ rows() {
 # seen NAME WHERE: whether it is recorded.
 seen() {
 	[ -n "${all_rows:-}" ] || all_rows=$(rows)
-	grep -s "^$1	$2	" "$verdicts" | cut -f 1-3 | grep -xFf - <(echo "$all_rows") >/dev/null
+	grep -s "^$1	$2	" "$recorded" | cut -f 1-3 | grep -xFf - <(echo "$all_rows") >/dev/null
 }
 
 # keep_seen NAME WHERE [OBJECTS]: records it, and forgets what was seen of another state of the series.
 keep_seen() {
 	local head
 	[ -n "${all_rows:-}" ] || all_rows=$(rows)
-	head=$(depends_on "$verdicts" "after each patch")
+	head=$(depends_on "$recorded" "after each patch")
 	sed -n "s/^$1	$2	.*/&\t${3:--}/p" <<<"$all_rows" |
-		grow_result "$verdicts" "$head" $'patch\twhere\tof\tobjects' "$(sort <<<"$all_rows")"
+		grow_result "$recorded" "$head" $'patch\twhere\tof\tobjects' "$(sort <<<"$all_rows")"
 }
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
@@ -61,7 +61,7 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
 	all) places ;;
 	left)
 		all_rows=$(rows)
-		grep -vxFf <(cut -f 1-3 "$verdicts" 2>/dev/null) <<<"$all_rows" | cut -f 1,2 || true
+		grep -vxFf <(cut -f 1-3 "$recorded" 2>/dev/null) <<<"$all_rows" | cut -f 1,2 || true
 		;;
 	esac
 fi
