@@ -8,6 +8,8 @@
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"
+# shellcheck source=lab/guest/linux-guest.sh
+. "$(dirname "$0")/linux-guest.sh"
 export LC_ALL=C
 
 label=$1 bzimage=$2 initramfs=$3 module=$4
@@ -15,9 +17,6 @@ shift 4
 backings=("$@")
 [ $# -gt 0 ] || backings=(devdax-4k devdax-2m devdax-1g fsdax-ext4 fsdax-xfs hugetlbfs-2m anon)
 
-# A guest ends when it stands still, not when it is slow: after so many looks in a row at which neither its console nor its faults have
-# advanced, where one at which QEMU has not run either counts as five. A look takes longer where all is slow; usually a guest needs 150.
-patience=2000
 # Emulated, a guest's XSAVE area has a wrong size, and newer kernels overwrite their own memory with it: guests do without.
 cpu=host
 ! grep -q 'QEMU TCG' /proc/cpuinfo || cpu=host,-xsave
@@ -148,16 +147,11 @@ advanced() {
 	done
 }
 
-# Its end, without what every guest says.
-last_lines() {
-	tr -d '\0\r' <"$work/console" | grep -vE '^$|No config space access function found' | tail -n 15 >&2 || true
-	tail -n 5 "$work/qemu" >&2 || true
-}
-
 # Boots a guest on the memory that provide() has set up, and waits until it has written to it.
 # Sets guest and touched (MiB); or fails and sets why.
 boot() {
-	local mib=$1 console still=0 looks=0 now last='' ran last_ran=''
+	local mib=$1 console now
+	look_anew
 	: >"$work/console"
 	# A microvm boots in half the time of a q35 machine here; the RAM is laid out alike.
 	qemu-system-x86_64 -accel kvm -cpu "$cpu" -M microvm,memory-backend=mem -m "$mib" -object "$backend" \
@@ -176,19 +170,8 @@ boot() {
 			why="QEMU ended before the guest had written to its memory"
 			return 1
 		fi
-		now=$(advanced) ran=$(cut -d ' ' -f 14,15 "/proc/$guest/stat" 2>/dev/null) || true
-		if [ "$now" != "$last" ]; then
-			still=0
-		elif [ "$ran" != "$last_ran" ]; then
-			still=$((still + 1))
-		else
-			still=$((still + 5))
-		fi
-		last=$now last_ran=$ran looks=$((looks + 1))
-		if [ "$still" -ge "$patience" ]; then
-			why="the guest stands still: its console and its page faults are as they were $patience looks ago"
-			return 1
-		fi
+		now=$(advanced)
+		! stands_still "$guest" "$now" "its console and its page faults" || return 1
 		[ $((looks % 200)) -ne 0 ] || echo "$backing: it goes on: $(tail -n 1 <<<"$now") page faults" >&2
 		sleep 0.2
 	done

@@ -7,6 +7,8 @@
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"
+# shellcheck source=lab/guest/linux-guest.sh
+. "$(dirname "$0")/linux-guest.sh"
 export LC_ALL=C
 
 label=$1 image=$2 initramfs=$3
@@ -18,8 +20,6 @@ mib=224	# the smallest NVDIMM has a few more
 ram=0x40000000	# where it is in QEMU's virt machine
 # A guest that is let run has an entry for its first instruction after one exit; one that has none after so many never executes it.
 exits_max=1000
-# Any other guest ends when it stands still, as in demo.sh.
-patience=2000
 tracing=/sys/kernel/tracing
 
 work=$(mktemp -d)
@@ -84,7 +84,8 @@ exits() { cat "/sys/kernel/debug/kvm/$guest"-*/exits 2>/dev/null | awk '{ n += $
 # Boots a guest on backend, and waits until it has written to its memory; sets touched, the MiB. Or fails, and sets why; 2: it has
 # never executed an instruction.
 boot() {
-	local still=0 now last='' ran last_ran='' made
+	local now made
+	look_anew
 	: >"$work/console"
 	echo 0 >"$tracing/events/demo/stage2/enable"
 	: >"$tracing/trace"
@@ -105,13 +106,7 @@ boot() {
 			read -r _ _ _ made < <(entries)
 			[ "$made" -ne 0 ] || { why="no entry for its RAM after $now exits"; return 2; }
 		fi
-		now="$(stat -c %s "$work/console") $now" ran=$(cut -d ' ' -f 14,15 "/proc/$guest/stat" 2>/dev/null) || true
-		if [ "$now" != "$last" ]; then still=0; elif [ "$ran" != "$last_ran" ]; then still=$((still + 1)); else still=$((still + 5)); fi
-		last=$now last_ran=$ran
-		if [ "$still" -ge "$patience" ]; then
-			why="the guest stands still: its console and its exits are as they were $patience looks ago"
-			return 1
-		fi
+		! stands_still "$guest" "$(stat -c %s "$work/console") $now" "its console and its exits" || return 1
 		sleep 0.2
 	done
 }
@@ -140,8 +135,7 @@ for backing in "${backings[@]}"; do
 		echo "$backing: $why" >&2
 		printf 'fact\t%s\t%s: a Linux guest\texecutes no instruction\n' "$label" "$backing"
 	else
-		tr -d '\0\r' <"$work/console" | tail -n 15 >&2
-		tail -n 5 "$work/qemu" >&2
+		last_lines
 		fail "$backing: $why"
 	fi
 	stop_guest
