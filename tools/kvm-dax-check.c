@@ -631,7 +631,7 @@ static void say_1g(const struct memory *memory, uint64_t at_1g)
 	say("1G", "%" PRIu64 "M of the file lie at multiples of 1G; %" PRIu64 "M of these are mapped by 1G%s, but only if the file was never cloned, and QEMU has align=1G",
 	    at_1g >> 20, memory->in_1g >> 20, memory->in_1g < at_1g ? ", as each 1G has to be one extent that is written and not shared" : "");
 	if (at_1g < size)
-		say("for 1G", "ndctl create-namespace --mode=fsdax --align=1G in a region that begins at a multiple of 1G, then mkfs.xfs -d su=1g,sw=1,agcount=2, then write all of the file once");
+		say("for 1G", "ndctl create-namespace --mode=fsdax --align=1G in a region that begins at a multiple of 1G, then mkfs.xfs -d su=1g,sw=1,agcount=2, then fill the file once, by writing to it or with FALLOC_FL_WRITE_ZEROES of fallocate(2)");
 	if (memory->in_1g)
 		say("to get 1G back", "if a process has mapped the file by less before: fallocate -n -l %" PRIu64 " %s, while no guest uses it", memory->size, memory->name);
 }
@@ -644,7 +644,7 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 	uint64_t allocated = 0, shared = 0, next = 0, joined_2m, joined_1g;
 	struct layout file = { 0 }, written = { 0 };
 	/* which the series has added; a kernel without it maps files by 2M at most */
-	bool by_1g = memory->xfs && has_function("dax_iomap_pud_fault") > 0;
+	bool kernel_1g = has_function("dax_iomap_pud_fault") > 0, by_1g = memory->xfs && kernel_1g;
 	char *copy = quote(format("%s.copy", memory->path));
 	unsigned int i;
 
@@ -697,6 +697,8 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 	    memory->in_2m >> 20, memory->size >> 20, joined_1g >> 20, by_1g ? "" : ", which file systems map by 2M, too");
 	if (by_1g && memory->size >= SZ_1G)
 		say_1g(memory, joined_1g);
+	else if (kernel_1g && !memory->xfs && memory->size >= SZ_1G)
+		say("1G", "this kernel maps files by 1G on XFS only; an extent of ext4 ends after 128M");
 	set_number("bytes_1g", joined_1g);
 	if (memory->in_2m < joined_2m)
 		say("mixed", "%" PRIu64 "M more lie at such multiples, but are mapped by 4K, as two extents meet in each 2M: only a part is written, or is shared, or one extent was too short",

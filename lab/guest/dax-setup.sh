@@ -64,11 +64,11 @@ base_has xfs-of-today || xfs_options=(-m "bigtime=0,inobtcount=0,reflink=0" -i n
 
 # Reconfigures the namespace that fills region $2 into backing $1.
 prepare() {
-	local backing=$1 namespace=namespace${2#region}.0 made device type
+	local backing=$1 namespace=namespace${2#region}.0 large='' made device type
+	[[ $backing != fsdax-*-1g ]] || large=1
 	case $backing in
 	devdax-*) made=$(ndctl create-namespace -f -e "$namespace" --mode=devdax --map=mem --align="${backing#devdax-}" 2>&1) ;;
-	fsdax-*-1g) made=$(ndctl create-namespace -f -e "$namespace" --mode=fsdax --map=mem --align=1G 2>&1) ;;
-	fsdax-*) made=$(ndctl create-namespace -f -e "$namespace" --mode=fsdax --map=mem 2>&1) ;;
+	fsdax-*) made=$(ndctl create-namespace -f -e "$namespace" --mode=fsdax --map=mem ${large:+--align=1G} 2>&1) ;;
 	esac || fail "ndctl cannot make $backing of $namespace: $made"
 	device=/dev/$(sed -nE 's/.*"(chardev|blockdev)":"([^"]+)".*/\2/p' <<<"$made")
 	[ -e "$device" ] || fail "$backing of $namespace has no device node: $made"

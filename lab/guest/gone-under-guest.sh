@@ -21,7 +21,7 @@ for backing in "${backings[@]}"; do
 	driver=$(realpath "$device/driver")
 	namespace=$(<"$device/../namespace")
 	for interrupts in off on; do
-		timeout -v 300 "$program" "/dax/$backing" "$mib" "$page_kib" "${1:-20}" "$driver" "$namespace" "$interrupts" || status=1
+		"$program" "/dax/$backing" "$mib" "$page_kib" "${1:-20}" "$driver" "$namespace" "$interrupts" || status=1
 	done
 done
 exit $status

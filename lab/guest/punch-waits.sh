@@ -3,11 +3,9 @@
 # the kernel waits for.
 # Takes how many holes to punch, 2000 if not given: make run BASE=v7.3 JOB=lab/guest/punch-waits.sh
 set -euo pipefail
-# shellcheck source=lab/lib/help.sh
-. "$(dirname "$0")/../lib/help.sh"
+# shellcheck source=lab/guest/job-program.sh
+. "$(dirname "$0")/job-program.sh"
 
-program=$(mktemp)
-gcc -O2 -Wall -Wextra -Werror -pthread -static -o "$program" "$(dirname "$0")/punch-waits.c"
 status=0
 for folder in /dax/fsdax-*/; do
 	file=${folder}punched
@@ -16,5 +14,4 @@ for folder in /dax/fsdax-*/; do
 	"$program" "$file" "${1:-2000}" || status=1
 	rm "$file"
 done
-rm "$program"
 exit $status
