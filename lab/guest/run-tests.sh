@@ -80,10 +80,13 @@ last_words() {
 	tail -n "$([ "$1" -eq 124 ] && echo +1 || echo 20)" "$2" | sed 's/^/# /'
 }
 
+# counted LOG: the page faults that pre_fault_memory_test has counted, those of its last kind of VM.
+counted() { sed -nE 's/^0x[0-9a-f]+ bytes take ([0-9]+) page faults, and ([0-9]+) if prefaulted$/ faults=\1 prefaulted_faults=\2/p' "$1" | tail -n 1; }
+
 # result NAME STATUS SECONDS LOG: the TAP line of a test that has no lines of its own.
 result() {
 	case $2 in
-	0) echo "ok $mode $1 seconds=$3" ;;
+	0) echo "ok $mode $1$(counted "$4") seconds=$3" ;;
 	4) echo "ok $mode $1 # SKIP $(grep -iE 'skip|require' "$4" | tail -n 1 | sed 's/^.*SKIP *//')" ;;
 	*)
 		last_words "$2" "$4"
