@@ -37,12 +37,16 @@ for backing; do
 		# 8 GiB by pages of 4K would take too long.
 		[ "$more" -le "$mib" ] || { [[ $backing == *-4k || $backing == anon ]] && [ "$more" -gt 4096 ]; } || sizes+=("$more")
 	done
+	# The file system has no room for more.
+	[[ $backing != fsdax-*-1g ]] || sizes=(2048)
 	largest=$(printf '%s\n' "$mib" "${sizes[@]}" | sort -n | tail -n 1)
 	case $backing in
 	devdax-*) path=/dax/$backing ;;
 	fsdax-*)
 		path=/dax/$backing/memory
 		fallocate -l "${largest}M" "$path"
+		# Only what is written is mapped by 1G.
+		[[ $backing != *-1g ]] || dd if=/dev/zero of="$path" bs=4M count=$((largest / 4)) conv=notrunc status=none
 		;;
 	hugetlbfs-2m) reserve 2048 $((largest / 2)) ;;
 	hugetlbfs-1g) reserve 1048576 $((largest / 1024)) ;;

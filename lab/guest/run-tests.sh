@@ -263,6 +263,15 @@ quota() {
 	mount_anew "/dax/$1" dax
 }
 
+# The same for files that are mapped by 1G.
+race_1g() {
+	local memory
+	memory=$(path fsdax-xfs-1g)
+	cases_only "$memory"
+	tap '1g race' '1g [^ ]+ ' '1g ' "$selftests/dax/dax_1g_test" -s "dax:$memory" -c race -t "$RACE_SECONDS"
+	fallocate -l "$(plan_value file-size)" "$memory"
+}
+
 # The pairs on each backing, then all backings in turn, again and again; ends with an error when a line was not ok.
 soak() {
 	local end backing log selected=()
@@ -279,6 +288,7 @@ soak() {
 			for backing in "${selected[@]}"; do
 				race "$backing"
 			done
+			[ "$mode" != files-1g ] || race_1g
 		done
 	} | tee "$log"
 	! grep -q '^not ok' "$log" && grep -q '^ok' "$log"
@@ -411,6 +421,13 @@ writeback() {
 	tap writeback '' '' "$test" "${arguments[@]}"
 }
 
+# cases_only FILE: makes it small, as dax_1g_test makes files of its own beside it.
+cases_only() {
+	truncate -s 0 "$1"
+	truncate -s 4096 "$1"
+	sync -f "$1"
+}
+
 # What happens to a file that is mapped by 1G, and to a guest whose memory it is. Each case needs the GiB of the guest's file, and
 # the last one leaves a page that has failed.
 files() {
@@ -422,9 +439,7 @@ files() {
 	fallocate -l 1G "$memory"
 	fill_files
 	run 'guest fsdax-xfs-1g' "$built/files-1g-guest" "$memory" 1g
-	truncate -s 0 "$memory"
-	truncate -s 4096 "$memory"
-	sync -f "$memory"
+	cases_only "$memory"
 	for case in $("$test" -h | sed -n 's/^     //p'); do
 		tap "1g $case" '1g [^ ]+ ' '1g ' "$test" -s "dax:$memory" -c "$case"
 	done

@@ -30,7 +30,9 @@ if [ -n "${BENCH_ROWS:-}" ]; then
 	esac
 	for machine in "${machines[@]}"; do
 		read -ra backings <<<"$machine"
-		"$LAB/prove/bench-machine.sh" "$output" measure.sh "$BENCH_PROGRAM" "$SIZE" "$REPEAT" "$GROWTH" "${backings[@]}"
+		own=''
+		[ "$machine" != "$(plan_value 'backings files-1g')" ] || own=1
+		FILES_1G=$own "$LAB/prove/bench-machine.sh" "$output" measure.sh "$BENCH_PROGRAM" "$SIZE" "$REPEAT" "$GROWTH" "${backings[@]}"
 		awk -F'\t' -v OFS='\t' -v head="$BASE	$CPU	$VARIANT" '
 			$1 == "row" { print head, $2, $3, $4, $5, $6, $7, $8, $7 ? sprintf("%.1f", $8 / $7) : "-", $9 }' "$output" >>"$BENCH_ROWS"
 	done

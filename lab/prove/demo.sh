@@ -8,6 +8,8 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/env.sh"
 # shellcheck source=lab/prove/results.sh
 . "$LAB/prove/results.sh"
+# shellcheck source=lab/guest/plan.sh
+. "$LAB/guest/plan.sh"
 
 # One kernel after the other, each in a process of its own: env.sh takes STOCK from the environment.
 if [ -n "${DEMO_ROWS:-}" ]; then
@@ -62,6 +64,12 @@ if [ -n "${DEMO_ROWS:-}" ]; then
 		sed -n "s/^fact\t/$BASE\t/p" "$work/lines" >>"$DEMO_FACTS"
 		last=$(sed -n 's/^look\t.*\t//p' "$work/lines" | tail -n 1)
 	}
+	files_1g=$(plan_value 'backings files-1g')
+	if [ -n "$files_1g" ]; then
+		say "$BASE $VARIANT: booting the machine that has files to map by 1G, then a guest on one"
+		FILES_1G=1 machine "$LAB/guest/boot-guests.sh" "$VARIANT" "$BZIMAGE" "$work/initramfs" "$work/kvm_leaves/kvm_leaves.ko" "$files_1g"
+		[ "$status" -eq 0 ] || die 1 "the demonstration failed on the $VARIANT kernel: $(tail -n 1 "$work/machine")"
+	fi
 	say "$BASE $VARIANT: booting the machine, then a guest on each backing"
 	machine "${guests[@]}" "${looks[@]}"
 	# A stock kernel does not survive all of it. What it was doing then is its last fact; another machine does what is left.

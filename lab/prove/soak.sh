@@ -23,14 +23,20 @@ grep -qxF -- "$mode" <<<"$known" || die 2 "MODES=$mode: make soak takes one of $
 PARTS=soak MODES=$mode "$LAB/prove/test-names.sh" >/dev/null
 lock "$BASE-${OUT##*/}-soak"
 "$LAB/kernel/build.sh"
-TARGETS=kvm "$LAB/kernel/selftests.sh"
+targets=kvm
+# Files that are mapped by 1G have a machine and a test of their own.
+if [ "$mode" = files-1g ]; then
+	export FILES_1G=1
+	targets="kvm dax"
+fi
+TARGETS=$targets "$LAB/kernel/selftests.sh"
 # The random part, and the pairs on each of the five backings, which a debug kernel may take 80 minutes for.
 export SECONDS_MAX=${SECONDS_MAX:-$((minutes * 60 + 5 * 4800 + 1800))}
 results=$OUT/soak.tap
 trap 'exit 130' INT TERM
 status=0
 "$LAB/machine/run.sh" run env PARTS=soak SOAK_SECONDS=$((minutes * 60)) RACE_SECONDS=60 \
-	"$LAB/guest/run-tests.sh" "$mode" "$SELFTESTS" kvm "${TESTS:-.}" | tee "$results" || status=$?
+	"$LAB/guest/run-tests.sh" "$mode" "$SELFTESTS" "$targets" "${TESTS:-.}" | tee "$results" || status=$?
 if [ -n "${RECORD:-}" ]; then
 	{
 		sed -nE 's/\r$//; /^(not )?ok /p' "$results"
