@@ -274,21 +274,21 @@ race_1g() {
 
 # The pairs on each backing, then all backings in turn, again and again; ends with an error when a line was not ok.
 soak() {
-	local end backing log selected=()
+	local end backing one log selected=()
 	log=$(mktemp)
 	for backing in "${backings[@]}"; do
-		! grep -qE "$only" <<<"$mode race $backing" || selected+=("$backing")
+		! grep -qE "$only" <<<"$mode race $backing" || selected+=("race $backing")
 	done
+	[ "$mode" != files-1g ] || ! chosen '1g race' || selected+=(race_1g)
 	{
 		for backing in "${backings[@]}"; do
 			race_pairs "$backing"
 		done
 		end=$((SECONDS + SOAK_SECONDS))
 		while [ "$SECONDS" -lt "$end" ] && [ "${#selected[@]}" -gt 0 ]; do
-			for backing in "${selected[@]}"; do
-				race "$backing"
+			for one in "${selected[@]}"; do
+				$one
 			done
-			[ "$mode" != files-1g ] || race_1g
 		done
 	} | tee "$log"
 	! grep -q '^not ok' "$log" && grep -q '^ok' "$log"

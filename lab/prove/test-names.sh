@@ -71,6 +71,7 @@ names() {
 			unit "$backing dax_huge_page_test" "$backing " < <(cases dax_huge_page_test)
 		done
 		;;
+	race_1g) unit '1g race' </dev/null ;;
 	nested) unit "devdax-2m dax_huge_page_test" "devdax-2m " < <(cases dax_huge_page_test) ;;
 	vfio)
 		kinds=(mmio p2pdma anon hugetlbfs "${backings[@]}")
@@ -107,6 +108,7 @@ all() {
 		read -ra backings <<<"$(plan_value "backings $mode" | grep . || plan_value backings)"
 		mapfile -t files < <(printf '%s\n' "${backings[@]}" | grep '^fsdax-')
 		parts=${PARTS:-}
+		[ "$mode $parts" != 'files-1g soak' ] || parts='soak race_1g'
 		[ -n "$parts" ] || parts=$(plan parts | sed -n "s/^$mode|//p")
 		for part in $parts; do
 			# The test of which lines stand beside each other is written once for all modes.
