@@ -7,6 +7,8 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/help.sh"
 # shellcheck source=lab/guest/plan.sh
 . "$(dirname "$0")/plan.sh"
+# shellcheck source=lab/guest/file-systems.sh
+. "$(dirname "$0")/file-systems.sh"
 
 IFS=, read -ra backings <<<"$LAB_BACKINGS"
 
@@ -57,11 +59,6 @@ prepare_soft_reserved() {
 	fail "there is no soft-reserved memory at $(printf '%#x' "$2")"
 }
 
-# Files can share blocks, and the file system knows by whom a block is used, so that all of them are told of its failure.
-xfs_options=(-m "reflink=1,rmapbt=1")
-# What mkfs.xfs does by default today, and older kernels either do not know or do not have together with DAX.
-base_has xfs-of-today || xfs_options=(-m "bigtime=0,inobtcount=0,reflink=0" -i nrext64=0)
-
 # Reconfigures the namespace that fills region $2 into backing $1.
 prepare() {
 	local backing=$1 namespace=namespace${2#region}.0 large='' made device type
@@ -73,17 +70,11 @@ prepare() {
 	device=/dev/$(sed -nE 's/.*"(chardev|blockdev)":"([^"]+)".*/\2/p' <<<"$made")
 	[ -e "$device" ] || fail "$backing of $namespace has no device node: $made"
 
-	# The extents of a file of 1 GiB must lie at multiples of 2M; on XFS it must also fit into one of two groups. With su=1g, the first
-	# inodes of each group take a whole GiB; files have the others.
-	case $backing in
-	devdax-*)
+	if [[ $backing = devdax-* ]]; then
 		ln -s "$device" "/dax/$backing"
 		return
-		;;
-	fsdax-ext4) mkfs.ext4 -q -b 4096 -E nodiscard -m 0 -O bigalloc -C 2M "$device" ;;
-	fsdax-xfs) mkfs.xfs -q -f -K -d agcount=2,su=2m,sw=1 "${xfs_options[@]}" "$device" ;;
-	fsdax-xfs-1g) mkfs.xfs -q -f -K -d agcount=2,su=1g,sw=1 "${xfs_options[@]}" "$device" ;;
-	esac || fail "cannot make a file system on $device for $backing"
+	fi
+	make_file_system "$backing" "$device" || fail "cannot make a file system on $device for $backing"
 	mkdir "/dax/$backing"
 	type=${backing#fsdax-}
 	mount -t "${type%-1g}" -o dax "$device" "/dax/$backing" ||

@@ -8,6 +8,8 @@ set -euo pipefail
 
 # shellcheck source=lab/guest/plan.sh
 . "$(dirname "$0")/plan.sh"
+# shellcheck source=lab/guest/file-systems.sh
+. "$(dirname "$0")/file-systems.sh"
 
 if [ $# -lt 3 ]; then
 	# shellcheck source=lab/lib/help.sh
@@ -263,12 +265,15 @@ quota() {
 	mount_anew "/dax/$1" dax
 }
 
-# The same for files that are mapped by 1G.
+# The same for files that are mapped by 1G. Races leave metadata in each GiB of the file system, so it is made anew.
 race_1g() {
-	local memory
-	memory=$(path fsdax-xfs-1g)
-	cases_only "$memory"
-	tap '1g race' '1g [^ ]+ ' '1g ' "$selftests/dax/dax_1g_test" -s "dax:$memory" -c race -t "$RACE_SECONDS"
+	local memory folder=/dax/fsdax-xfs-1g disk
+	memory=$(path fsdax-xfs-1g) disk=$(findmnt -no SOURCE "$folder")
+	umount "$folder"
+	make_file_system fsdax-xfs-1g "$disk"
+	mount -o dax "$disk" "$folder"
+	truncate -s 4096 "$memory"
+	tap '1g race' '1g [^ ]+ ' '1g ' "$selftests/dax/dax_1g_test" -s "dax:$memory" -c race
 	fallocate -l "$(plan_value file-size)" "$memory"
 }
 
@@ -421,13 +426,6 @@ writeback() {
 	tap writeback '' '' "$test" "${arguments[@]}"
 }
 
-# cases_only FILE: makes it small, as dax_1g_test makes files of its own beside it.
-cases_only() {
-	truncate -s 0 "$1"
-	truncate -s 4096 "$1"
-	sync -f "$1"
-}
-
 # What happens to a file that is mapped by 1G, and to a guest whose memory it is. Each case needs the GiB of the guest's file, and
 # the last one leaves a page that has failed.
 files() {
@@ -439,7 +437,9 @@ files() {
 	fallocate -l 1G "$memory"
 	fill_files
 	run 'guest fsdax-xfs-1g' "$built/files-1g-guest" "$memory" 1g
-	cases_only "$memory"
+	truncate -s 0 "$memory"
+	truncate -s 4096 "$memory"
+	sync -f "$memory"
 	for case in $("$test" -h | sed -n 's/^     //p'); do
 		tap "1g $case" '1g [^ ]+ ' '1g ' "$test" -s "dax:$memory" -c "$case"
 	done
