@@ -88,7 +88,7 @@ counted() { sed -nE 's/^0x[0-9a-f]+ bytes take ([0-9]+) page faults, and ([0-9]+
 # result NAME STATUS SECONDS LOG: the TAP line of a test that has no lines of its own.
 result() {
 	case $2 in
-	0) echo "ok $mode $1$(counted "$4") seconds=$3" ;;
+	0) echo "ok $mode ${1% }$(counted "$4") seconds=$3" ;;
 	4) echo "ok $mode $1 # SKIP $(grep -iE 'skip|require' "$4" | tail -n 1 | sed 's/^.*SKIP *//')" ;;
 	*)
 		last_words "$2" "$4"
