@@ -44,7 +44,11 @@ names() {
 			failure) unit "failure $backing" "failure $backing " < <(cases dax_failure_test) ;;
 			leaves) unit "$backing leaves" </dev/null ;;
 			race) unit "race $backing" </dev/null ;;
-			soak) unit "race-pairs $backing" </dev/null; unit "race $backing" </dev/null ;;
+			soak)
+				unit "race-pairs $backing" </dev/null
+				unit "race $backing" </dev/null
+				[ "$backing" != fsdax-xfs-1g ] || unit '1g race' </dev/null
+				;;
 			others)
 				plan test | while IFS='|' read -r part test arguments; do
 					[ "$part" != others ] || unit "$backing ${test##*/} ${arguments%-? dax:*}" </dev/null
@@ -71,7 +75,6 @@ names() {
 			unit "$backing dax_huge_page_test" "$backing " < <(cases dax_huge_page_test)
 		done
 		;;
-	race_1g) unit '1g race' </dev/null ;;
 	nested) unit "devdax-2m dax_huge_page_test" "devdax-2m " < <(cases dax_huge_page_test) ;;
 	vfio)
 		kinds=(mmio p2pdma anon hugetlbfs "${backings[@]}")
@@ -108,7 +111,6 @@ all() {
 		read -ra backings <<<"$(plan_value "backings $mode" | grep . || plan_value backings)"
 		mapfile -t files < <(printf '%s\n' "${backings[@]}" | grep '^fsdax-')
 		parts=${PARTS:-}
-		[ "$mode $parts" != 'files-1g soak' ] || parts='soak race_1g'
 		[ -n "$parts" ] || parts=$(plan parts | sed -n "s/^$mode|//p")
 		for part in $parts; do
 			# The test of which lines stand beside each other is written once for all modes.
