@@ -351,10 +351,11 @@ unreferenced_bar() {
 }
 
 # A guest in a huge page whose first page has no reference, as while its disk is unbound: KVM does not take that one.
+# It writes to the 17th page: KVM also maps the 4K around a 4K that it maps, and GUP has a BUG for a page without a reference.
 unreferenced_first() {
 	create --mode=devdax --map=mem --align=2M
 	load_module
-	"${module%/*}/unreferenced" "/dev/$dax" $((2 << 20)) 4096
+	"${module%/*}/unreferenced" "/dev/$dax" $((2 << 20)) $((64 << 10))
 }
 
 # A page of a file on XFS fails while its entry is locked: the task that waits for that holds up nobody, and can be killed.
