@@ -8,7 +8,8 @@
  * a line, unmaps it, and says how many kB are left; with "cold" says that it is
  * cold, and expects that it can be written to again without a page fault; with
  * "protect" lets nobody access it for a while, and expects what it held; with
- * "read" reads it as another process would, by GUP, and expects that each of its
+ * "protect-read", another process reads it meanwhile, as a debugger does; with
+ * "protect-poison", a page of it fails meanwhile; with "read" reads it as another process would, by GUP, and expects that each of its
  * pages has as many references as before, by page_flags.ko; with "faults" writes
  * to each page of a file, and prints how many page faults that takes.
  */
@@ -16,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <linux/magic.h>
 #include <linux/vfio.h>
 #include <signal.h>
 #include <stdint.h>
@@ -26,8 +28,10 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define PAGE 4096UL
@@ -58,14 +62,17 @@ static int fail(const char *what, const char *path)
 	return 1;
 }
 
-/* The alignment of a device-dax node, 2M for a file. */
+/* The alignment of a device-dax node, the size of a page of hugetlbfs, 2M for another file. */
 static size_t alignment(int fd)
 {
 	unsigned long align = 2UL << 20;
+	struct statfs fs;
 	char path[80];
 	struct stat st;
 	FILE *file;
 
+	if (!fstatfs(fd, &fs) && fs.f_type == HUGETLBFS_MAGIC)
+		return fs.f_bsize;
 	if (fstat(fd, &st) || !S_ISCHR(st.st_mode))
 		return align;
 	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/align", major(st.st_rdev), minor(st.st_rdev));
@@ -158,11 +165,64 @@ static int cold(volatile char *memory, size_t size, const char *path)
 	return faults != 0;
 }
 
-static int protect(volatile char *memory, size_t size, const char *path)
+/* The page faults that a child has taken so far, also for a page that it reads of another process. */
+static long faults_of(pid_t child)
+{
+	long faults = 0;
+	char path[40];
+	FILE *stat;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", child);
+	stat = fopen(path, "r");
+	if (stat) {
+		if (fscanf(stat, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %ld", &faults) != 1)
+			faults = 0;
+		fclose(stat);
+	}
+	return faults;
+}
+
+/* Has a child read a byte at @address by /proc/PID/mem, which needs no right of access.  One page fault is enough for that. */
+static int read_by_child(const volatile char *address, const char *path)
+{
+	const long many = 10000;
+	char mem[40], byte;
+	pid_t child;
+	int status;
+
+	snprintf(mem, sizeof(mem), "/proc/%d/mem", getpid());
+	child = fork();
+	if (child < 0)
+		return fail("fork", path);
+	if (!child) {
+		int fd = open(mem, O_RDONLY);
+
+		_exit(fd < 0 || pread(fd, &byte, 1, (uintptr_t)address) != 1 || byte != 1);
+	}
+	while (!waitpid(child, &status, WNOHANG)) {
+		if (faults_of(child) < many)
+			continue;
+		kill(child, SIGKILL);
+		waitpid(child, &status, 0);
+		fprintf(stderr, "dax-memory: %s: reading a byte by %s has taken %ld page faults, and goes on\n", path, mem, many);
+		return 1;
+	}
+	if (status) {
+		fprintf(stderr, "dax-memory: %s: a child has not read by %s what the memory holds\n", path, mem);
+		return 1;
+	}
+	return 0;
+}
+
+static int protect(volatile char *memory, size_t size, const char *path, int read)
 {
 	size_t i;
 
-	if (mprotect((void *)memory, size, PROT_NONE) || mprotect((void *)memory, size, PROT_READ | PROT_WRITE))
+	if (mprotect((void *)memory, size, PROT_NONE))
+		return fail("mprotect", path);
+	if (read && read_by_child(memory + size / 2, path))
+		return 1;
+	if (mprotect((void *)memory, size, PROT_READ | PROT_WRITE))
 		return fail("mprotect", path);
 	for (i = 0; i < size; i += PAGE) {
 		if (memory[i] != 1) {
@@ -175,22 +235,45 @@ static int protect(volatile char *memory, size_t size, const char *path)
 	return 0;
 }
 
-/* The reference count of the page at @address, or -1 with errno set. */
-static long references(const volatile char *address)
+/* The page frame's number of the page at @address, without the flags above it; 0 if it has none. */
+static uint64_t page_frame(const volatile char *address)
 {
 	int pagemap = open("/proc/self/pagemap", O_RDONLY);
 	uint64_t entry = 0;
+
+	pread(pagemap, &entry, sizeof(entry), (uintptr_t)address / PAGE * sizeof(entry));
+	close(pagemap);
+	return entry & ((1ULL << 55) - 1);
+}
+
+/* Has the page at @address fail while nobody may access it; madvise() would not find it then. */
+static int poison_protected(volatile char *memory, size_t size, volatile char *address, const char *path)
+{
+	const char *offline = "/sys/devices/system/memory/hard_offline_page";
+	uint64_t frame = page_frame(address);
+	FILE *file = fopen(offline, "w");
+
+	if (!file)
+		return fail(offline, path);
+	if (mprotect((void *)memory, size, PROT_NONE))
+		return fail("mprotect", path);
+	fprintf(file, "%#llx\n", (unsigned long long)frame * PAGE);
+	if (fclose(file))
+		return fail(offline, path);
+	return mprotect((void *)memory, size, PROT_READ | PROT_WRITE) ? fail("mprotect", path) : 0;
+}
+
+/* The reference count of the page at @address, or -1 with errno set. */
+static long references(const volatile char *address)
+{
 	long count = -1;
 	char said[256];
 	FILE *flags;
 
-	pread(pagemap, &entry, sizeof(entry), (uintptr_t)address / PAGE * sizeof(entry));
-	close(pagemap);
 	flags = fopen("/sys/kernel/debug/page_flags", "r+");
 	if (!flags)
 		return -1;
-	/* Without the flags above it, which are not the page frame's number. */
-	fprintf(flags, "%llu\n", (unsigned long long)entry & ((1ULL << 55) - 1));
+	fprintf(flags, "%llu\n", (unsigned long long)page_frame(address));
 	rewind(flags);
 	if (!fgets(said, sizeof(said), flags) || !strstr(said, "count=") ||
 	    sscanf(strstr(said, "count="), "count=%ld", &count) != 1)
@@ -289,14 +372,14 @@ static int vfio(int fd, volatile char *memory, size_t size, const char *device)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: dax-memory PATH [poison | numa | cold | protect | read | faults | vfio PCI-DEVICE]\n");
+	fprintf(stderr, "usage: dax-memory PATH [poison | numa | cold | protect | protect-read | protect-poison | read | faults | vfio PCI-DEVICE]\n");
 	return 2;
 }
 
 int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO };
-	volatile char *memory;
+	volatile char *memory, *broken;
 	size_t size, i;
 	int fd;
 
@@ -311,6 +394,9 @@ int main(int argc, char **argv)
 	if (!size)
 		return fail("align", argv[1]);
 	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
+	/* hugetlbfs has nothing to sync. */
+	if (memory == MAP_FAILED && errno == EOPNOTSUPP)
+		memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (memory == MAP_FAILED)
 		return fail("mmap", argv[1]);
 	for (i = 0; i < size; i += PAGE)
@@ -323,23 +409,27 @@ int main(int argc, char **argv)
 		return numa(memory);
 	if (!strcmp(argv[2], "cold"))
 		return cold(memory, size, argv[1]);
-	if (!strcmp(argv[2], "protect"))
-		return protect(memory, size, argv[1]);
+	if (!strcmp(argv[2], "protect") || !strcmp(argv[2], "protect-read"))
+		return protect(memory, size, argv[1], !strcmp(argv[2], "protect-read"));
 	if (!strcmp(argv[2], "read"))
 		return read_by_gup(memory, size, argv[1]);
 	if (!strcmp(argv[2], "vfio") && argc > 3)
 		return vfio(fd, memory, size, argv[3]);
-	if (strcmp(argv[2], "poison"))
-		return usage();
-
 	sigaction(SIGBUS, &action, NULL);
-	if (madvise((void *)(memory + BROKEN), PAGE, MADV_HWPOISON))
+	broken = memory + BROKEN;
+	if (!strcmp(argv[2], "protect-poison")) {
+		broken += PAGE;
+		if (poison_protected(memory, size, broken, argv[1]))
+			return 1;
+	} else if (strcmp(argv[2], "poison")) {
+		return usage();
+	} else if (madvise((void *)broken, PAGE, MADV_HWPOISON)) {
 		return fail("madvise", argv[1]);
+	}
 	/* The address is exact to 1 << bits bytes, which are those that were mapped together. */
-	if (code != BUS_MCEERR_AR || bits < 12 || 1UL << bits > size ||
-	    where >> bits != (uintptr_t)(memory + BROKEN) >> bits) {
+	if (code != BUS_MCEERR_AR || bits < 12 || 1UL << bits > size || where >> bits != (uintptr_t)broken >> bits) {
 		fprintf(stderr, "dax-memory: %s: SIGBUS code %d at %#lx, exact to %d bits, expected code %d at %p\n", argv[1],
-			code, where, bits, BUS_MCEERR_AR, (void *)(memory + BROKEN));
+			code, where, bits, BUS_MCEERR_AR, (void *)broken);
 		return 1;
 	}
 	memory[0] = 2;

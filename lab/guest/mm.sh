@@ -137,6 +137,36 @@ protected() {
 	protect /dax/devdax-1g
 }
 
+# The last of these needs no DAX memory: 1G of hugetlbfs.
+protect_read() {
+	echo "$1"
+	"$dax_memory" "$1" protect-read
+}
+protected_read() {
+	local pages=/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages place=/tmp/hugetlbfs
+	each_path protect_read
+	protect_read /dax/devdax-1g
+	echo 1 >$pages
+	[ "$(cat $pages)" = 1 ] || fail "there is no 1G of memory in one piece for hugetlbfs"
+	mkdir "$place"
+	mount -t hugetlbfs -o pagesize=1G hugetlbfs "$place"
+	truncate -s 1G "$place/memory"
+	protect_read "$place/memory"
+	umount "$place"
+	echo 0 >$pages
+}
+
+# A page fails while nobody may access the memory: its owner is told, and finds it no longer mapped.
+protected_failure() {
+	local path count=0
+	for path in /dax/devdax-*; do
+		echo "$path"
+		"$dax_memory" "$path" protect-poison
+		count=$((count + 1))
+	done
+	echo "pages=$count"
+}
+
 # GUP takes the pages of a huge page in steps, and gives them back one by one: in the end each has the references that it had.
 read_by_gup() {
 	echo "$1"
@@ -387,6 +417,7 @@ step "untouched" untouched
 [ ! -e /proc/self/numa_maps ] || step "numa-maps" each_path numa_maps
 step "cold" each_path cold
 step "protected" protected
+! base_has protected-1g || step "protected-read" protected_read
 step "read-by-gup" each_path read_by_gup
 step "reserved-altmap" altmap
 step "reserved-system-ram" system_ram
@@ -395,6 +426,7 @@ step "reserved-system-ram" system_ram
 ! grep -q 'Persistent Memory (legacy)' /proc/iomem || step "vfio-outlived" outlived
 step "namespaces" namespaces
 step "memory-failure" memory_failure
+! base_has protected-1g || step "protected-failure" protected_failure
 [ ! -e "$failing" ] || step "bad-block" bad_block
 step "unreferenced-bar" unreferenced_bar
 base_has huge-page-count || step "unreferenced-first" unreferenced_first
