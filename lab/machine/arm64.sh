@@ -11,7 +11,7 @@ grace=300	# seconds to boot and to end, beyond the job's time limit: firmware an
 normal_end=0	# the emulator's status when the machine powers off
 
 # What each NVDIMM becomes, and its size in MiB: data, the kernel's struct pages for it, 2 for labels. There is none of 1G.
-nvdimms=("devdax-4k 322" "devdax-2m 386" "fsdax-ext4 450" "fsdax-xfs 514")
+nvdimms=("devdax-4k 1346" "devdax-2m 1410" "fsdax-ext4 1474" "fsdax-xfs 1538")
 
 compose() {
 	local nvdimm backing size words backings='' layer
