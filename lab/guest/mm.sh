@@ -137,23 +137,13 @@ protected() {
 	protect /dax/devdax-1g
 }
 
-# The last of these needs no DAX memory: 1G of hugetlbfs.
 protect_read() {
 	echo "$1"
 	"$dax_memory" "$1" protect-read
 }
 protected_read() {
-	local pages=/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages place=/tmp/hugetlbfs
 	each_path protect_read
 	protect_read /dax/devdax-1g
-	echo 1 >$pages
-	[ "$(cat $pages)" = 1 ] || fail "there is no 1G of memory in one piece for hugetlbfs"
-	mkdir "$place"
-	mount -t hugetlbfs -o pagesize=1G hugetlbfs "$place"
-	truncate -s 1G "$place/memory"
-	protect_read "$place/memory"
-	umount "$place"
-	echo 0 >$pages
 }
 
 # A page fails while nobody may access the memory: its owner is told, and finds it no longer mapped.
