@@ -17,7 +17,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <linux/magic.h>
 #include <linux/vfio.h>
 #include <signal.h>
 #include <stdint.h>
@@ -29,7 +28,6 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -63,17 +61,14 @@ static int fail(const char *what, const char *path)
 	return 1;
 }
 
-/* The alignment of a device-dax node, the size of a page of hugetlbfs, 2M for another file. */
+/* The alignment of a device-dax node, 2M for a file. */
 static size_t alignment(int fd)
 {
 	unsigned long align = 2UL << 20;
-	struct statfs fs;
 	char path[80];
 	struct stat st;
 	FILE *file;
 
-	if (!fstatfs(fd, &fs) && fs.f_type == HUGETLBFS_MAGIC)
-		return fs.f_bsize;
 	if (fstat(fd, &st) || !S_ISCHR(st.st_mode))
 		return align;
 	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/align", major(st.st_rdev), minor(st.st_rdev));
@@ -397,9 +392,6 @@ int main(int argc, char **argv)
 	if (!size)
 		return fail("align", argv[1]);
 	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
-	/* hugetlbfs has nothing to sync. */
-	if (memory == MAP_FAILED && errno == EOPNOTSUPP)
-		memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (memory == MAP_FAILED)
 		return fail("mmap", argv[1]);
 	for (i = 0; i < size; i += PAGE)

@@ -107,61 +107,46 @@ untouched() {
 	echo "$with"
 }
 
-# each_path COMMAND: with a path of memory that is mapped by 4K, with one by 2M, and with each file.
+# each_path COMMAND...: with a path of memory that is mapped by 4K, with one by 2M, and with each file.
 each_path() {
 	local path count=0
 	shopt -s nullglob
 	for path in /dax/devdax-4k "/dev/$(ndctl list -N -r "$region" | field chardev)" /dax/fsdax-*/memory; do
-		"$1" "$path"
+		"$@" "$path"
 		count=$((count + 1))
 	done
 	echo "mappings=$count"
 }
 
-# numa_maps counts no DAX memory as memory of a node, mapped by PTEs or by PMDs; other memory it does count.
-numa_maps() { expect "pages of a node in $1" "$("$dax_memory" "$1" numa)" "dax=0 anon=512"; }
-
-# There is nothing to do for DAX memory that is said to be cold, and it stays mapped. Pages of 1G do not: they are split, i.e. unmapped.
-cold() {
-	echo "$1"
-	"$dax_memory" "$1" cold
+# use WORD PATH: what the program dax-memory does for that word.
+use() {
+	echo "$2"
+	"$dax_memory" "$2" "$1"
 }
 
-# Memory that nobody may access for a while, 1G pages too. A warning of the kernel fails the machine.
-protect() {
-	echo "$1"
-	"$dax_memory" "$1" protect
-}
-protected() {
-	each_path protect
-	protect /dax/devdax-1g
-}
-
-protect_read() {
-	echo "$1"
-	"$dax_memory" "$1" protect-read
-}
-protected_read() {
-	each_path protect_read
-	protect_read /dax/devdax-1g
-}
-
-# A page fails while nobody may access the memory: its owner is told, and finds it no longer mapped.
-protected_failure() {
+# poison WORD PATH...: a page of each fails; its owner is told, and finds it no longer mapped.
+poison() {
 	local path count=0
-	for path in /dax/devdax-*; do
-		echo "$path"
-		"$dax_memory" "$path" protect-poison
+	for path in "${@:2}"; do
+		use "$1" "$path"
 		count=$((count + 1))
 	done
 	echo "pages=$count"
 }
 
+# numa_maps counts no DAX memory as memory of a node, mapped by PTEs or by PMDs; other memory it does count.
+numa_maps() { expect "pages of a node in $1" "$("$dax_memory" "$1" numa)" "dax=0 anon=512"; }
+
+# Memory that nobody may access for a while, 1G pages too. A warning of the kernel fails the machine.
+protected() {
+	each_path use "$1"
+	use "$1" /dax/devdax-1g
+}
+
 # GUP takes the pages of a huge page in steps, and gives them back one by one: in the end each has the references that it had.
 read_by_gup() {
-	echo "$1"
 	load_module
-	"$dax_memory" "$1" read
+	use read "$1"
 }
 
 # The memmap on the device itself: its pages are reserved, and those of the data are not.
@@ -291,16 +276,10 @@ namespaces() {
 
 # A page is broken: whoever uses it is told, and nothing else happens.
 memory_failure() {
-	local path count=0
 	create --mode=devdax --map=mem --align=2M
 	ln -sfn "/dev/$dax" /dax/devdax-2m
 	shopt -s nullglob
-	for path in /dax/devdax-* /dax/fsdax-*/memory; do
-		echo "$path"
-		"$dax_memory" "$path" poison
-		count=$((count + 1))
-	done
-	echo "pages=$count"
+	poison poison /dax/devdax-* /dax/fsdax-*/memory
 }
 
 # mount_new PLACE TYPE [OPTION]...: makes a file system with these options of the namespace, and mounts it there.
@@ -405,9 +384,10 @@ dedupe_bad_block() {
 step "untouched" untouched
 # The kernel of v5.4 has no NUMA.
 [ ! -e /proc/self/numa_maps ] || step "numa-maps" each_path numa_maps
-step "cold" each_path cold
-step "protected" protected
-! base_has protected-1g || step "protected-read" protected_read
+# There is nothing to do for DAX memory that is said to be cold, and it stays mapped. Pages of 1G do not: they are split, i.e. unmapped.
+step "cold" each_path use cold
+step "protected" protected protect
+! base_has protected-1g || step "protected-read" protected protect-read
 step "read-by-gup" each_path read_by_gup
 step "reserved-altmap" altmap
 step "reserved-system-ram" system_ram
@@ -416,7 +396,7 @@ step "reserved-system-ram" system_ram
 ! grep -q 'Persistent Memory (legacy)' /proc/iomem || step "vfio-outlived" outlived
 step "namespaces" namespaces
 step "memory-failure" memory_failure
-! base_has protected-1g || step "protected-failure" protected_failure
+! base_has protected-1g || step "protected-failure" poison protect-poison /dax/devdax-*
 [ ! -e "$failing" ] || step "bad-block" bad_block
 step "unreferenced-bar" unreferenced_bar
 base_has huge-page-count || step "unreferenced-first" unreferenced_first
