@@ -21,6 +21,18 @@ of_series() {
 	done
 }
 
+# why_old FILE: why a result of that name is not of the series as it is now; says nothing of one that is.
+why_old() {
+	local is part why=''
+	[ -e "$TOP/results/$1" ] || { echo "missing"; return; }
+	while IFS= read -r is; do
+		grep -xF -- "$is" "$TOP/results/$1" >/dev/null && continue
+		part=${is#\# series, its } part=${part%%:*}
+		why+="${why:+ and }$part"
+	done < <(of_series "$1")
+	echo "${why:+$why changed}"
+}
+
 # documents: their names, without those of the series. tabled_documents: of those into which make table writes.
 documents() { git -C "$TOP" ls-files --cached --others --exclude-standard '*.md'; }
 tabled_documents() { (cd "$TOP" && documents | xargs grep -l '^<!-- make table: '); }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Lists what of results/ is not there or was recorded with another state of series/BASE, each with the command that makes it anew.
-# Takes BASE and KSRC; prints "results/<file>", the command, and "left" where what is recorded one by one is of that state, but not
-# complete, with tabs between.
+# Takes BASE and KSRC; prints "results/<file>", the command, and why, with tabs between: "missing"; "kernel changed", "tests changed" or
+# "kernel and tests changed", of the series since then; or "left", where what is recorded one by one is of that state, but not complete.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -34,10 +34,10 @@ complete() {
 	esac
 }
 
-# old_results: the files that are not of the series as it is now, of its kernel and its tests, as far as they have run either, each with
+# old_results: the files that are not of the series as it is now, of its kernel and its tests, as far as they have run either, as above.
 # its command.
 old_results() {
-	local file CPU command config left
+	local file CPU command config why
 	[ -z "$(base_field draft)" ] || wanted=
 	# shellcheck disable=SC2086
 	for file in $({ [ -z "$wanted" ] || printf "$BASE-%s\n" $wanted; cd "$TOP/results" && printf '%s\n' "$BASE"-*; } | sort -u); do
@@ -45,10 +45,10 @@ old_results() {
 		CPU=amd
 		[[ $file != *-intel* ]] || CPU=intel
 		[[ $file != *-arm64* ]] || CPU=arm64
-		left=
-		if [ "$(grep -s '^# series' "$TOP/results/$file")" = "$(of_series "$file")" ]; then
+		why=$(why_old "$file")
+		if [ -z "$why" ]; then
 			! complete "$file" || continue
-			left=left
+			why=left
 		fi
 		case $file in
 		*-demo*.tsv) command="make demo" ;;
@@ -66,7 +66,7 @@ old_results() {
 		*-stock.tap) command="make kselftest STOCK=1" ;;
 		*) command="make kselftest" ;;
 		esac
-		printf '%s\t%s BASE=%s CPU=%s RECORD=1%s\n' "results/$file" "$command" "$BASE" "$CPU" "${left:+	$left}"
+		printf '%s\t%s BASE=%s CPU=%s RECORD=1\t%s\n' "results/$file" "$command" "$BASE" "$CPU" "$why"
 	done
 }
 

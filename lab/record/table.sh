@@ -61,9 +61,9 @@ recorded() {
 		file=$TOP/results/$base-$name said='not recorded'
 		[ ! -e "$file" ] || said=$("$@" "$file")
 		[ -e "$work/old-$base" ] || BASE=$base "$LAB/record/old.sh" >"$work/old-$base"
-		case $(sed -n "s|^results/${file##*/}	[^	]*||p" "$work/old-$base" | sed 's/^$/old/') in
-		*left) said+="; not complete" ;;
-		old) [ ! -e "$file" ] || said+="; of an earlier state" ;;
+		case $(sed -n "s|^results/${file##*/}	[^	]*	||p" "$work/old-$base") in
+		left) said+="; not complete" ;;
+		*changed) said+="; of an earlier state" ;;
 		esac
 		printf ' %s |' "$said"
 	done
