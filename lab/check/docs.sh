@@ -96,7 +96,7 @@ bases_without_tree() {
 }
 
 check_docs() {
-	local command missing demos benches
+	local command missing demos facts
 	check "make help lists every target and variable" help_lists_every_target_and_variable
 	check "documents: each command is run by somebody, or marked" every_command_has_its_place
 	check "documents: make's targets and variables" commands_of_make_are_right
@@ -116,6 +116,7 @@ check_docs() {
 	check "documents: what they show of the results" documents_show_the_results
 	demos=("$TOP"/results/*-demo.tsv)
 	check "docs/levels.svg is of the results" picture_is_of docs/levels.svg "${demos[@]##*/}"
-	mapfile -t benches < <(bench_results)
-	[ "${#benches[@]}" -eq 0 ] || check "docs/bench.svg is of the results" picture_is_of docs/bench.svg "${benches[@]}"
+	facts=("$TOP"/results/*-demo-facts.tsv)
+	check "docs/charged.svg is of the results" picture_is_of docs/charged.svg "${facts[@]##*/}"
+	check "docs/references.svg is of the results" picture_is_of docs/references.svg "${facts[@]##*/}"
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Draws docs/levels.svg: by which pages KVM maps a guest's memory, stock against series, where that differs, a panel a base; and
-# docs/bench.svg: instructions, by backing, stock against series, a column a base and machine. Takes nothing; draws what
-# make demo RECORD=1 and make bench RECORD=1 have left in results/.
+# Draws, stock against series, docs/levels.svg: by which pages KVM maps a guest's memory, where that differs, a panel a base;
+# docs/charged.svg: how much of an assigned device's memory is charged; and docs/references.svg: how many references it leaves.
+# Takes nothing; draws what make demo RECORD=1 has left in results/.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -80,70 +80,44 @@ done
 gnuplot "$work/script"
 finish levels "${results[@]}"
 
-# instructions FILE FIGURE: a line for each backing: its name, and instructions of that figure for each MiB on the stock kernel and
-# with the series.
-instructions() {
-	awk -F'\t' -v figures="$2" '
-		BEGIN { n = split(figures, part, " "); for (i = 1; i <= n; i++) wanted[part[i]] }
-		/^#/ || $1 == "base" || $6 != 1 || !($7 in wanted) { next }
-		!($4 in size) { size[$4] = $5; order[++m] = $4 }
-		$5 == size[$4] { cost[$4, $3] += $10 / $5 }
-		END { for (i = 1; i <= m; i++) printf "\"%s\"\t%.3f\t%.3f\n", order[i], cost[order[i], "stock"], cost[order[i], "series"] }' "$1"
-}
-
-# growth FILE BACKING: a line for each size: MiB, and instructions of a fault with the series.
-growth() {
-	awk -F'\t' -v backing="$2" '
-		$3 == "series" && $4 == backing && $6 == 1 && $7 == "guest-mapped" { print $5, $11 }' "$1"
-}
-
-mapfile -t results < <(bench_results)
-[ "${#results[@]}" -gt 0 ] || exit 0
-{
-	echo "set terminal svg size $((480 * ${#results[@]})),1230 noenhanced font 'sans-serif,13' background 'white'"
-	echo "set output '$work/picture'"
-	echo "set multiplot layout 3,${#results[@]} columnsfirst"
-	for result in "${results[@]}"; do
-		name=${result%.tsv}
-		kernel=$(sed -n 's/^# kernel: Linux \([^,]*\),.*/\1/p' "$TOP/results/$result")
-		cat <<-END
-			set key outside bottom center horizontal
-			set grid ytics lc rgb '#dddddd'
-			set style data histograms
-			set style histogram clustered gap 1
-			set style fill solid border lc rgb 'white'
-			set boxwidth 0.9
-			set xtics rotate by 90 right scale 0
-			set xrange [*:*]
-			set logscale y
-			set yrange [1:*]
-			set format y '%.0s %c'
-		END
-		for row in "guest-mapped:to map 1 MiB that the host has mapped" \
-			"log-on log-write log-harvest log-off recover:to log the writes to 1 MiB, and end it"; do
-			instructions "$TOP/results/$result" "${row%%:*}" >"$work/$name-${row%% *}"
-			printf 'set title "%s (%s): instructions\\n%s"\n' "$name" "$kernel" "${row#*:}"
-			echo "plot '$work/$name-${row%% *}' using 2:xtic(1) title 'stock' lc rgb '#d95f02', '' using 3 title 'series' lc rgb '#1b5e8c'"
-		done
-		cat <<-END
-			set title "$name ($kernel): instructions of a fault,\nseries, by MiB that the host has mapped"
-			set style data linespoints
-			unset logscale y
-			set logscale x 2
-			set xtics norotate center scale 1 autofreq
-			set xlabel 'MiB'
-			set yrange [0:*]
-			set format y '%g'
-		END
-		separator=plot
-		while read -r backing; do
-			growth "$TOP/results/$result" "$backing" >"$work/$name-$backing"
-			printf "%s '%s' using 1:2 title '%s'" "$separator" "$work/$name-$backing" "$backing"
-			separator=,
-		done < <(awk -F'\t' '/^#/ || $1 == "base" { next } !seen[$4]++ { print $4 }' "$TOP/results/$result")
-		echo
-		echo "unset logscale x; unset xlabel"
+# counts FACT: a line for each base whose demo was recorded: its kernel, and the first number of the FACT, stock and with the series.
+counts() {
+	local result kernel
+	for result in "${facts[@]}"; do
+		kernel=$(sed -n 's/^# kernel: \(Linux [^,]*\),.*/\1/p' "$TOP/results/$result")
+		awk -F'\t' -v fact="$1" -v kernel="$kernel" '
+			$3 == fact { is[$2] = $4 + 0; n++ }
+			END { if (n == 2) printf "\"%s\"\t%d\t%d\n", kernel, is["stock"], is["series"] }' "$TOP/results/$result"
 	done
-} >"$work/script"
-gnuplot "$work/script"
-finish bench "${results[@]}"
+}
+
+# picture NAME FACT TITLE UNIT: bars, stock beside series, for each base.
+picture() {
+	counts "$2" >"$work/$1"
+	[ -s "$work/$1" ] || die 1 "no results/*-demo-facts.tsv has the fact \"$2\"; lab/guest/demo-facts.sh names them"
+	cat >"$work/script" <<-END
+		set terminal svg size 560,400 noenhanced font 'sans-serif,13' background 'white'
+		set output '$work/picture'
+		set title "$3"
+		set ylabel "$4"
+		set style data histograms
+		set style histogram clustered gap 1
+		set style fill solid border lc rgb 'white'
+		set boxwidth 0.9
+		set xtics scale 0
+		set yrange [0:*]
+		set format y '%.0f'
+		set grid ytics lc rgb '#dddddd'
+		set key outside bottom center horizontal
+		plot '$work/$1' using 2:xtic(1) title 'without the series (stock)' lc rgb '#d95f02', '' using 3 title 'with it' lc rgb '#1b5e8c', \
+			'' using (column(0) - 0.17):2:2 with labels offset 0,0.7 notitle, '' using (column(0) + 0.17):3:3 with labels offset 0,0.7 notitle
+	END
+	gnuplot "$work/script"
+	finish "$1" "${facts[@]}"
+}
+
+mapfile -t facts < <(cd "$TOP/results" && printf '%s\n' *-demo-facts.tsv | grep -v '\*' | sort -V)
+[ ${#facts[@]} -gt 0 ] || exit 0
+picture charged 'Device assigned: memory charged (VmLck)' \
+	'A device is assigned to a guest on device-dax:\nmemory charged to the user, of 16384 kB' 'kB (VmLck)'
+picture references '  references left after its end' 'The same guest has ended:\nreferences left on its 4096 pages' references

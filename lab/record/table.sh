@@ -51,23 +51,40 @@ row() {
 	echo
 }
 
-# recorded TITLE FILE [COMMAND...]: a row of what the command, or the last line of make kselftest, says of results/<base>-FILE.
-recorded() {
-	local base said file title=$1 name=$2
+# said BASE FILE [COMMAND...]: what the command, or the last line of make kselftest, says of results/BASE-FILE, and whether that is old.
+said() {
+	local base=$1 file=$1-$2
 	shift 2
 	[ $# -gt 0 ] || set -- grep -E '^[0-9]+ passed'
+	[ -e "$TOP/results/$file" ] || { printf 'not recorded'; return; }
+	printf '%s' "$("$@" "$TOP/results/$file")"
+	[ -e "$work/old-$base" ] || BASE=$base "$LAB/record/old.sh" >"$work/old-$base"
+	case $(sed -n "s|^results/$file	[^	]*	||p" "$work/old-$base") in
+	left) printf '; not complete' ;;
+	*changed) printf '; of an earlier state' ;;
+	esac
+}
+
+# recorded TITLE FILE [COMMAND...]: a row of what is said of it, by base.
+recorded() {
+	local base title=$1
+	shift
 	printf '| %s |' "$title"
 	for base in "${bases[@]}"; do
-		file=$TOP/results/$base-$name said='not recorded'
-		[ ! -e "$file" ] || said=$("$@" "$file")
-		[ -e "$work/old-$base" ] || BASE=$base "$LAB/record/old.sh" >"$work/old-$base"
-		case $(sed -n "s|^results/${file##*/}	[^	]*	||p" "$work/old-$base") in
-		left) said+="; not complete" ;;
-		*changed) said+="; of an earlier state" ;;
-		esac
-		printf ' %s |' "$said"
+		printf ' %s |' "$(said "$base" "$@")"
 	done
 	echo
+}
+
+# evidence: a row for each base: the selftests with the series, and without it.
+evidence() {
+	local base
+	# shellcheck disable=SC2016
+	echo '| `make kselftest` | with the series | on the stock kernel |'
+	echo '|---|---|---|'
+	for base in "${bases[@]}"; do
+		echo "| $base | $(said "$base" amd.tap) | $(said "$base" amd-stock.tap) |"
+	done
 }
 
 # soaked FILE: what the races of make soak have checked in all.
@@ -127,6 +144,8 @@ bases() {
 	recorded "The same on the stock kernel, as far as it gets" amd-stock.tap
 	recorded "All recorded tests, on the emulated Intel machine" intel.tap
 	recorded "The same there on the stock kernel" intel-stock.tap
+	recorded "On the emulated arm64 machine" arm64.tap
+	recorded "The same there on the stock kernel" arm64-stock.tap
 	recorded "Races on a kernel that checks itself, by \`make soak CONFIG=debug\`" soak-debug.tap soaked
 	recorded "The kernel's own selftests, by \`make regress\`" selftests.tsv regressed
 	recorded "What each patch touches, compiled by \`make objects\`, and its kernel, booted by \`make bisect\`" patches.tsv patched
@@ -350,6 +369,7 @@ print() {
 		'<!-- make table: tests -->') skip=tests old='' ;;
 		'<!-- make table: missed -->') skip=1; missed ;;
 		'<!-- make table: sizes -->') skip=1; sizes ;;
+		'<!-- make table: evidence -->') skip=1; evidence ;;
 		'<!-- make table: exploits -->') skip=1; exploits ;;
 		'<!-- make table: machines '*)
 			skip=1
