@@ -9,7 +9,7 @@ set -euo pipefail
 patches=()
 [ "$VARIANT" = stock ] || mapfile -t patches < <(series_patches)
 [ "$VARIANT" != upto ] || patches=("${patches[@]:0:UPTO}")
-[ -z "${MUTANT:-}" ] || patches+=("$LAB/prove/mutants/$BASE/$MUTANT.patch")
+[ -z "${MUTANT:-}" ] || patches+=("$LAB/kernel/mutants/$BASE/$MUTANT.patch")
 
 repository=$(KSRC=${KSRC:-} "$LAB/kernel/source.sh")
 lock "$BASE-${VARIANT%%-*}"

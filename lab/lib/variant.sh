@@ -49,9 +49,9 @@ fi
 
 if [ -n "${MUTANT:-}" ]; then
 	VARIANT=mutant-$MUTANT
-	[ -f "$LAB/prove/mutants/$BASE/$MUTANT.patch" ] ||
-		die 2 "there is no lab/prove/mutants/$BASE/$MUTANT.patch; MUTANT can be:" \
-			"$(cd "$LAB/prove/mutants/$BASE" 2>/dev/null && echo ./*.patch | sed 's|\./||g; s|\.patch||g')"
+	[ -f "$LAB/kernel/mutants/$BASE/$MUTANT.patch" ] ||
+		die 2 "there is no lab/kernel/mutants/$BASE/$MUTANT.patch; MUTANT can be:" \
+			"$(cd "$LAB/kernel/mutants/$BASE" 2>/dev/null && echo ./*.patch | sed 's|\./||g; s|\.patch||g')"
 elif [ -n "${STOCK:-}" ]; then
 	VARIANT=stock
 elif [ -n "${UPTO:-}" ]; then

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs tests on kernels with one protection removed each, and sees that exactly the listed ones fail; or: left, and prints the
 # mutants without a result in results/.
-# Takes MUTANTS=<names>, all of lab/prove/mutants/<base>/ if not given; each patch lists its tests as "Caught-by: <backing> <case>", or
+# Takes MUTANTS=<names>, all of lab/kernel/mutants/<base>/ if not given; each patch lists its tests as "Caught-by: <backing> <case>", or
 # "<one> or <the other>" if either may fail, those to run as "Tests: <extended regular expression>", dax_huge_page_test if not given,
 # in "Modes: <list>", npt=1 if not given, how long the race test runs on each backing as "Seconds: <n>", and what else they or their
 # machine take as "Machine: <variables>".
@@ -15,14 +15,14 @@ set -euo pipefail
 # shellcheck source=lab/lib/tap.sh
 . "$LAB/lib/tap.sh"
 
-all=$(cd "$LAB/prove/mutants/$BASE" && printf '%s\n' *.patch | sed 's/\.patch$//')
+all=$(cd "$LAB/kernel/mutants/$BASE" && printf '%s\n' *.patch | sed 's/\.patch$//')
 kept=$BUILD/$BASE/mutants	# of each mutant, what its tests said, and, if it was caught, of what and how often
 record=$TOP/results/$BASE-mutants.tsv
 
 # of MUTANT: what its result depends on.
 of() {
-	local patch=$LAB/prove/mutants/$BASE/$1.patch
-	[ -f "$patch" ] || die 2 "MUTANTS=$1: there is no lab/prove/mutants/$BASE/$1.patch; MUTANTS can be: ${all//$'\n'/ }"
+	local patch=$LAB/kernel/mutants/$BASE/$1.patch
+	[ -f "$patch" ] || die 2 "MUTANTS=$1: there is no lab/kernel/mutants/$BASE/$1.patch; MUTANTS can be: ${all//$'\n'/ }"
 	echo "$series $(sed -nE '/^(Tests|Modes|Seconds|Machine|Caught-by): /p; /^diff /,$p' "$patch" | sha256sum | cut -c1-16)"
 }
 
@@ -74,7 +74,7 @@ for mutant in ${MUTANTS:-$all}; do
 		ok "$mutant caught_by=$number as before"
 		continue
 	fi
-	patch=$LAB/prove/mutants/$BASE/$mutant.patch
+	patch=$LAB/kernel/mutants/$BASE/$mutant.patch
 	tap=$kept/$mutant.tap
 	rm -f "$kept/$mutant.caught"
 	tests=$(sed -nE 's/^Tests: //p' "$patch")

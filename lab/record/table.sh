@@ -245,7 +245,7 @@ mutants() {
 	echo '| kernel | what it does wrong | tests that fail | their cases |'
 	echo '|---|---|---|---|'
 	# shellcheck disable=SC2016
-	find "$LAB/prove/mutants" -name '*.patch' -printf '%f %p\n' | sort -V | cut -d' ' -f2- | xargs awk '
+	find "$LAB/kernel/mutants" -name '*.patch' -printf '%f %p\n' | sort -V | cut -d' ' -f2- | xargs awk '
 		FNR == 1 {
 			at = split(FILENAME, part, "/")
 			name = part[at]
