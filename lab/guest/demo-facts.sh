@@ -120,7 +120,7 @@ assigned() {
 	fact "  references left after its end" "$((after - before)) on $pages pages"
 	node=$(realpath /dax/devdax-4k)
 	namespace=$(<"$(realpath "/sys/bus/dax/devices/${node##*/}")/../namespace")
-	name="  then the namespace can be destroyed"
+	name="Namespace destroyed after its guest's end"
 	ndctl destroy-namespace -f "$namespace" >"$work/destroyed" 2>&1 </dev/null &
 	pid=$!
 	if waits $pid; then
