@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A guest writes to each page of 1 GiB of its memory: how much the page tables of
+ * its process grow meanwhile, and those of KVM.  Takes the path of the memory.
+ */
+#define _GNU_SOURCE
+#include "small-guest.h"
+
+/* The figure of that name in a file of /proc, in KiB. */
+static long kib(const char *file, const char *name)
+{
+	size_t length = strlen(name);
+	char line[256];
+	FILE *from = fopen(file, "r");
+	long is = -1;
+
+	if (!from)
+		fail(file);
+	while (is < 0 && fgets(line, sizeof(line), from))
+		if (!strncmp(line, name, length) && line[length] == ':')
+			is = atol(line + length + 1);
+	fclose(from);
+	if (is < 0) {
+		errno = ENOENT;
+		fail(name);
+	}
+	return is;
+}
+
+int main(int argc, char **argv)
+{
+	long host, guest;
+	void *memory;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: page-tables PATH\n");
+		return 2;
+	}
+	path = argv[1];
+	open_guest();
+	memory = map_path(GIB, 0);
+	if (set_slot(memory, GIB, 0))
+		fail("KVM_SET_USER_MEMORY_REGION");
+	host = kib("/proc/self/status", "VmPTE");
+	guest = kib("/proc/meminfo", "SecPageTables");
+	if (run_guest(GIB, PAGE))
+		fail("KVM_RUN");
+	printf("%s: %ld KiB more in the host (VmPTE), %ld KiB more in KVM (SecPageTables)\n", path,
+	       kib("/proc/self/status", "VmPTE") - host, kib("/proc/meminfo", "SecPageTables") - guest);
+	return 0;
+}
