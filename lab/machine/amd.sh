@@ -35,11 +35,12 @@ else
 fi
 
 compose() {
-	local without backings nvdimm backing size file object words cpus=2 guests_on=
+	local without backings nvdimm backing size file object words cpus=2 guests_on='' accel=icount
 	# What the base cannot do with the emulator's CPU: its selftests five levels of page tables, its KVM the guests' AVX state.
 	without=$(base_field cpu)
 	emulator=(qemu-system-x86_64 -name "kvm-dax-$BASE-$VARIANT" -nodefaults -no-user-config -display none -no-reboot)
-	case ${ICOUNT:+icount}$([ -n "${ICOUNT:-}" ] || "$LAB/machine/accel.sh") in
+	[ -n "${ICOUNT:-}" ] || accel=$("$LAB/machine/accel.sh")
+	case $accel in
 	icount) cpus=1; emulator+=(-accel "tcg,thread=single" -icount "shift=0,sleep=on" -cpu "max,erms=off$without") ;;
 	# Without XSAVE in a machine within the machine: the emulator gives it a wrong size of the area, and its kernel is overwritten.
 	kvm) emulator+=(-accel kvm -cpu "host$without${NESTED:+,xsave=off}") ;;
