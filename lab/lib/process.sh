@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034
 # How the scripts say what is wrong, end, wait for each other, and run what takes long.
-# Sourced by env.sh; gives say, die, leave_out, die_if_full, lock, end_group and quietly, and names each command that fails.
+# Sourced by env.sh; gives say, die, leave_out, die_if_full, lock, end_group, as_group and quietly, and names each command that fails.
 
 say() { echo "${0##*/}: $*" >&2; }
 # The status of what needs a source that is not within reach: no failure where several bases are tried.
@@ -71,6 +71,25 @@ end_group() {
 			sleep 0.1
 		done
 	done
+}
+
+# as_group COMMAND...: runs a command or a function, without input, and returns its status; a signal to the script alone ends it at once,
+# with all that it has started.
+as_group() {
+	local status=0 traps pid ended=
+	traps=$(trap -p INT TERM HUP)
+	trap 'ended=1' INT TERM HUP
+	set -m	# a process group of its own
+	"$@" </dev/null &
+	pid=$!
+	set +m
+	# shellcheck disable=SC2064
+	trap "trap '' INT TERM HUP; end_group $pid; exit 130" INT TERM HUP
+	[ -z "$ended" ] || kill "$BASHPID"
+	wait "$pid" || status=$?
+	trap - INT TERM HUP
+	eval "$traps"
+	return "$status"
 }
 
 # quietly LOG WHAT COMMAND...: runs a long command with its output in LOG, tells every 15 s that it goes on,

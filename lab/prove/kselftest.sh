@@ -68,6 +68,7 @@ if [ -n "${RECORD:-}" ] && [ -z "$part${MUTANT:-}" ]; then
 		die 1 "${recorded#"$TOP"/} is not of what would run now; record all modes first:" \
 			"run: make kselftest BASE=$BASE CPU=$CPU${STOCK:+ STOCK=1} RECORD=1"
 fi
+# shellcheck disable=SC2317
 run_modes() {
 	local mode status start log ran=''
 	log=$(mktemp)
@@ -109,11 +110,16 @@ record() {
 	rm "$results.new" "$results.all" "$results.lasting"
 }
 
-trap 'exit 130' INT TERM
-status=0 ended=0
-run_modes | number_tap | tee "$results" || status=1 ended=${PIPESTATUS[0]}
+# all_modes: numbers what they print, and keeps it; returns 1 if a test has failed, 2 if not all of them have run.
+# shellcheck disable=SC2317
+all_modes() {
+	run_modes | number_tap | tee "$results" || return $((PIPESTATUS[0] ? 2 : 1))
+}
+
+status=0
+as_group all_modes || status=$?
 if [ -n "$recorded" ]; then
-	[ "$ended" -eq 0 ] || die 1 "not all modes have run, for the reason above, so nothing is recorded; run this again"
+	[ "$status" -ne 2 ] || die 1 "not all modes have run, for the reason above, so nothing is recorded; run this again"
 	record
 fi
-exit $status
+exit $((status > 0))
