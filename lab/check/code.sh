@@ -8,17 +8,54 @@ says_what_it_does() {
 	said=$("$1" -h) && [ "$(wc -l <<<"$said")" -ge 2 ]
 }
 
-# A script of the lab that is told to end in a long command: what that has started holds the writing end of a pipe.
-what_is_ended_leaves_nothing() {
-	local script
+# ends_when_told SIGNAL COMMAND...: whether a script of the lab ends with 130 when it alone is sent the signal, as soon as what it has
+# started says so on descriptor 6, and all of that does: they hold the writing end of a pipe.
+ends_when_told() {
+	local signal=$1 script status=0
+	shift
+	rm -f "$work/held"
 	mkfifo "$work/held"
-	bash -c '. "$1/lib/env.sh"; quietly "$2/ended.log" test bash -c "sleep 600 & echo begun >&8; wait"' - "$LAB" "$work" 8>"$work/held" &
+	set -m	# where SIGINT is not ignored
+	"$@" 6>"$work/held" >"$work/told.log" 2>&1 &
 	script=$!
+	set +m
 	exec 7<"$work/held"
-	read -r <&7 || return 1
-	kill "$script"
-	! wait "$script" || return 1
-	timeout 30 cat <&7 || { echo "something that it has started goes on"; return 1; }
+	if read -r <&7; then
+		kill -s "$signal" "$script"
+		wait "$script" || status=$?
+		if [ "$status" -ne 130 ]; then
+			echo "$signal: status $status"
+		elif ! timeout 60 cat <&7; then
+			echo "$signal: something that it has started goes on"
+			status=1
+		fi
+	fi
+	exec 7<&-
+	[ "$status" -eq 130 ] || { end_group "$script"; cat "$work/told.log"; return 1; }
+}
+
+# In a long command, and in what boots machines.
+what_is_ended_leaves_nothing() {
+	local signal program='sleep 600 & echo begun >&6; wait'
+	for signal in INT TERM; do
+		# shellcheck disable=SC2016
+		ends_when_told "$signal" bash -c '. "$1/lib/env.sh"; quietly "$2/ended.log" test bash -c "$3"' - "$LAB" "$work" "$program" || return 1
+		# shellcheck disable=SC2016
+		ends_when_told "$signal" bash -c '. "$1/lib/env.sh"; as_group bash -c "$2"' - "$LAB" "$program" || return 1
+	done
+}
+
+# The machine, with a program in the place of the emulator that says that it runs, and a kernel that is an empty file.
+machine_ends_when_told() {
+	local signal build=$work/build emulator=$work/emulator/qemu-system-x86_64
+	mkdir -p "${emulator%/*}" "$build/$DEFAULT_BASE/series/tree/arch/x86/boot"
+	printf '#!/bin/sh\necho begun >&6\nexec sleep 600\n' >"$emulator"
+	chmod +x "$emulator"
+	: >"$build/$DEFAULT_BASE/series/tree/arch/x86/boot/bzImage"
+	for signal in INT TERM; do
+		ends_when_told "$signal" env -u STOCK -u MUTANT -u CONFIG BASE="$DEFAULT_BASE" CPU=amd ACCEL=tcg BUILD="$build" \
+			PATH="${emulator%/*}:$PATH" "$LAB/machine/run.sh" run true || return 1
+	done
 }
 
 # With sanitizers, on broken texts of /proc and /sys and on nasty names, and without a library.
@@ -108,6 +145,7 @@ check_code() {
 		[ ! -x "$TOP/$script" ] || check "-h of $script" says_what_it_does "$TOP/$script"
 	done
 	check "a script that is told to end leaves nothing behind" what_is_ended_leaves_nothing
+	check "a machine that is told to end leaves nothing behind" machine_ends_when_told
 	check "make's targets look at their arguments before they build" targets_look_at_their_arguments
 	for source in "$LAB"/*/*.c "$TOP"/tools/*.c; do
 		program=$work/$(basename "$source" .c)
