@@ -20,15 +20,13 @@ ends_when_told() {
 	script=$!
 	set +m
 	exec 7<"$work/held"
-	if read -r <&7; then
-		kill -s "$signal" "$script"
+	if ! read -r <&7; then
+		echo "it has not begun"
+	elif kill -s "$signal" "$script" && ! timeout 60 cat <&7; then
+		echo "$signal: it, or something that it has started, goes on"
+	else
 		wait "$script" || status=$?
-		if [ "$status" -ne 130 ]; then
-			echo "$signal: status $status"
-		elif ! timeout 60 cat <&7; then
-			echo "$signal: something that it has started goes on"
-			status=1
-		fi
+		[ "$status" -eq 130 ] || echo "$signal: status $status"
 	fi
 	exec 7<&-
 	[ "$status" -eq 130 ] || { end_group "$script"; cat "$work/told.log"; return 1; }
