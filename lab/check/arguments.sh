@@ -86,21 +86,32 @@ runs vfio_dax_test TESTS='vfio devdax-2m'
 runs 'vfio_dax_test many' TESTS='cycles=10000 anon'
 runs shared TESTS='shared fsdax-xfs write-busy'
 runs '' TESTS=vfio_dax_test
-# What has been recorded, each line without the words at its end that are values.
-MODES='' TESTS='' "$LAB/prove/test-names.sh" | sed 's/ *$//' >"$work/names"
-sed -nE 's/ +# SKIP.*//; s/^(not )?ok [0-9]+ //p' "results/$BASE-amd.tap" | awk '
-	NR == FNR { names[$0]; next }
-	{
-		line = $0
-		sub(/ *$/, "", line)
-		while (!(line in names) && sub(/ +[^ ]*$/, "", line));
-		# Something is left of each, and only values have gone: a word with "=" is the first of them.
-		gone = substr($0, length(line) + 2)
-		if (line == "" || line !~ / / || gone !~ /^( *|[^ ]*[=].*)$/) print
-	}' "$work/names" - >"$work/unnamed"
-if [ -s "$work/unnamed" ]; then
-	echo "lines of results/$BASE-amd.tap that lab/prove/test-names.sh does not list:"
-	cat "$work/unnamed"
-	failed=1
-fi
+# What has been recorded, of whatever state of the series and of each base and machine, each line without the words at its end that are
+# values, and one that is not ok without what it says of that; but the lines of make soak, which are all values.
+for recorded in results/v*.tap; do
+	base=${recorded#results/} cpu=amd
+	base=${base%%-*}
+	case $recorded in
+	*-soak*) continue ;;
+	*-intel*) cpu=intel ;;
+	*-arm64*) cpu=arm64 ;;
+	esac
+	BASE=$base CPU=$cpu MODES='' TESTS='' "$LAB/prove/test-names.sh" | sed 's/ *$//' >"$work/names"
+	sed -nE 's/ +# SKIP.*//; s/^(not )?ok [0-9]+ /\1/p' "$recorded" | awk '
+		NR == FNR { names[$0]; next }
+		{
+			not_ok = sub(/^not /, "")
+			line = $0
+			sub(/ *$/, "", line)
+			while (!(line in names) && sub(/ +[^ ]*$/, "", line));
+			# Something is left of each, and only values have gone: a word with "=" is the first of them.
+			gone = substr($0, length(line) + 2)
+			if (line == "" || line !~ / / || (!not_ok && gone !~ /^( *|[^ ]*[=].*)$/)) print
+		}' "$work/names" - >"$work/unnamed"
+	if [ -s "$work/unnamed" ]; then
+		echo "lines of $recorded that lab/prove/test-names.sh does not list:"
+		cat "$work/unnamed"
+		failed=1
+	fi
+done
 exit "$failed"

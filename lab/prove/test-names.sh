@@ -15,10 +15,11 @@ for mode in $modes; do
 	grep -qxF -- "$mode" <<<"$known" || die 2 "MODES=$mode: there is no such mode; those of $BASE with CPU=$CPU are ${known//$'\n'/, }"
 done
 
-# cases PROGRAM: the names of its cases, as the series has them.
+# cases PROGRAM: the names of its cases, as the series has them: each alone in quotes, or the last word of a line without a value.
 known_cases=$(series_patches | xargs -d '\n' cat |
 	awk '/^\+\+\+ /{ file = $2; gsub(/.*\/|[.]c$/, "", file) } /^\+/ && file ~ /^(dax|vfio)_/ { print file "\t" $0 }' |
-	sed -nE 's/^([^\t]+\t)(\+[^"]*\{ *|.*(report|result|test_memory)\(([&a-z0-9_]+, )?)"([a-z0-9]+(-[a-z0-9]+)*)".*/\1\5/p' | sort -u)
+	sed -nE 's/^([^\t]+\t)(\+[^"]*\{ *|.*(report|result|test_[a-z_]+)\(([&a-z0-9_]+, )?)"([a-z0-9]+(-[a-z0-9]+)*)".*/\1\5/p
+		s/^([^\t]+\t)\+.*test_result_pass\("[a-z]+ %s ([a-z-]+)[ \\].*/\1\2/p' | sort -u)
 cases() { sed -n "s/^$1\t//p" <<<"$known_cases"; }
 
 # unit NAME PREFIX...: with its cases on standard input, each prefix with each of them.
@@ -82,13 +83,19 @@ names() {
 		cycles=$(plan_value vfio-cycles)
 		unit 'vfio_dax_test many' "${kinds[@]/%/ }" < <(cases vfio_dax_test) |
 			sed "s/\t/\tvfio cycles=$cycles /; s/\tvfio cycles=$cycles vfio_dax_test many$/\tvfio_dax_test many/"
-		! base_has vfio-iommufd || unit 'vfio_dax_test iommufd' </dev/null
+		! base_has vfio-iommufd ||
+			unit 'vfio_dax_test iommufd' "${kinds[@]/%/ }" < <(cases vfio_dax_test) | sed 's/\t/&iommufd /; s/\tiommufd vfio_dax_test/\tvfio_dax_test/'
 		;;
 	references)
 		mapfile -t kinds < <(printf 'references %s \n' "${backings[@]}")
 		unit references "${kinds[@]}" < <(cases dax_references_test)
 		;;
-	splice | writeback | shared)
+	# Each change of the file is made near to the page and far from it.
+	writeback)
+		mapfile -t kinds < <(printf 'writeback %s \n' "${files[@]}")
+		unit writeback "${kinds[@]}" < <(cases dax_writeback_test | sed 's/.*/&-near\n&-far/')
+		;;
+	splice | shared)
 		mapfile -t kinds < <(printf "$1 %s \n" "${files[@]}")
 		unit "$1" "${kinds[@]}" < <(cases "dax_$1_test")
 		;;
