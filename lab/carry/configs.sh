@@ -4,8 +4,8 @@
 set -euo pipefail
 # shellcheck source=lab/lib/process.sh
 . "$(dirname "$0")/../lib/process.sh"
-leave_out "make configs builds the kernel with the series" STOCK MUTANT MODES TESTS
-export STOCK='' MUTANT='' UPTO=''
+leave_out "make configs builds the kernel with the whole series" STOCK MUTANT MODES TESTS PATCHES
+export COMPILE_ONLY=1 STOCK='' MUTANT='' UPTO=''
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
 # shellcheck source=lab/lib/tap.sh

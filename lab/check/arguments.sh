@@ -47,6 +47,13 @@ refused 'MUTANTS=none: .* can be: ' make mutants MUTANTS=none
 refused 'CHECKS=nonsense matches no check' make check BASES="$BASE" CHECKS=nonsense
 refused 'CONFIG=none: ' make kernel CONFIG=none
 refused 'CONFIG=/none: there is no such file' make kernel CONFIG=/none
+for target in kernel kselftest 'run JOB=true' soak demo; do
+	for config in no-zone-device no-fs-dax no-thp s390; do
+		# shellcheck disable=SC2086
+		refused "CONFIG=$config is for make objects and make configs; " make $target CONFIG="$config"
+	done
+done
+refused 'CONFIG=pae is for make objects' make kselftest CONFIG=pae BASE=v5.4
 refused 'B= can be: ' make rangediff A="$BASE" B=v1.0
 refused '/none: there is no such file' make bench-diff A=/none B=/none
 refused 'README.md is no file of make bench' make bench-diff A=README.md B=README.md
@@ -61,6 +68,12 @@ refused 'MUTANT=level-4k: make bench ' make bench MUTANT=level-4k
 refused 'CONFIG=debug: make bench ' make bench CONFIG=debug
 refused 'MUTANT=level-4k: make bench-profile' make bench-profile MUTANT=level-4k
 refused 'MODES=npt=7: the suites run on' make regress MODES=npt=7
+refused 'BACKINGS=none: make soak' make soak BACKINGS=none
+refused 'BACKINGS=devdax-2m: make run' make run JOB=true BACKINGS=devdax-2m
+refused 'TESTS=vfio: make run' make run JOB=true TESTS=vfio
+refused 'MODES=npt=1: make run' make run JOB=true MODES=npt=1
+refused 'TARGETS=x: the suite selftests' make regress TARGETS=x
+refused 'PATCHES=x: make configs' make configs PATCHES=x
 refused 'TESTS=vfio: make bisect' make bisect TESTS=vfio
 refused 'STOCK=1: make bisect' make bisect STOCK=1
 refused 'MUTANT=none: make objects' make objects MUTANT=none

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034
 # Which kernel is meant, and where it is.
-# Sourced by env.sh; takes BASE, CPU, STOCK, MUTANT, UPTO, SPARSE, OBJECTS, CONFIG, CACHE and BUILD from the environment, and gives VARIANT,
-# OUT, TREE and the like, and what series/<base>/base says of the base.
+# Sourced by env.sh; takes BASE, CPU, STOCK, MUTANT, UPTO, SPARSE, OBJECTS, COMPILE_ONLY, CONFIG, CACHE and BUILD from the environment, and
+# gives VARIANT, OUT, TREE and the like, and what series/<base>/base says of the base.
 
 DEFAULT_BASE=$(<"$TOP/series/default")
 BASE=${BASE:-$DEFAULT_BASE}
@@ -27,7 +27,7 @@ configs() {
 	done)
 }
 
-# compiled_configs: those of them that are only compiled; the others have the code of the default one, and machines run them.
+# compiled_configs: those of them that make objects and make configs compile; the others have the code of the default one.
 compiled_configs() { configs | grep -vxE 'debug|dump|bench|kabi|regress'; }
 
 [ -d "$SERIES" ] || die 2 "there is no series/$BASE; BASE can be: $(cd "$TOP/series" && echo ./*/ | sed 's|\./||g; s|/||g')"
@@ -76,6 +76,10 @@ esac
 if [ -n "${CONFIG:-}" ]; then
 	{ configs; [ -z "${OWN_CONFIG:-}" ] || echo own; } | grep -xF -e "$CONFIG" >/dev/null ||
 		die 2 "CONFIG=$CONFIG: for BASE=$BASE the lab knows $(configs | paste -sd ' '), or none; a file of yours has a / in its name"
+	# Those two targets say that they do no more than compile.
+	unusable=$(sed -n "s/^$CONFIG\t//p" "$LAB/kernel/config/not-for-machines")
+	[ -z "$unusable" ] || [ -n "${OBJECTS:-}${COMPILE_ONLY:-}" ] ||
+		die 2 "CONFIG=$CONFIG is for make objects and make configs; no machine of the lab can use that kernel, as $unusable"
 	CROSS_COMPILE=$(cross_compiler "$CONFIG")
 	case $CONFIG:$CROSS_COMPILE in
 	pae:) export ARCH=i386 ;;

@@ -5,6 +5,7 @@ set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
 
+leave_out "make run runs one job, and what that takes stands in JOB=" BACKINGS MODES TESTS
 [ $# -gt 0 ] || die 2 "run what? make run JOB=<script or program>"
 if ! type -P -- "$1" >/dev/null; then
 	[ ! -d "$1" ] || die 2 "JOB=$1 is a folder; name a script or a program in it"

@@ -36,6 +36,7 @@ suite=${1:-selftests}
 [ "$CPU" = amd ] || die 2 "CPU=$CPU: the suites run with CPU=amd, as the other machines do not share our files"
 as_the_lab_builds_it
 leave_out "the suites run on the stock kernel and with the series" STOCK MUTANT MODES
+leave_out "the suite $suite runs all of its targets, and TESTS= chooses" TARGETS
 recorded=$TOP/results/$BASE-$suite.tsv
 
 # built VARIABLE URL FILE BUILD: sets folder to the one that the variable names, if that file in it shows that it has been built.

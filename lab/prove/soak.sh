@@ -12,6 +12,7 @@ set -euo pipefail
 # shellcheck source=lab/guest/plan.sh
 . "$LAB/guest/plan.sh"
 
+leave_out "make soak runs on each backing, and TESTS= chooses" BACKINGS
 minutes=${MINUTES:-60}
 [[ $minutes =~ ^[1-9][0-9]*$ ]] || die 2 "MINUTES=$minutes is not a number of minutes"
 mode=${MODES:-npt=1}
