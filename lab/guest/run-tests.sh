@@ -48,30 +48,63 @@ load_kvm() {
 	modprobe "$vendor" ${vendor_parameters/paging/$paging}
 }
 
-# limited SECONDS COMMAND...: runs a command that may take so long. Of one that takes longer it shows where its threads are, before
-# it stops it, and returns 124, as timeout does. It does not wait for ever for one that the kernel does not let go.
+# done_by PID: what a process and all that it has started have done so far: page faults and CPU time, also of what has ended.
+done_by() {
+	{ cat /proc/[0-9]*/stat 2>/dev/null || true; } | awk -v of="$1" '
+		{ pid = $1; sub(/.*[)] /, ""); parent[pid] = $2; for (i = 8; i <= 15; i++) work[pid] += $i }
+		END {
+			for (pid in work) {
+				for (one = pid; one != of && one in parent; one = parent[one]);
+				if (one == of) sum += work[pid]
+			}
+			printf "%.0f\n", sum
+		}'
+}
+
+# ends PID SECONDS: waits for the end of a process that may take so long, and sets status to how it has ended. It may take longer where
+# the host is slow: it fails when ten looks in a row, a tenth of that time apart, find that neither its output, which is also ours, has
+# grown, nor any process of it has done anything. What goes round for ever, as in KVM_RUN or in the kernel, always has: it is given
+# three times as long; the tests of the series have clocks of their own for that.
+ends() {
+	local clock ended did was='' still=0 looks said=$SECONDS
+	for looks in {1..30}; do
+		sleep $((($2 + 9) / 10)) {progress}>&- &
+		clock=$! status=0
+		wait -n -p ended "$1" "$clock" || status=$?
+		if [ "$ended" = "$1" ]; then
+			kill "$clock" 2>/dev/null || true
+			wait "$clock" 2>/dev/null || true
+			return 0
+		fi
+		did="$(done_by "$1") $(stat -L -c %s "/proc/$BASHPID/fd/1")"
+		[ "$did" = "$was" ] && still=$((still + 1)) || still=0
+		was=$did
+		[ "$still" -lt 10 ] || return 1
+		# Said to the host, which ends a machine that says nothing for long.
+		if [ $((SECONDS - said)) -ge 300 ]; then
+			said=$SECONDS
+			echo "# $mode ${name:-}: still runs, $looks of 30 looks" >&"$progress"
+		fi
+	done
+	return 1
+}
+
+# limited SECONDS COMMAND...: runs a command that may take so long, on a host that is not slow. Of one that takes too long it shows where
+# its threads are, before it stops it, and returns 124, as timeout does. It does not wait for ever for one that the kernel does not let go.
 limited() {
-	local test clock status=0 task signal
-	sleep "$1" &
-	clock=$!
+	local seconds=$1 test status task signal
 	shift
-	"$@" </dev/null &
+	"$@" </dev/null {progress}>&- &
 	test=$!
-	wait -n "$test" "$clock" || status=$?
-	if kill "$clock" 2>/dev/null; then
-		wait "$clock" 2>/dev/null || true
-		return "$status"
-	fi
+	! ends "$test" "$seconds" || return "$status"
 	echo "its threads:"
 	for task in /proc/"$test"/task/*; do
 		echo "$(sed -nE 's/^(Name|State|Cpus_allowed_list):\t(.*)/\2/p' "$task/status" | paste -sd ' ') $(cut -d ' ' -f 14,15,39 "$task/stat")"
 		cat "$task/stack"
 	done
 	for signal in TERM KILL; do
-		kill -s "$signal" "$test"
-		timeout 30 tail --pid="$test" -f /dev/null || continue
-		wait "$test" 2>/dev/null || true
-		return 124
+		kill -s "$signal" "$test" 2>/dev/null || true
+		! ends "$test" 30 || return 124
 	done
 	echo "it cannot be killed"
 	return 124
@@ -188,7 +221,7 @@ leaves() {
 	local name="$1 leaves" start=$SECONDS status=0 log
 	grep -qE "$only" <<<"$mode $name" || return 0
 	log=$(mktemp)
-	timeout "$limit" "$(dirname "$0")/leaves.sh" "$1" "$built" >"$log" 2>&1 </dev/null || status=$?
+	limited "$limit" "$(dirname "$0")/leaves.sh" "$1" "$built" >"$log" 2>&1 || status=$?
 	tap_line "$mode $name" "$status" $((SECONDS - start)) "$log"
 	rm "$log"
 }
@@ -495,6 +528,8 @@ nested() {
 	[ "$status" -eq 0 ] || echo "not ok $mode inner machine status=$status seconds=$((SECONDS - start))"
 }
 
+# The job's own output, where a test's goes elsewhere.
+exec {progress}>&1
 load_kvm
 shopt -s nullglob
 for directory in /dax/fsdax-*; do
