@@ -8,16 +8,36 @@ set -euo pipefail
 
 backing=$1 user=$2
 place=/dax/$backing
-limit=20	# seconds for what ends at once, if it does
+# What ends at once, if it does, stands still after so many looks, where one at which the CPUs have nothing else to run counts as five.
+patience=2000
+
+# stands_still: one look more; succeeds when these are all. Its caller sets still to 0 before the first.
+stands_still() {
+	local runnable
+	read -r _ _ _ runnable _ </proc/loadavg
+	# One is this script.
+	if [ "${runnable%/*}" -eq 1 ]; then still=$((still + 5)); else still=$((still + 1)); fi
+	[ "$still" -ge "$patience" ]
+}
 
 # answer: what the user says next.
 answer() {
-	local said
-	if read -r -t "$limit" said <&"$from"; then echo "$said"; else echo "nothing within $limit s, or the $user is gone"; fi
+	local said still=0
+	until read -r -t 0.1 said <&"$from"; do
+		[ $? -gt 128 ] || { echo "nothing, as the $user is gone"; return; }
+		! stands_still || { echo "nothing, and all stands still"; return; }
+	done
+	echo "$said"
 }
 
-# ends PID: whether a process ends within the limit.
-ends() { timeout "$limit" tail --pid="$1" -f /dev/null; }
+# ends PID: whether a process ends.
+ends() {
+	local still=0
+	while kill -0 "$1" 2>/dev/null; do
+		! stands_still || return 1
+		sleep 0.1
+	done
+}
 
 warnings() { dmesg | grep -c 'cut here' || true; }
 

@@ -56,7 +56,11 @@ enum {
 
 enum { POWER_OFF_SECONDS = 30 };	/* usually a few are enough */
 enum { LEAK_SECONDS = 6 };	/* kmemleak says nothing of what is younger than 5 */
-enum { PORT_SECONDS = 30 };	/* without any event; usually the ports are there */
+/*
+ * Without any event of the kernel. Usually the ports are there; nothing says
+ * that they will not come, and on a busy host the next event may take minutes.
+ */
+enum { PORT_SECONDS = 600 };
 
 /* What lab/machine/trouble says, in the order of the file. */
 static const char trouble_path[] = "/trouble";
