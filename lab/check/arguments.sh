@@ -53,7 +53,9 @@ for target in kernel kselftest 'run JOB=true' soak demo; do
 		refused "CONFIG=$config is for make objects and make configs; " make $target CONFIG="$config"
 	done
 done
-refused 'CONFIG=pae is for make objects' make kselftest CONFIG=pae BASE=v5.4
+for config in lab/kernel/config/pae/*/; do
+	refused 'CONFIG=pae is for make objects' make kselftest CONFIG=pae BASE="$(basename "$config")"
+done
 refused 'B= can be: ' make rangediff A="$BASE" B=v1.0
 refused '/none: there is no such file' make bench-diff A=/none B=/none
 refused 'README.md is no file of make bench' make bench-diff A=README.md B=README.md
