@@ -23,6 +23,7 @@ letter() {
 case ${1:-} in
 print) letter "${2:?}" ;;
 '')
+	mkdir -p "$BUILD"
 	for BASE in ${BASES:-$BASE}; do
 		SERIES=$TOP/series/$BASE
 		for folder in "$SERIES"/*/; do

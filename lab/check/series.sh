@@ -14,6 +14,10 @@ in_mail_form() {
 	# What the kernel's lists refuse; a patch of that size has something in it that is generated.
 	(($(wc -c <"$patch") <= 100000)) || { echo "it has more than 100 kB"; return 1; }
 	! tail -n 2 "$patch" | grep -E '^[0-9]+\.[0-9]+\.[0-9]+$' || { echo "it ends with a git version"; return 1; }
+	# The changelog: what no list reads to its end, or what a quote of a quote breaks. A tag is one line.
+	sed '1,/^$/d; /^---$/,$d' "$patch" | awk '
+		length > 75 && !/^[A-Z][A-Za-z-]*: / { print "the changelog has a line of " length " columns: " $0; bad = 1 }
+		END { if (NR > 60) { print "the changelog has " NR " lines; 60 are enough"; bad = 1 } exit bad }'
 }
 
 series_lists_every_patch() {
