@@ -50,6 +50,39 @@ sentences_are_short() {
 		END { exit bad }' README.md docs/maintainers.md)
 }
 
+# The register names the tests of each patch of the kernel, or says why there are none; such tests are recorded.
+register_names_tests() {
+	local title harm regex bad=0
+	cat "$TOP"/results/*.tap >"$work/recorded"
+	while IFS=$'\x1f' read -r title harm regex; do
+		[ -n "$harm" ] || [ -n "$regex" ] || continue
+		case $regex in
+		'') echo "no Tests: $title" ;;
+		'none, '?*) continue ;;
+		*) ! grep -qE "^(not )?ok [0-9]+ $regex" "$work/recorded" || continue; echo "no recorded test is of Tests: $regex: $title" ;;
+		esac
+		bad=1
+	done < <(register Title Without Tests | tr '\t' '\037')
+	return $bad
+}
+
+# The register has the Origin of each patch whose changelog begins with what upstream has, and of no other.
+register_names_origins() {
+	local base bad=0
+	for base in "$TOP"/series/*/; do
+		paste <(titles_of "$(basename "$base")") "$base/series" | while IFS=$'\t' read -r title path; do
+			printf '%s\t%s\n' "$title" "$(sed '1,/^$/d; /^---$/,$d' "$base/$path" | sed -nE '1s/^\[ Upstream commits? ([0-9a-f]{12}).*/\1/p; 1s/^\[ Fixed upstream .*/v/p')"
+		done
+	done | sort -u >"$work/changelogs"
+	awk -F'\t' '
+		NR == FNR { origin[$1] = $2; forwarded[$1] = $3; next }
+		!($1 in origin) { next }
+		($2 == "") != (origin[$1] == "") || !index(origin[$1], $2) { print "the Origin of a patch is not that of its changelog: " $1; bad = 1 }
+		forwarded[$1] !~ (origin[$1] == "" ? "^(no$|https://)" : "^not-needed$") { print "Forwarded: " forwarded[$1] ": " $1; bad = 1 }
+		END { exit bad }' <(register Title Origin Forwarded) "$work/changelogs" || bad=1
+	return $bad
+}
+
 # Each link of a document to a file, and to a heading of one, as GitHub and others name headings.
 documents_link_to_what_is_there() {
 	local file link target bad=0
@@ -112,6 +145,8 @@ check_docs() {
 		fi
 	done
 	check "documents: README.md and docs/maintainers.md have short sentences" sentences_are_short
+	check "series/patches: each patch of the kernel has its tests" register_names_tests
+	check "series/patches: what upstream has" register_names_origins
 	check "documents: what they link to is there" documents_link_to_what_is_there
 	check "documents: what they show of the results" documents_show_the_results
 	demos=("$TOP"/results/*-demo.tsv)
