@@ -1,22 +1,29 @@
 #!/usr/bin/env bash
-# Writes the cover letter of each topic: its subject of series/topics, its text of docs/letters, and the patches that the base has.
+# Writes the cover letter of each topic: its subject and recipients of series/topics, its text of docs/letters, and the patches that the
+# base has. make post leaves out what only matters here: Lab:, To:, Private: and the patches, which it lists itself.
 # Takes BASE, or BASES=<list>; or: print TOPIC, and prints that of BASE.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
 
-# letter TOPIC
+# letter TOPIC: at its end, who is told, and the patches.
 letter() {
-	local topic=$1 subject posting titles
+	local topic=$1 subject to private posting titles waits
 	[ -f "$TOP/docs/letters/$topic" ] || die 2 "there is no docs/letters/$topic; write what the topic is for there"
-	IFS=$'\x1f' read -r subject posting < <(stanzas "$TOP/series/topics" Topic Subject Posting |
-		awk -F'\t' -v topic="$topic" '$1 == topic { print $2 "\037" $3 }') || true
+	IFS=$'\x1f' read -r subject to private posting < <(stanzas "$TOP/series/topics" Topic Subject To Private Posting |
+		awk -F'\t' -v topic="$topic" '$1 == topic { print $2 "\037" $3 "\037" $4 "\037" $5 }') || true
 	[ -n "$subject" ] || die 2 "series/topics has no stanza for $topic"
 	titles=$(titles_of "$BASE" "$topic/")
 	printf 'Subject: [PATCH 0/%d] %s\n\n' "$(wc -l <<<"$titles")" "$subject"
 	cat "$TOP/docs/letters/$topic"
-	[ "$posting" != no ] || printf '\nNot for posting.\n'
-	printf '\nOn Linux %s:\n\n' "$(base_field tested)"
+	[ "$posting" = no ] || fold -s -w 75 <<<"To: $to" | sed 's/ *$//; 2,$s/^/    /'
+	waits=$(secret_of "$topic" | sed 's/-.*//' | sort -u | paste -sd ' ' | sed 's/ /, /g')
+	if [ -n "$private" ]; then
+		echo 'Private: security@kernel.org first'
+	elif [ -n "$waits" ] && [ "$posting" != no ]; then
+		echo "Private: until these topics are public: $waits"
+	fi
+	printf '\nOn Linux %s:\n' "$(base_field tested)"
 	echo "  ${titles//$'\n'/$'\n  '}"
 }
 

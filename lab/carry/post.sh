@@ -14,7 +14,13 @@ IFS=$'\x1f' read -r to private posting < <(
 	stanzas "$TOP/series/topics" Topic To Private Posting | awk -F'\t' -v topic="$topic" '$1 == topic { print $2 "\037" $3 "\037" $4 }')
 [ "$posting" != no ] || die 2 "TOPIC=$topic: series/topics says Posting: no, upstream would not take it"
 case ${PRIVATE:-} in
-'') [ -z "$private" ] || die 2 "TOPIC=$topic is not for a public list: $private. PRIVATE=1 writes it for security@kernel.org" ;;
+'')
+	secret=$(secret_of "$topic" | paste -sd ' ')
+	[ -z "$secret" ] || [ -n "$private" ] || die 2 "TOPIC=$topic needs or tells of what is not public yet: $secret." \
+		"Have these published first: make post TOPIC=${secret%% *} PRIVATE=1; when a bug is public, remove the Private: of its topic" \
+		"from series/topics"
+	[ -z "$private" ] || die 2 "TOPIC=$topic is not for a public list: $private. PRIVATE=1 writes it for security@kernel.org"
+	;;
 1) [ -n "$private" ] || die 2 "TOPIC=$topic has no Private: in series/topics; leave PRIVATE out" ;;
 *) die 2 "PRIVATE=$PRIVATE: it can be 1" ;;
 esac
@@ -57,34 +63,42 @@ else
 	{ cat "$work/people"; grep -v '<' "$work/named" || true; } | grep -vxFf "$work/to" | awk '!seen[$0]++' >"$work/cc"
 fi
 
+# The base as the readers of a list know it: the commit of a tree of theirs, or else only the source's name in the cover letter. The
+# commit of the lab's own copy would mean nothing to them, and their bots would look for it.
+pristine=$(git -C "$TREE" rev-parse pristine)
+source=$(git -C "$TREE" log -1 --format='%s, %b' pristine | head -n 1)
+base=()
+if [ -e "${KSRC:-/nowhere}/.git" ] && commit=$(git -C "$KSRC" rev-parse -q --verify 'HEAD^{commit}') &&
+	git -C "$KSRC" diff --quiet HEAD --; then
+	base=(--base=pristine)
+	source="commit $commit"
+else
+	say "without KSRC=<git tree of upstream>, the thread has no base-commit; its cover letter names $source"
+fi
+
 mapfile -t recipients < <(sed 's/^/--to=/' "$work/to"; sed 's/^/--cc=/' "$work/cc")
 mkdir "$work/out"
 git -C "$beside" -c user.name="$(git -C "$beside" log -1 --format=%an)" -c user.email="$(git -C "$beside" log -1 --format=%ae)" \
-	format-patch -q --numbered --cover-letter --cover-from-description=none --thread=shallow --base=pristine --no-signature \
+	format-patch -q --numbered --cover-letter --cover-from-description=none --thread=shallow "${base[@]}" --no-signature \
 	"${recipients[@]}" -o "$work/out" "$start..HEAD"
-
-# The base as the readers of a list know it: the commit of a tree of theirs, or the source's name.
-base=$(git -C "$TREE" rev-parse pristine)
-source=$(git -C "$TREE" log -1 --format='%s, %b' pristine | head -n 1)
-if [ -e "${KSRC:-/nowhere}/.git" ] && commit=$(git -C "$KSRC" rev-parse -q --verify 'HEAD^{commit}') &&
-	git -C "$KSRC" diff --quiet HEAD --; then
-	sed -i "s/^base-commit: $base\$/base-commit: $commit/" "$work/out"/*
-	source="commit $commit"
-else
-	say "base-commit names the lab's own copy of $source; with KSRC=<git tree> it is the commit of that tree"
-fi
+[ ${#base[@]} -eq 0 ] || sed -i "s/^base-commit: $pristine\$/base-commit: $commit/" "$work/out"/*
 
 # The cover letter: the subject and text of the topic's, what it is based on, and the list and diffstat that git has written.
 letter=$SERIES/$topic/cover-letter.txt
+text=$work/text
+awk '
+	/^On Linux .*:$/ { exit }
+	/^[A-Z][a-z ]*: / || /^$/ { ours = /^(Lab|To|Private): / }
+	FNR > 2 && !ours' "$letter" >"$text"
 subject_of() { sed -nE '1s/^Subject: \[PATCH [^]]*\] //p' "$SERIES/$1/cover-letter.txt"; }
 based="Based on $source."
 [ ${#needed[@]} -eq 0 ] || based=$(for need in "${needed[@]}"; do printf ', "%s"' "$(subject_of "$need")"; done |
 	sed "s/^, /${based%.}, on top of /; s/\$/./" | fold -s -w 75 | sed 's/ *$//')
 awk -v based="${based//$'\n'/\\n}" -v subject="$(subject_of "$topic")" '
-	NR == FNR { if (/^On Linux .*:$/) over = 1; if (FNR > 2 && !over) text = text $0 "\n"; next }
+	NR == FNR { text = text $0 "\n"; next }
 	{ sub(/\*\*\* SUBJECT HERE \*\*\*/, subject) }
 	/^\*\*\* BLURB HERE \*\*\*$/ { printf "%s%s\n", text, based; next }
-	{ print }' "$letter" "$work"/out/0000-* >"$work/cover"
+	{ print }' "$text" "$work"/out/0000-* >"$work/cover"
 mv "$work/cover" "$(echo "$work"/out/0000-*)"
 
 # The letter to security@kernel.org: who can do what, the text of the topic, and the defects by patch.
@@ -94,7 +108,7 @@ if [ -n "$private" ]; then
 		echo "Cc: $(paste -sd, "$work/cc" | sed 's/,/, /g')"
 		echo "Subject: $(subject_of "$topic")"
 		printf '\nHello,\n\nThis is not public yet, and has been sent to nobody else.\n\n%s.\n\n' "${private^}" | fold -s -w 75
-		sed -n '3,/^On Linux /p' "$letter" | sed '$d'
+		cat "$text"
 		printf 'The defects that can be exploited, by the patch that repairs them on\n%s:\n' "$source"
 		register Title Topic Concerns Without Exploit | awk -F'\t' -v topic="$topic" '
 			$2 == topic && $5 != "" { print $1 "\t" $3 "\t" $4 }' |

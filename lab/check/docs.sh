@@ -83,6 +83,24 @@ register_names_origins() {
 	return $bad
 }
 
+# A topic whose changelogs or letter name a patch that repairs what can be exploited needs that patch's topic, or tells of it.
+topics_tell_of_what_they_name() {
+	local base topic title secret bad=0
+	while IFS=$'\t' read -r topic; do
+		for base in "$TOP"/series/*/; do
+			[ ! -d "$base/$topic" ] || sed '/^---$/,/^From 0000/d' "$base/$topic"/*
+		done | tr '\n' ' ' | tr -s ' ' >"$work/told"
+		{ needed_by "$topic"; stanzas "$TOP/series/topics" Topic Tells | awk -F'\t' -v topic="$topic" '$1 == topic { print $2 }' | tr ' ' '\n'; } >"$work/known"
+		while IFS=$'\t' read -r title secret _; do
+			grep -qF -- "\"$title\"" "$work/told" || continue
+			! grep -qxF -- "$secret" "$work/known" || continue
+			echo "$topic names \"$title\"; series/topics needs Tells: $secret"
+			bad=1
+		done < <(register Title Topic Exploit | awk -F'\t' '$3 != ""')
+	done < <(stanzas "$TOP/series/topics" Topic)
+	return $bad
+}
+
 # Each link of a document to a file, and to a heading of one, as GitHub and others name headings.
 documents_link_to_what_is_there() {
 	local file link target bad=0
@@ -146,6 +164,7 @@ check_docs() {
 	done
 	check "documents: README.md and docs/maintainers.md have short sentences" sentences_are_short
 	check "series/patches: each patch of the kernel has its tests" register_names_tests
+	check "series/topics: each says what it tells of" topics_tell_of_what_they_name
 	check "series/patches: what upstream has" register_names_origins
 	check "documents: what they link to is there" documents_link_to_what_is_there
 	check "documents: what they show of the results" documents_show_the_results

@@ -90,13 +90,17 @@ in_the_order_of() {
 	diff "$work/shared-$1" "$work/shared-$BASE"
 }
 
-# The cover letters are what make letters writes, and none is longer than a reader's patience.
+# The cover letters are what make letters writes, each with the same parts in the same order, and none longer than a reader's patience.
 letters_are_current() {
-	local folder topic bad=0
+	local folder topic letter bad=0
 	for folder in "$SERIES"/*/; do
 		topic=$(basename "$folder")
-		BASE=$BASE "$LAB/carry/letters.sh" print "$topic" | diff "$folder/cover-letter.txt" - || { echo "run: make letters BASE=$BASE"; bad=1; }
-		[ "$(wc -l <"$folder/cover-letter.txt")" -le 45 ] || { echo "$topic: more than 45 lines"; bad=1; }
+		letter=$folder/cover-letter.txt
+		BASE=$BASE "$LAB/carry/letters.sh" print "$topic" | diff "$letter" - || { echo "run: make letters BASE=$BASE"; bad=1; }
+		[ "$(wc -l <"$letter")" -le 40 ] || { echo "$topic: more than 40 lines"; bad=1; }
+		! awk '/^On Linux / { exit } FNR > 1 && length > 75' "$letter" | grep . || { echo "$topic: more than 75 columns (above)"; bad=1; }
+		awk '{ if (sub(/:.*/, "") && /^(For users|Tests|Upstream|Drop|Lab)$/) print }' "$TOP/docs/letters/$topic" | grep -vx Lab | paste -sd ' ' |
+			grep -qx 'For users Tests Upstream Drop' || { echo "docs/letters/$topic: not For users:, Tests:, Upstream:, Drop: in this order"; bad=1; }
 	done
 	return $bad
 }

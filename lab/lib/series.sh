@@ -64,6 +64,17 @@ needed_by() {
 	for need in $(stanzas "$TOP/series/topics" Topic Needs | awk -F'\t' -v topic="$1" '$1 == topic { print $2 }'); do needed_by "$need"; done
 }
 
+# secret_of TOPIC: the other topics that fix bugs which are not public yet, and that it needs or tells of, as do those that it needs.
+secret_of() {
+	local needed
+	needed=$(needed_by "$1")
+	{
+		echo "$needed"
+		stanzas "$TOP/series/topics" Topic Tells | awk -F'\t' 'NR == FNR { needed[$1]; next } $1 in needed { print $2 }' <(echo "$needed") - | tr ' ' '\n'
+	} | sort -u | grep -vxF -- "$1" |
+		awk -F'\t' 'NR == FNR { if ($2 != "") private[$1]; next } $1 in private' <(stanzas "$TOP/series/topics" Topic Private) - || true
+}
+
 # touched_by PATCH...: the paths of the files that the patches change, make or remove.
 touched_by() {
 	sed -nE 's,^(---|\+\+\+) [^/	]+/([^	]*).*,\2,p; s,^rename (from|to) ,,p' "$@" | sort -u
