@@ -36,9 +36,14 @@ commands_of_make_are_right() {
 		END { exit bad }' <<<"$found"
 }
 
-# The two documents that everybody reads have sentences of 25 words at most; what is in backquotes counts as one, and lines of
-# code, tables and headings do not count.
+# The documents, and the cover letters, have sentences of 25 words at most; what is in backquotes counts as one, and lines of
+# code, tables and headings do not count. A letter's paragraph is one line here.
 sentences_are_short() {
+	local letter
+	mkdir -p "$work/letters"
+	for letter in "$TOP"/docs/letters/*; do
+		awk -v RS='' '{ gsub(/\n(- )?/, $0 ~ /\n- / ? ". " : " "); print }' "$letter" >"$work/letters/${letter##*/}"
+	done
 	(cd "$TOP" && awk '
 		/^(    |[|#!]|<!--)/ { next }
 		{
@@ -47,7 +52,7 @@ sentences_are_short() {
 			for (n = split($0, sentence, /[.?!][")]?( |$)/); n > 0; n--)
 				if ((words = split(sentence[n], word, / +/)) > 25) { print FILENAME ":" FNR ": " words " words: " sentence[n]; bad = 1 }
 		}
-		END { exit bad }' README.md docs/maintainers.md)
+		END { exit bad }' README.md docs/{maintainers,design,tests,lab,bench,security}.md "$work"/letters/*)
 }
 
 # The register names the tests of each patch of the kernel, or says why there are none; such tests are recorded.
@@ -162,7 +167,7 @@ check_docs() {
 			skip "command: $command" "there is no tree of ${missing//$'\n'/, } here"
 		fi
 	done
-	check "documents: README.md and docs/maintainers.md have short sentences" sentences_are_short
+	check "documents: sentences are short, also of docs/letters" sentences_are_short
 	check "series/patches: each patch of the kernel has its tests" register_names_tests
 	check "series/topics: each says what it tells of" topics_tell_of_what_they_name
 	check "series/patches: what upstream has" register_names_origins
