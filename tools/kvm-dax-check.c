@@ -71,6 +71,7 @@ struct memory {
 	bool known;		/* whether those two are */
 	bool device, folder, read_only;
 	bool xfs;
+	bool scattered;		/* new blocks lie at any multiple of 4K, as XFS has no stripe unit of 2M */
 };
 
 /* Where the bytes of a block device or a file are in memory, or those of a file are on its device. */
@@ -608,6 +609,20 @@ static void say_start(const struct layout *layout)
 		    layout->segments[0].memory);
 }
 
+/*
+ * Whether XFS gives the data of a file blocks without regard to 2M: a mount shows
+ * its stripe unit, in sectors, if there is one.
+ */
+static bool is_scattered(const struct mount *mount)
+{
+	const char *unit;
+
+	if (strcmp(mount->type, "xfs"))
+		return false;
+	unit = mount_option(mount->options, "sunit");
+	return !unit || !unit[5] || strtoull(unit + 6, NULL, 10) % (SZ_2M / 512);
+}
+
 /* What holes are filled with. Fails if that is not there. */
 static void say_holes(const struct memory *memory, int fd, dev_t dev, const struct layout *layout, uint64_t holes)
 {
@@ -703,7 +718,12 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 	if (memory->in_2m < joined_2m)
 		say("mixed", "%" PRIu64 "M more lie at such multiples, but are mapped by 4K, as two extents meet in each 2M: only a part is written, or is shared, or one extent was too short",
 		    (joined_2m - memory->in_2m) >> 20);
-	if (joined_2m < (allocated & ~(SZ_2M - 1)))
+	/* XFS fills a hole of an aligned extent where that left it, if that is still free. */
+	if (memory->scattered && !memory->in_2m && memory->hole_2m) {
+		memory->small = "its XFS was made without su=2m, so holes get blocks at any multiple of 4K, by fallocate, too";
+		memory->hole_2m = 0;
+	}
+	if (joined_2m < (allocated & ~(SZ_2M - 1)) || (memory->scattered && allocated < memory->size))
 		say("for more", "mkfs.ext4 -O bigalloc -C 2M, or mkfs.xfs -d su=2m,sw=1 with allocation groups larger than the file");
 	if (shared || memory->in_2m < joined_2m || (by_1g && memory->in_1g < joined_1g))
 		say("for a file with blocks that are all written and its own, while no guest uses this one",
@@ -971,7 +991,8 @@ static void check_file(struct memory *memory, const struct stat *st)
 	if (rest)
 		say("cut off", "the last %s, as the guest's memory is a multiple of 2M%s", size_string(rest), memory->read_only ? "" :
 		    format("; fallocate -l %s %s makes the file one", size_string(memory->size + memory->align), memory->name));
-	if (find_layout(&layout, fd, &dev))
+	memory->scattered = find_layout(&layout, fd, &dev) && dev == st->st_dev && is_scattered(&mount);
+	if (layout.count)
 		check_extents(memory, fd, dev, &layout);
 	close(fd);
 }
@@ -981,6 +1002,7 @@ static void check_folder(struct memory *memory, const struct stat *st)
 {
 	char *device = strncmp(memory->real, "/sys/", 5) ? NULL : read_line(format("%s/dev", memory->real));
 	int fd = open_still(memory, st);
+	struct mount mount = { .type = "" };
 	struct layout layout = { 0 };
 	const char *writable;
 	dev_t dev = st->st_dev;
@@ -1003,7 +1025,10 @@ static void check_folder(struct memory *memory, const struct stat *st)
 	memory->size = room & ~(SZ_2M - 1);
 	if (!memory->size)
 		fail("free some", "%s: its file system has no space for a guest's memory", memory->name);
-	say_start(&layout);
+	find_mount(&mount, fd, st->st_dev);
+	memory->xfs = !strcmp(mount.type, "xfs");
+	if (dev == st->st_dev && is_scattered(&mount))
+		memory->small = "its XFS was made without su=2m, so a file gets blocks at any multiple of 4K, by fallocate, too; mkfs.xfs -d su=2m,sw=1 makes one that aligns them";
 	close(fd);
 }
 
@@ -1042,17 +1067,18 @@ static enum status expect(const struct memory *memory)
 {
 	uint64_t in_1g = memory->in_1g, in_2m = memory->in_2m, hole_2m = memory->hole_2m;
 	bool folder = memory->folder;
+	const char *in_order = ", fewer where it is not written in order; fallocate makes a file that is aligned";
 	const struct { bool is; enum status status; const char *pages, *text; } rows[] = {
 		{ memory->small, SMALL, "4K", format("4K entries, as %s", memory->small ? memory->small : "") },
 		{ !memory->known, SMALL, "unknown", "not known without the extents" },
 		{ memory->device && memory->align >= SZ_1G, HUGE, "1G", "1G entries, where guest physical and host address agree modulo 1G" },
-		{ folder && in_2m, HUGE, "2M", format("2M entries for up to %" PRIu64 "M of what a guest writes", in_2m >> 20) },
+		{ folder && in_2m, HUGE, "2M", format("2M entries for up to %" PRIu64 "M of what a guest writes%s", in_2m >> 20, memory->xfs ? in_order : "") },
 		{ folder, SMALL, "4K", "4K entries, as no free 2M are at a multiple of 2M" },
 		{ in_1g && in_1g == memory->size, HUGE, "1G", "1G entries, where guest physical and host address agree modulo 1G" },
 		{ in_1g, HUGE, "1G", format("1G entries for %" PRIu64 "M, where guest physical and host address agree modulo 1G, smaller ones for the rest", in_1g >> 20) },
 		{ in_2m == memory->size, HUGE, "2M", "2M entries" },
 		{ hole_2m == memory->size, SMALL, "unknown",
-		  "not known until written: holes are filled with what is free, by 2M where the file system finds 2M at a multiple of 2M" },
+		  format("not known until written: holes are filled with what is free, by 2M where the file system finds 2M at a multiple of 2M%s", memory->xfs ? in_order : "") },
 		{ !in_2m && !hole_2m, SMALL, "4K", "4K entries" },
 		{ true, in_2m ? HUGE : SMALL, in_2m ? "2M" : "unknown",
 		  format("%s%s4K for the rest", in_2m ? format("2M entries for %" PRIu64 "M, ", in_2m >> 20) : "",
