@@ -48,6 +48,7 @@
 
 #define KVM_DEBUGFS	"/sys/kernel/debug/kvm"
 #define NX_HUGE_PAGES	"/sys/module/kvm/parameters/nx_huge_pages"
+#define DEVICE_OFF	"its device does not begin at a multiple of 2M"
 #define NOT_KNOWN_PLACE	(FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_ENCODED | FIEMAP_EXTENT_DATA_INLINE | FIEMAP_EXTENT_NOT_ALIGNED)
 
 /* The C library's headers may be older than Linux 5.8. */
@@ -595,18 +596,19 @@ static bool find_layout(struct layout *layout, int fd, dev_t *dev)
 	return !layout->why;
 }
 
-/* Says why no file of a file system can be mapped by 2M, if so. */
-static void say_start(const struct layout *layout)
+/* Says why no file of a file system can be mapped by 2M, if so; whether it has said that. */
+static bool say_start(const struct layout *layout)
 {
 	unsigned int i;
 
 	for (i = 0; i < layout->count; i++) {
 		if ((layout->segments[i].memory - layout->segments[i].at) % SZ_2M == 0)
-			return;
+			return false;
 	}
 	if (layout->count)
 		say("device", "it begins at 0x%" PRIx64 ", which is no multiple of 2M, so extents that are aligned in it are not aligned in memory; begin a partition at a multiple of 2M, or a volume by pvcreate --dataalignment 2M",
 		    layout->segments[0].memory);
+	return layout->count;
 }
 
 /*
@@ -662,6 +664,7 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 	bool kernel_1g = has_function("dax_iomap_pud_fault") > 0, by_1g = memory->xfs && kernel_1g;
 	char *copy = quote(format("%s.copy", memory->path));
 	unsigned int i;
+	bool off;
 
 	while (next < memory->size) {
 		memset(map, 0, sizeof(*map));
@@ -718,17 +721,17 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 	if (memory->in_2m < joined_2m)
 		say("mixed", "%" PRIu64 "M more lie at such multiples, but are mapped by 4K, as two extents meet in each 2M: only a part is written, or is shared, or one extent was too short",
 		    (joined_2m - memory->in_2m) >> 20);
-	/* XFS fills a hole of an aligned extent where that left it, if that is still free. */
-	if (memory->scattered && !memory->in_2m && memory->hole_2m) {
-		memory->small = "its XFS was made without su=2m, so holes get blocks at any multiple of 4K, by fallocate, too";
-		memory->hole_2m = 0;
-	}
 	if (joined_2m < (allocated & ~(SZ_2M - 1)) || (memory->scattered && allocated < memory->size))
 		say("for more", "mkfs.ext4 -O bigalloc -C 2M, or mkfs.xfs -d su=2m,sw=1 with allocation groups larger than the file");
 	if (shared || memory->in_2m < joined_2m || (by_1g && memory->in_1g < joined_1g))
 		say("for a file with blocks that are all written and its own, while no guest uses this one",
 		    "fallocate -l %" PRIu64 " %s && dd if=%s of=%s bs=2M conv=notrunc", memory->size, copy, memory->name, copy);
-	say_start(layout);
+	off = say_start(layout);
+	/* A hole of an aligned extent is filled where that left it, if that is still free. */
+	if ((off || memory->scattered) && !memory->in_2m && memory->hole_2m) {
+		memory->small = off ? DEVICE_OFF : "its XFS was made without su=2m, so holes get blocks at any multiple of 4K, by fallocate, too";
+		memory->hole_2m = 0;
+	}
 }
 
 /* Whether files are DAX. */
@@ -1027,7 +1030,9 @@ static void check_folder(struct memory *memory, const struct stat *st)
 		fail("free some", "%s: its file system has no space for a guest's memory", memory->name);
 	find_mount(&mount, fd, st->st_dev);
 	memory->xfs = !strcmp(mount.type, "xfs");
-	if (dev == st->st_dev && is_scattered(&mount))
+	if (say_start(&layout))
+		memory->small = DEVICE_OFF;
+	else if (dev == st->st_dev && is_scattered(&mount))
 		memory->small = "its XFS was made without su=2m, so a file gets blocks at any multiple of 4K, by fallocate, too; mkfs.xfs -d su=2m,sw=1 makes one that aligns them";
 	close(fd);
 }

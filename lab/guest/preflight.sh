@@ -588,6 +588,11 @@ $half $((sectors - half)) linear $node $half"
 		"2M-aligned extents: 0M of 64M; .*" "device: it begins at 0x[0-9a-f]*, which is no multiple of 2M, .*--dataalignment 2M" \
 		"expected: 4K entries.*" || true
 	mapped "$backing volume shifted" "$memory" 0
+	path "$backing volume shifted, folder" "/dax/$backing" "device: it begins at .*" \
+		"$(expects "4K entries, as its device does not begin at a multiple of 2M")" || true
+	rm "$memory"
+	truncate -s 64M "$memory"
+	path "$backing volume shifted, hole" "$memory" "$(expects "4K entries, as its device does not begin at a multiple of 2M")" || true
 	umount "/dax/$backing"
 	dmsetup remove --noudevsync --noudevrules --retry preflight
 	mkfs.ext4 -q -b 4096 -E nodiscard -m 0 "$node"
