@@ -1166,11 +1166,18 @@ static void command(const char *name, const char *text)
 	verdict = format("%s%s: %s\n", verdict, name, text);
 }
 
+/* What the VMM is to align its mapping to. */
+static uint64_t mapping_align(const struct memory *memory)
+{
+	return memory->in_1g ? SZ_1G : memory->align;
+}
+
 static void say_qemu(const struct memory *memory)
 {
 	const char *size = size_string(memory->size);
+	uint64_t align = mapping_align(memory);
 	char *object = quote(format("memory-backend-file,id=mem,mem-path=%s,share=on,%salign=%s,size=%s", escape(memory->path, ",", "%c,", "%c", "%c"),
-				    memory->read_only ? "readonly=on," : "", size_string(memory->in_1g ? SZ_1G : memory->align), size));
+				    memory->read_only ? "readonly=on," : "", size_string(align), size));
 
 	if (memory->read_only)
 		command("QEMU", format("-machine q35,nvdimm=on -m 1G,slots=1,maxmem=%s -object %s -device nvdimm,id=nvdimm,memdev=mem,unarmed=on",
@@ -1178,27 +1185,21 @@ static void say_qemu(const struct memory *memory)
 	else
 		command("QEMU", format("-object %s -machine q35,memory-backend=mem -m %s", object, size));
 	/* QEMU gives the guest what is left of the label, rounded down to the alignment. */
-	if (memory->device && memory->align >= SZ_2M)
+	if (align >= SZ_2M)
 		say("nvdimm", "as a guest's nvdimm with label-size=2M, the guest sees %s of these %s, as the label takes a whole %s; add one align for the label",
-		    memory->size > memory->align ? size_string(memory->size - memory->align) : "nothing", size, size_string(memory->align));
+		    memory->size > align ? size_string((memory->size - SZ_2M) & ~(align - 1)) : "nothing", size, size_string(align));
 }
 
 static void say_libvirt(const struct memory *memory)
 {
-	const char *at;
-
-	for (at = memory->real; *at && printable(at); at += printable(at))
-		;
-	if (*at)
-		say_first("libvirt", "XML cannot hold this path; give the file another name");
-	else if (memory->folder)
+	if (memory->folder)
 		command("libvirt", format("memory_backing_dir = %s in /etc/libvirt/qemu.conf, and in the domain:\n"
 					  "<memoryBacking>\n  <source type='file'/>\n  <access mode='shared'/>\n</memoryBacking>", json_string(memory->real)));
 	else
 		command("libvirt", format("in <devices>, as the guest's second memory, for a domain with <maxMemory slots='1'> and a NUMA cell:\n"
 					  "<memory model='nvdimm' access='shared'>\n  <source>\n    <path>%s</path>\n    <alignsize unit='KiB'>%" PRIu64 "</alignsize>\n  </source>\n"
 					  "  <target>\n    <size unit='KiB'>%" PRIu64 "</size>\n    <node>0</node>\n%s  </target>\n</memory>",
-					  escape(memory->real, "&<>", "&#%d;", "?", "?"), memory->align >> 10, memory->size >> 10,
+					  escape(memory->real, "&<>", "&#%d;", "?", "?"), mapping_align(memory) >> 10, memory->size >> 10,
 					  memory->read_only ? "    <readonly/>\n" : ""));
 }
 
@@ -1206,28 +1207,19 @@ static void say_cloud_hypervisor(const struct memory *memory)
 {
 	const char *form = strchr(memory->path, ',') ? "id=mem,size=%s,file=\"%s\",shared=on" : "id=mem,size=%s,file=%s,shared=on";
 
-	if (memory->folder)
-		say_first("cloud-hypervisor", "it takes no folder; make a file in this one, and give that");
-	else if (strpbrk(memory->path, "\"[]"))
-		say_first("cloud-hypervisor", "it takes no path with a quotation mark or a bracket; give the file another name");
-	else if (memory->read_only)
+	if (memory->read_only)
 		command("cloud-hypervisor", format("--pmem %s", quote(format("file=\"%s\",discard_writes=on", memory->path))));
 	else
 		command("cloud-hypervisor", format("--memory size=0 --memory-zone %s", quote(format(form, size_string(memory->size), memory->path))));
+	/* which sought to the end for the size, and device-dax says 0 */
+	if (memory->device)
+		say_first("cloud-hypervisor", "a device needs a build with vm-memory 0.17 or later, by its Cargo.lock; one before ends with MappingPastEof");
 }
 
 static void say_kata(const struct memory *memory)
 {
 	const char *slash = strrchr(memory->real, '/'), *folder = memory->real;
 
-	if (memory->device) {
-		say_first("kata", "it gives QEMU no align=, which device-dax needs, so it takes no device; give it a folder on a DAX file system");
-		return;
-	}
-	if (memory->read_only) {
-		say_first("kata", "it makes its guests' memory in a folder that can be written; a file that cannot be can be their image, by image = in configuration.toml");
-		return;
-	}
 	if (!memory->folder) {
 		say_first("kata", "it makes a file for each guest, so it takes the folder of this one");
 		folder = slash > folder ? strndup(folder, slash - folder) : "/";
@@ -1241,6 +1233,39 @@ static const struct vmm {
 } vmms[] = {
 	{ "qemu", say_qemu }, { "libvirt", say_libvirt }, { "cloud-hypervisor", say_cloud_hypervisor }, { "kata", say_kata }, { 0 }
 }, *vmm = vmms;
+
+/*
+ * Why the VMM maps all of a file by 4K, or NULL. QEMU maps it over a range that it
+ * has reserved before, so the kernel does not align it, and align= does.
+ */
+static const char *not_aligned(const struct memory *memory)
+{
+	if (vmm->print == say_kata)
+		return "Kata gives QEMU no align=, and has no option for it, so the host maps the file at any multiple of 4K";
+	if (vmm->print == say_libvirt && memory->folder)
+		return "libvirt gives QEMU no align= for a folder, so the host maps the file at any multiple of 4K; make a file there, and give that, for <memory model='nvdimm'> with <alignsize>";
+	return NULL;
+}
+
+/* Fails if the VMM does not take it. */
+static void fail_if_not_taken(const struct memory *memory)
+{
+	const char *at = memory->real;
+
+	while (*at && printable(at))
+		at += printable(at);
+	if (vmm->print == say_libvirt && *at)
+		fail("give it another name", "%s: libvirt's XML cannot hold this path", memory->name);
+	if (vmm->print == say_cloud_hypervisor && memory->folder)
+		fail("make a file in this one, and give that", "%s: Cloud Hypervisor takes no folder", memory->name);
+	if (vmm->print == say_cloud_hypervisor && strpbrk(memory->path, "\"[]"))
+		fail("give it another name", "%s: Cloud Hypervisor takes no path with a quotation mark or a bracket", memory->name);
+	if (vmm->print == say_kata && memory->device)
+		fail("give it a folder on a DAX file system", "%s: Kata gives QEMU no align=, which device-dax needs, so it takes no device", memory->name);
+	if (vmm->print == say_kata && memory->read_only)
+		fail("a file that cannot be can be their image, by image = in configuration.toml",
+		     "%s: Kata makes its guests' memory in a folder that can be written", memory->name);
+}
 
 __attribute__((noreturn))
 static void fail_no_path(const struct memory *memory, int error)
@@ -1288,6 +1313,9 @@ static enum status check_path(const char *path)
 	set_number("align", memory.align);
 	if (memory.known)
 		set_number("bytes_2m", memory.in_2m);
+	fail_if_not_taken(&memory);
+	if (!memory.small)
+		memory.small = not_aligned(&memory);
 	status = say_level(&memory);
 	if (!memory.device)
 		say("assigned devices", "not with a file on a DAX file system: VFIO refuses it with EOPNOTSUPP. Use device-dax (ndctl create-namespace --mode=devdax), or RAM elsewhere and the file as a second memory that the VMM does not map for the device: cloud-hypervisor --pmem is such, QEMU's nvdimm is not");

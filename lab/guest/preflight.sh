@@ -19,6 +19,7 @@ gcc -O2 -o "$work/without-huge-pages" "$here/without-huge-pages.c"
 gcc -O2 -o "$work/dax-memory" "$here/dax-memory.c"
 gcc -O2 -pthread -o "$work/vm-of-thread" "$here/vm-of-thread.c"
 under=()	# what runs the check and QEMU
+asked=()	# the options of the check
 # shellcheck disable=SC2034
 inside=()	# what runs QEMU alone
 not_root=(setpriv --reuid=65534 --regid=65534 --clear-groups)
@@ -48,7 +49,7 @@ says() { grep -qxE "$1" "$work/said"; }
 path() {
 	local name=$1 path=$2 line status=0 wanted=0
 	shift 2
-	"${under[@]}" "$work/kvm-dax-check" "$path" >"$work/said" 2>&1 || status=$?
+	"${under[@]}" "$work/kvm-dax-check" "${asked[@]}" "$path" >"$work/said" 2>&1 || status=$?
 	options=$(sed -n 's/^QEMU: //p' "$work/said")
 	! says "expected: (4K entries|not known).*" || wanted=3
 	[ "$status" -eq "$wanted" ] || { result "$name" "status $status, not $wanted"; return 1; }
@@ -62,7 +63,7 @@ path() {
 # refused NAME PATH WORDS: that it is none, and why.
 refused() {
 	local status=0
-	"${under[@]}" "$work/kvm-dax-check" "$2" >"$work/said" 2>&1 || status=$?
+	"${under[@]}" "$work/kvm-dax-check" "${asked[@]}" "$2" >"$work/said" 2>&1 || status=$?
 	if [ "$status" -ne 1 ]; then result "$1" "status $status, not 1"
 	elif ! says "kvm-dax-check: .*$3.*"; then result "$1" "the reason is not: $3"
 	else result "$1"
@@ -189,7 +190,11 @@ files_1g() {
 	if [ -n "${STOCK:-}" ]; then
 		path "$backing" "$memory" "$aligned, which file systems map by 2M, too" "expected: 2M entries" || true
 	else
-		path "$backing" "$memory" "$aligned" "1G: 1024M of the file .*; 1024M of these are mapped by 1G, but .*" "to get 1G back: .*" 			"!for 1G: .*" "expected: 1G entries.*" "QEMU: .*,align=1G,.*" && running "$backing" "$memory"
+		path "$backing" "$memory" "$aligned" "1G: 1024M of the file .*; 1024M of these are mapped by 1G, but .*" "to get 1G back: .*" 			"!for 1G: .*" "expected: 1G entries.*" "QEMU: .*,align=1G,.*" \
+			"nvdimm: .* sees nothing of these 1G, as the label takes a whole 1G; .*" && running "$backing" "$memory"
+		asked=(--for libvirt)
+		path "$backing for libvirt" "$memory" " *<alignsize unit='KiB'>1048576</alignsize>" || true
+		asked=()
 		fallocate -p -o 4M -l 4K "$memory"
 		path "$backing hole" "$memory" "1G: 0M of the file .*" "for 1G: .*" "expected: 2M entries for .*" "QEMU: .*,align=2M,.*" || true
 	fi
@@ -645,6 +650,18 @@ vmms() {
 		cloud-hypervisor cloud-hypervisor: --memory size=0 --memory-zone id=mem,size=64M,file=$memory,shared=on
 		kata kata: file_mem_backend = "/dax/$backing" in configuration.toml
 	EOF
+	# without align=
+	asked=(--for kata)
+	path "$backing for kata, file" "$memory" "$(expects "4K entries, as Kata gives QEMU no align=, .*")" || true
+	path "$backing for kata, folder" "/dax/$backing" "$(expects "4K entries, as Kata gives QEMU no align=, .*")" || true
+	asked=(--for libvirt)
+	path "$backing for libvirt, folder" "/dax/$backing" "$(expects "4K entries, as libvirt gives QEMU no align= for a folder, .*")" || true
+	fallocate -l 4M "/dax/$backing/"$'a\nb'
+	refused "$backing for libvirt, name" "/dax/$backing/"$'a\nb' "libvirt's XML cannot hold this path; give it another name"
+	rm "/dax/$backing/"$'a\nb'
+	asked=(--for cloud-hypervisor)
+	refused "$backing for cloud-hypervisor, folder" "/dax/$backing" "takes no folder; make a file in this one"
+	asked=()
 	"$work/kvm-dax-check" --json "$memory" >"$work/said" 2>&1 || true
 	result "$backing json" "$(perl -MJSON::PP -e 'local $/; my $d = decode_json(<>);
 		exit !($d->{size} == 64 << 20 && $d->{kind} eq "file" && @{$d->{notes}})' \
@@ -715,6 +732,11 @@ for backing in "${backings[@]}"; do
 		under=(prlimit --memlock=unlimited)
 		path "$backing lockable" "$memory" "RLIMIT_MEMLOCK: unlimited" || true
 		under=()
+		asked=(--for cloud-hypervisor)
+		path "$backing for cloud-hypervisor" "$memory" "cloud-hypervisor: a device needs a build with vm-memory 0.17 or later, .*" || true
+		asked=(--for kata)
+		refused "$backing for kata" "$memory" "so it takes no device; give it a folder on a DAX file system"
+		asked=()
 		sees="nvdimm: as a guest's nvdimm with label-size=2M, the guest sees"
 		[ "$size" != 1G ] ||
 			path "$backing label" "$memory" "$sees (2G|nothing) of these [13]G, as the label takes a whole 1G; add one align .*" || true
