@@ -814,6 +814,14 @@ static const char *permission_command(const struct memory *memory, const struct 
 	return format("sudo chgrp %u %s && sudo chmod g+%s %s", getegid(), memory->name, mode, memory->name);
 }
 
+/* Whether all of these attributes are set, where the file system says that. */
+static bool has_attributes(int fd, uint64_t which)
+{
+	struct statx stx;
+
+	return !statx(fd, "", AT_EMPTY_PATH, 0, &stx) && (stx.stx_attributes & which) == which;
+}
+
 /* The command that makes a file or a folder one that can be written, for the @error without it; or NULL. */
 static const char *write_command(const struct memory *memory, const struct stat *st, int fd, int error)
 {
@@ -822,7 +830,8 @@ static const char *write_command(const struct memory *memory, const struct stat 
 	if (error == EACCES)
 		return permission_command(memory, st, "w");
 	if (error == EPERM)
-		return format("chattr -i %s", memory->name);
+		return format("chattr -%s %s", !has_attributes(fd, STATX_ATTR_APPEND) ? "i" : has_attributes(fd, STATX_ATTR_IMMUTABLE) ? "ia" : "a",
+			      memory->name);
 	if (error == EROFS && find_mount(&mount, fd, st->st_dev))
 		return format("mount -o remount,%srw %s", mount_option(mount.options, "rw") ? "bind," : "", quote(mount.point));
 	return NULL;
@@ -984,9 +993,9 @@ static void check_file(struct memory *memory, const struct stat *st)
 	memory->xfs = !strcmp(mount.type, "xfs");
 	if (!strcmp(mount.type, "ext2"))
 		memory->small = "ext2 maps files by 4K; ext4 maps them by 2M";
-	if (faccessat(AT_FDCWD, memory->path, W_OK, AT_EACCESS)) {
+	error = faccessat(AT_FDCWD, memory->path, W_OK, AT_EACCESS) ? errno : has_attributes(fd, STATX_ATTR_APPEND) ? EPERM : 0;
+	if (error) {
 		memory->read_only = true;
-		error = errno;
 		writable = write_command(memory, st, fd, error);
 		say("read-only", "it cannot be written (%s), so it is no RAM of a guest; QEMU takes it as an nvdimm with readonly=on and unarmed=on%s",
 		    strerror(error), writable ? format("; %s makes it writable", writable) : "");

@@ -299,6 +299,10 @@ places() {
 	path "$backing immutable" "$memory" \
 		"read-only: it cannot be written [(]Operation not permitted[)], .*; chattr -i $memory makes it writable" || true
 	chattr -i "$memory"
+	chattr +a "$memory"
+	path "$backing append-only" "$memory" \
+		"read-only: it cannot be written [(]Operation not permitted[)], .*; chattr -a $memory makes it writable" "QEMU: .*,readonly=on,.*" || true
+	chattr -a "$memory"
 	rm -r "$at"
 }
 
