@@ -31,6 +31,7 @@
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include <wchar.h>
 #include <wctype.h>
@@ -39,6 +40,7 @@
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/fsmap.h>
+#include <linux/magic.h>
 
 #define VERSION	"2.0"
 
@@ -182,6 +184,12 @@ static const char *size_string(uint64_t size)
 	while (unit && (!size || size % (1ULL << 10 * unit)))
 		unit--;
 	return format("%" PRIu64 "%.1s", size >> 10 * unit, &"\0KMG"[unit]);
+}
+
+/* The same for people. */
+static const char *bytes_string(uint64_t size)
+{
+	return format("%s%s", size_string(size), size % 1024 ? " bytes" : "");
 }
 
 /* Output. */
@@ -558,10 +566,13 @@ static bool free_in_2m(uint64_t *sum, int fd, dev_t dev, const struct layout *la
 static uint64_t say_free(int fd, dev_t dev, const struct layout *layout, uint64_t *whole, bool *known)
 {
 	struct statvfs fs = { 0 };
-	uint64_t room;
+	uint64_t room, kept, reserved;
 
 	fstatvfs(fd, &fs);
-	room = (uint64_t)fs.f_bavail * fs.f_frsize;
+	/* ext4 keeps 2% of all blocks at most for itself, which root cannot have either, and f_blocks is without those of its tables. */
+	kept = fs.f_bavail + fs.f_blocks / 40;
+	reserved = geteuid() || fs.f_bfree < kept ? 0 : (fs.f_bfree - kept) * fs.f_frsize;
+	room = (uint64_t)fs.f_bavail * fs.f_frsize + reserved;
 	set_number("free", room);
 	*known = free_in_2m(whole, fd, dev, layout);
 	/* The file system keeps some of it for itself. */
@@ -569,7 +580,7 @@ static uint64_t say_free(int fd, dev_t dev, const struct layout *layout, uint64_
 		*whole = room & ~(SZ_2M - 1);
 	if (*known)
 		set_number("free_in_2m", *whole);
-	say("free", "%" PRIu64 "M, of which %s", room >> 20, *known ?
+	say("free", "%" PRIu64 "M%s, of which %s", room >> 20, reserved ? format(", %" PRIu64 "M of it for root alone", reserved >> 20) : "", *known ?
 	    format("%" PRIu64 "M are whole 2M at multiples of 2M", *whole >> 20) : "it is not known what is at multiples of 2M");
 	return room;
 }
@@ -631,8 +642,8 @@ static void say_holes(const struct memory *memory, int fd, dev_t dev, const stru
 	uint64_t whole, room;
 	bool known;
 
-	say("holes", "%" PRIu64 "K of the file have no blocks yet: they get free ones where the guest writes; fallocate -l %" PRIu64 " %s allocates them now",
-	    holes >> 10, memory->size, memory->name);
+	say("holes", "%" PRIu64 "K of the file have no blocks yet: %s", holes >> 10, memory->read_only ? "they read as zeros, as long as nobody writes the file" :
+	    format("they get free ones where the guest writes; fallocate -l %" PRIu64 " %s allocates them now", memory->size, memory->name));
 	set_number("holes", holes);
 	room = say_free(fd, dev, layout, &whole, &known);
 	if (holes > room && !memory->read_only)
@@ -717,7 +728,7 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 		say_1g(memory, joined_1g);
 	else if (kernel_1g && !memory->xfs && memory->size >= SZ_1G)
 		say("1G", "this kernel maps files by 1G on XFS only; an extent of ext4 ends after 128M");
-	set_number("bytes_1g", joined_1g);
+	set_number("bytes_1g", memory->in_1g);
 	if (memory->in_2m < joined_2m)
 		say("mixed", "%" PRIu64 "M more lie at such multiples, but are mapped by 4K, as two extents meet in each 2M: only a part is written, or is shared, or one extent was too short",
 		    (joined_2m - memory->in_2m) >> 20);
@@ -728,7 +739,7 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 		    "fallocate -l %" PRIu64 " %s && dd if=%s of=%s bs=2M conv=notrunc", memory->size, copy, memory->name, copy);
 	off = say_start(layout);
 	/* A hole of an aligned extent is filled where that left it, if that is still free. */
-	if ((off || memory->scattered) && !memory->in_2m && memory->hole_2m) {
+	if ((off || memory->scattered) && !memory->in_2m && memory->hole_2m && !memory->read_only) {
 		memory->small = off ? DEVICE_OFF : "its XFS was made without su=2m, so holes get blocks at any multiple of 4K, by fallocate, too";
 		memory->hole_2m = 0;
 	}
@@ -764,6 +775,7 @@ static void fail_not_dax(const struct memory *memory, int fd, dev_t dev)
 	/* Until v5.8 there was no dax=, and of ext4 all files were DAX or none. */
 	struct utsname release;
 	bool old = kernel_version(&release) < 508;
+	struct statfs kind;
 	const char *option = mounted ? mount_option(mount.options, "dax") : NULL, *always = old ? "dax" : "dax=always";
 	bool inode = option ? !strcmp(option, "dax=inode") : xfs || !old;
 	struct fsxattr attributes = { 0 };
@@ -774,12 +786,15 @@ static void fail_not_dax(const struct memory *memory, int fd, dev_t dev)
 	bool known = block_dax(&able, mount.major, mount.minor);
 	const char *remount = format("unmount it, and mount it with -o %s", always), *unread = !mounted ? "its mount in /proc/self/mountinfo" :
 			      known ? "its attributes" : format("/sys/dev/block/%u:%u/queue/dax", mount.major, mount.minor);
+	/* One that has no name is on a mount of the kernel's own. */
+	const char *type = mounted || fstatfs(fd, &kind) ? mount.type : (uint32_t)kind.f_type == TMPFS_MAGIC ? "tmpfs" :
+			   (uint32_t)kind.f_type == HUGETLBFS_MAGIC ? "hugetlbfs" : "";
 	unsigned int i;
 	const struct { bool is; const char *reason, *next; } reasons[] = {
 		{ !strcmp(mount.type, "overlay"),
 		  format(", as it is on overlayfs (%s), and a VMM that opens it for writing gets a copy in the upper layer", mounted ? quote(mount.options) : ""),
 		  "give the path on the file system below" },
-		{ mounted && !xfs && !ext4, format(", as its file system is %s", mount.type),
+		{ *type && !xfs && !ext4, format(", as its file system is %s", type),
 		  format("take a file of ext4 or XFS, mounted with -o %s, on what ndctl create-namespace --mode=fsdax makes", always) },
 		{ !able, format(", as its block device, %s, cannot do DAX", quote(mount.source)), "take one that ndctl create-namespace --mode=fsdax makes" },
 		{ known && block != page, format(", as its file system has blocks of %s, and must have ones of a page, %s", size_string(block), size_string(page)),
@@ -961,6 +976,8 @@ static void check_device(struct memory *memory, const struct stat *st)
 	fail_if_busy(memory, st);
 	close(open_still(memory, st));
 
+	if (memory->size < memory->align)
+		fail("daxctl create-device gives it more", "%s has %s, less than its alignment, %s", memory->name, bytes_string(memory->size), size_string(memory->align));
 	memory->size -= memory->size % memory->align;
 	memory->in_2m = memory->align >= SZ_2M ? memory->size : 0;
 	memory->known = true;
@@ -988,8 +1005,8 @@ static void check_file(struct memory *memory, const struct stat *st)
 	memory->align = SZ_2M;
 	memory->size = st->st_size - rest;
 	if (!memory->size)
-		fail(larger, "%s has %s, and the guest's memory is a multiple of 2M", memory->name, size_string(rest));
-	say("path", "file on a DAX file system, %s", size_string(st->st_size));
+		fail(larger, "%s has %s, and the guest's memory is a multiple of 2M", memory->name, bytes_string(rest));
+	say("path", "file on a DAX file system, %s", bytes_string(st->st_size));
 	memory->xfs = !strcmp(mount.type, "xfs");
 	if (!strcmp(mount.type, "ext2"))
 		memory->small = "ext2 maps files by 4K; ext4 maps them by 2M";
@@ -1001,7 +1018,7 @@ static void check_file(struct memory *memory, const struct stat *st)
 		    strerror(error), writable ? format("; %s makes it writable", writable) : "");
 	}
 	if (rest)
-		say("cut off", "the last %s, as the guest's memory is a multiple of 2M%s", size_string(rest), memory->read_only ? "" :
+		say("cut off", "the last %s, as the guest's memory is a multiple of 2M%s", bytes_string(rest), memory->read_only ? "" :
 		    format("; fallocate -l %s %s makes the file one", size_string(memory->size + memory->align), memory->name));
 	memory->scattered = find_layout(&layout, fd, &dev) && dev == st->st_dev && is_scattered(&mount);
 	if (layout.count)
@@ -1062,12 +1079,12 @@ static void check_block(const struct memory *memory, const struct stat *st)
 	else
 		say("physical start", "not known: %s", layout.why);
 	say_start(&layout);
-	if (find_mount(&mount, -1, st->st_rdev))
-		fail(format("use the file system on it: kvm-dax-check %s says what a file there gets", quote(mount.point)),
-		     "%s is a block device, and no DAX memory of a guest", memory->name);
 	block_dax(&able, major(st->st_rdev), minor(st->st_rdev));
 	if (!able)
 		fail("ndctl create-namespace --mode=fsdax makes one that can", "%s is a block device that cannot do DAX", memory->name);
+	if (find_mount(&mount, -1, st->st_rdev))
+		fail(format("use the file system on it: kvm-dax-check %s says what a file there gets", quote(mount.point)),
+		     "%s is a block device, and no DAX memory of a guest", memory->name);
 	if (!glob(format("%s/*/partition", sysfs), 0, NULL, &parts))
 		fail(format("give a partition, such as /dev/%s", last_part(dirname(parts.gl_pathv[0]))), "%s is a block device with partitions", memory->name);
 	fail("mount its file system with -o dax=always, and use a file there (a new one is made by mkfs.ext4 -O bigalloc -C 2M or mkfs.xfs -d su=2m,sw=1)",
@@ -1091,12 +1108,13 @@ static enum status expect(const struct memory *memory)
 		{ in_1g && in_1g == memory->size, HUGE, "1G", "1G entries, where guest physical and host address agree modulo 1G" },
 		{ in_1g, HUGE, "1G", format("1G entries for %" PRIu64 "M, where guest physical and host address agree modulo 1G, smaller ones for the rest", in_1g >> 20) },
 		{ in_2m == memory->size, HUGE, "2M", "2M entries" },
+		{ hole_2m == memory->size && memory->read_only, SMALL, "unknown", "not known: holes read as zeros" },
 		{ hole_2m == memory->size, SMALL, "unknown",
 		  format("not known until written: holes are filled with what is free, by 2M where the file system finds 2M at a multiple of 2M%s", memory->xfs ? in_order : "") },
 		{ !in_2m && !hole_2m, SMALL, "4K", "4K entries" },
 		{ true, in_2m ? HUGE : SMALL, in_2m ? "2M" : "unknown",
 		  format("%s%s4K for the rest", in_2m ? format("2M entries for %" PRIu64 "M, ", in_2m >> 20) : "",
-			 hole_2m ? format("not known until written for %" PRIu64 "M, ", hole_2m >> 20) : "") },
+			 hole_2m ? format("not known%s for %" PRIu64 "M, ", memory->read_only ? "" : " until written", hole_2m >> 20) : "") },
 	}, *row = rows;
 
 	while (!row->is)
@@ -1283,7 +1301,7 @@ static void fail_no_path(const struct memory *memory, int error)
 
 	if (error == EACCES)
 		next = format("namei -l %s shows the folder that does not let this user in", memory->name);
-	else if (error == ENOENT && (!strncmp(memory->path, "/dev/", 5) || !access(format("/dev/%s", memory->path), F_OK)))
+	else if (error == ENOENT && (!strncmp(memory->path, "/dev/", 5) || (*memory->path && !access(format("/dev/%s", memory->path), F_OK))))
 		next = "daxctl list says which device-dax nodes there are; they are in /dev";
 	else if (error == ENOENT && *memory->path && !access(folder, F_OK))
 		next = format("kvm-dax-check %s says what a new file there would get", quote(folder));
@@ -1370,7 +1388,7 @@ static uint64_t say_mapping(const char *pid, const struct mapping *mapping, bool
 	int dax = -1, fd;
 	char *path, *name;
 
-	if (size < SZ_2M || (!shared && mapping->flags[1] != 'w'))
+	if (size < SZ_2M || (!shared && mapping->flags[1] != 'w' && mapping->flags[2] == 'x'))
 		return 0;
 	found = mapped_file(&st, &path, pid, mapping);
 	deleted = length >= sizeof(gone) && !strcmp(mapping->file + length - strlen(gone), gone) && !(found && is_named(&st, pid, mapping));
@@ -1388,6 +1406,8 @@ static uint64_t say_mapping(const char *pid, const struct mapping *mapping, bool
 		remark = ": only root can read what it is";
 	else if (!dax)
 		remark = format(": not DAX; kvm-dax-check %s says why", quote(path));
+	else if (!shared && mapping->flags[1] != 'w')
+		remark = ": private, and only read; share=on maps the file itself";
 	else if (!shared)
 		remark = ": private: what is written becomes 4K copies in RAM, not in the file; share=on maps the file itself";
 	else if (align >= SZ_2M && mapping->from % SZ_2M != mapping->offset % SZ_2M)
@@ -1474,7 +1494,8 @@ static enum status check_process(const char *pid)
 		fail("give the pid of the VMM itself", "process %s has no VM: none of its descriptors is one", pid);
 	dir = opendir(format("%s" KVM_DEBUGFS, root));
 	if (!dir)
-		fail("root can read it when debugfs is mounted and KVM is loaded", KVM_DEBUGFS ": %s", strerror(errno));
+		fail(!geteuid() && errno == ENOENT ? "mount -t debugfs debugfs /sys/kernel/debug" : "root can read it when debugfs is mounted and KVM is loaded",
+		     KVM_DEBUGFS ": %s", strerror(errno));
 	while ((entry = readdir(dir))) {
 		if (!has_vm(pid, entry->d_name))
 			continue;
@@ -1525,9 +1546,9 @@ int main(int argc, char *argv[])
 		} else if (option == 'p') {
 			pid = optarg;
 		} else if (option == 'v') {
-			return puts("kvm-dax-check " VERSION) < 0;
+			return puts("kvm-dax-check " VERSION) < 0 || fflush(stdout);
 		} else {
-			return fputs(usage, option == 'h' ? stdout : stderr) < 0 || option != 'h' ? USAGE : 0;
+			return fputs(usage, option == 'h' ? stdout : stderr) < 0 || fflush(stdout) || option != 'h' ? USAGE : 0;
 		}
 	}
 	if (pid && (!*pid || pid[strspn(pid, "0123456789")] || strlen(pid) > 10))

@@ -72,13 +72,15 @@ static void make_file(const char *at, const char *const *lines, unsigned int cou
 
 static void make_proc(const struct stat *st)
 {
-	char *here = format("29 24 %u:%u / / rw - %s /dev/pmem0 rw,dax%s,rtdev=/dev/null\n", major(st->st_dev), minor(st->st_dev),
-			    draw(2) ? "xfs" : "ext4", draw(2) ? "=always" : draw(2) ? "=inode" : "");
+	char *here = format("29 24 %u:%u / / rw - %s /dev/pmem0 rw,dax%s%s,rtdev=/dev/null\n", major(st->st_dev), minor(st->st_dev),
+			    draw(2) ? "xfs" : "ext4", draw(2) ? "=always" : draw(2) ? "=inode" : "",
+			    draw(2) ? "" : draw(2) ? ",sunit=4096" : ",sunit=x");
 	static const char *const fds[] = { "anon_inode:kvm-vm", "/dev/dax0.0", "socket:[1]", "/a (deleted)", "anon_inode:kvm-vcpu:0" };
 	char *path;
 	int i;
 
 	MAKE("/proc/77/maps", "7f0000000000-7f0040000000 rw-s 00000000 103:00 12 /dax/f\n",
+	     "7f0000000000-7f0040000000 r--p 00000000 103:00 12 /dax/f\n",
 	     "7f0000000000-7f0040000000 rw-p 00200000 00:05 12 /dax/qemu_back_mem.pc.ram.x (deleted)\n",
 	     "7f0000000000-7f0040000000 rw-s 00000000 00:01 12                         /memfd:a\\012b (deleted)\n",
 	     "55550000-55560000 r-xp 00000000 08:01 1 /usr/bin/x\n", "7ffff000-80000000 rw-p 00000000 00:00 0 [stack]\n", "-", "\n");

@@ -186,6 +186,8 @@ files_1g() {
 	else
 		path "$backing unwritten" "$memory" "$aligned" "1G: 1024M of the file .*; 0M of these are mapped by 1G, as .*" "!for 1G: .*" 			"for a file with blocks .*" "expected: 2M entries" "QEMU: .*,align=2M,.*" || true
 	fi
+	"$work/kvm-dax-check" --json "$memory" >"$work/said" 2>&1 || true
+	result "$backing unwritten json" "$(grep -q '"bytes_1g":0,' "$work/said" || echo "it says that some of it is mapped by 1G")"
 	dd if=/dev/zero of="$memory" bs=2M count=512 conv=notrunc,fsync status=none
 	if [ -n "${STOCK:-}" ]; then
 		path "$backing" "$memory" "$aligned, which file systems map by 2M, too" "expected: 2M entries" || true
@@ -207,6 +209,8 @@ parts() {
 
 	truncate -s 1M "$memory"
 	refused "$backing small" "$memory" "has 1M, and $cut; fallocate"
+	truncate -s 1023 "$memory"
+	refused "$backing small, odd" "$memory" "has 1023 bytes, and $cut; fallocate"
 	rm "$memory"
 	fallocate -l 65M "$memory"
 	fallocate -n -l 68M "$memory"	# beyond its end
@@ -319,6 +323,7 @@ not_dax() {
 	mkdir -p "$work/sysfs/queue"
 	echo 0 >"$work/sysfs/queue/dax"
 	sysfs_has refused "$backing no DAX device" "$memory" "its block device, $node, cannot do DAX; take one"
+	sysfs_has refused "$backing no DAX device, block device" "$node" "is a block device that cannot do DAX; ndctl"
 	rm -r "$work/sysfs"
 	sysfs_has refused "$backing unknown" "$memory" "could not be found, as $sysfs/$device/queue/dax cannot be read"
 	if [ -z "$old" ]; then
@@ -406,6 +411,10 @@ sparse() {
 	path "$backing hole" "$memory" \
 		"holes: 65536K of the file have no blocks yet: .*" "free: [0-9]+M, of which [1-9][0-9]*M are whole 2M at multiples of 2M" \
 		"$(expects "not known until written: holes are filled with .*$in_order")" || true
+	chattr +i "$memory"
+	path "$backing read-only hole" "$memory" "holes: 65536K of the file have no blocks yet: they read as zeros, .*" \
+		"$(expects "not known: holes read as zeros")" || true
+	chattr -i "$memory"
 	[ -n "$small" ] || mapped "$backing hole" "$memory" 64
 	rm "$memory"
 	truncate -s "$((free + (512 << 20)))" "$memory"
@@ -503,6 +512,9 @@ read_only() {
 		"QEMU: .*,readonly=on,.*,unarmed=on" && {
 		guest_says "mapping: .*, $memory" "vm .*"
 		guest_ends "$backing read-only guest"
+		options=${options/share=on,/}
+		guest_says "mapping: .*, $memory: private, and only read; share=on .*" "vm .*"
+		guest_ends "$backing read-only private guest"
 	}
 	refused "$backing read-only folder" "/dax/$backing" \
 		"is a folder in which this user cannot make a file: Read-only file system; mount -o remount,rw /dax/$backing "
@@ -604,8 +616,9 @@ $half $((sectors - half)) linear $node $half"
 	path "$backing volume shifted, hole" "$memory" "$(expects "4K entries, as its device does not begin at a multiple of 2M")" || true
 	umount "/dax/$backing"
 	dmsetup remove --noudevsync --noudevrules --retry preflight
-	mkfs.ext4 -q -b 4096 -E nodiscard -m 0 "$node"
+	mkfs.ext4 -q -b 4096 -E nodiscard -m 10 "$node"
 	mount -t ext4 -o dax "$node" "/dax/$backing"
+	path "$backing reserved blocks" "/dax/$backing" "free: [0-9]+M, [1-9][0-9]*M of it for root alone, of which .*" || true
 	: >"$memory"
 }
 
@@ -687,7 +700,21 @@ of_thread() {
 	guest=''
 }
 
+# not_dax_guest: a guest whose memory is a file that has no name, and no debugfs.
+not_dax_guest() {
+	local command
+	options="-object memory-backend-memfd,id=mem,share=on,size=64M -machine q35,memory-backend=mem -m 64M"
+	guest_says "mapping: .*, /memfd:.* [(]deleted[)]: not DAX; kvm-dax-check .* says why" "vm .*"
+	command=$(sed -nE '/memfd:/{s/.*; kvm-dax-check (.*) says why/\1/p;q}' "$work/said")
+	refused "memfd" "$command" "it is not DAX, as its file system is tmpfs; take a file of ext4 or XFS"
+	mount -t tmpfs tmpfs /sys/kernel/debug
+	no_process "no debugfs" "$guest" "/sys/kernel/debug/kvm: No such file or directory; mount -t debugfs debugfs /sys/kernel/debug"
+	umount /sys/kernel/debug
+	guest_ends "memfd guest"
+}
+
 processes() {
+	not_dax_guest
 	of_thread "VM of a thread"
 	of_thread "VM of a thread that has ended" ended
 	local status=0
@@ -713,6 +740,11 @@ usage() {
 	result "wrong usage" "$([ "$status" -eq 2 ] || echo "status $status of: $words")"
 	"$work/kvm-dax-check" --for x /dev >"$work/said" 2>&1 || true
 	result "wrong usage said" "$(says "kvm-dax-check: --for x: there is no line for that" || echo "it does not say what is wrong")"
+	status=0
+	"$work/kvm-dax-check" --version >/dev/full 2>"$work/said" || status=$?
+	result "version, nowhere to print" "$([ "$status" -eq 1 ] || echo "status $status, not 1")"
+	"$work/kvm-dax-check" "" >"$work/said" 2>&1 || true
+	result "empty path" "$(says "kvm-dax-check: '': No such file or directory" || echo "it says another step")"
 	"$work/kvm-dax-check" --version >"$work/said" 2>&1 || true
 	result "version" "$(says "kvm-dax-check [0-9]+[.][0-9]+" || echo "it says none")"
 }
