@@ -7,6 +7,8 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/env.sh"
 # shellcheck source=lab/prove/results.sh
 . "$LAB/prove/results.sh"
+# shellcheck source=lab/guest/plan.sh
+. "$LAB/guest/plan.sh"
 
 # What a base has that is not a draft; what else is in results/ has been recorded by choice.
 wanted="amd.tap amd-stock.tap intel.tap intel-stock.tap demo.tsv demo-facts.tsv soak-debug.tap mutants.tsv selftests.tsv patches.tsv"
@@ -20,8 +22,14 @@ last_step() {
 
 # complete FILE: whether all is in it that is recorded one by one.
 complete() {
-	local left
+	local left mode
 	case $1 in
+	*-soak*) ;;
+	*.tap)
+		for mode in $(plan mode | cut -d '|' -f 1); do
+			grep -E "^(not )?ok [0-9]+ $mode machine" "$TOP/results/$1" >/dev/null || return
+		done
+		;;
 	*-mutants.tsv) left=$("$LAB/prove/mutants.sh" left) && [ -z "$left" ] ;;
 	*-patches.tsv) left=$("$LAB/carry/patch-results.sh" left) && [ -z "$left" ] ;;
 	*-steps.tsv) grep "^$(last_step)	" "$TOP/results/$1" >/dev/null ;;
