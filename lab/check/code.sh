@@ -15,8 +15,9 @@ ends_when_told() {
 	shift
 	rm -f "$work/held"
 	mkfifo "$work/held"
-	set -m	# where SIGINT is not ignored
-	"$@" 6>"$work/held" >"$work/told.log" 2>&1 &
+	set -m
+	# What runs in the background may have been started with SIGINT ignored, and then no script could trap it.
+	env --default-signal=INT "$@" 6>"$work/held" >"$work/told.log" 2>&1 &
 	script=$!
 	set +m
 	exec 7<"$work/held"

@@ -381,6 +381,18 @@ dedupe_bad_block() {
 	echo "errno=$(sed -nE 's/.*: (.)/\1/p' <<<"$said" | tr ' ' -)"
 }
 
+# A device whose driver pins page by page, as mediated devices do, on memory that is mapped by 4K, and by 2M.
+mediated() {
+	local path
+	create --mode=devdax --map=mem --align=2M
+	modprobe vfio_iommu_type1
+	insmod "${module%/*}/vfio_pins.ko"
+	for path in /dax/devdax-4k "/dev/$dax"; do
+		"${module%/*}/vfio-mediated" "$path"
+	done
+	rmmod vfio_pins
+}
+
 step "untouched" untouched
 # The kernel of v5.4 has no NUMA.
 [ ! -e /proc/self/numa_maps ] || step "numa-maps" each_path numa_maps
@@ -392,6 +404,7 @@ step "read-by-gup" each_path read_by_gup
 step "reserved-altmap" altmap
 step "reserved-system-ram" system_ram
 ! base_has vfio-release || step "vfio-unbound" unbound
+[ ! -e "${module%/*}/vfio_pins.ko" ] || step "vfio-mediated" mediated
 # Only with KERNEL_WORDS='memmap=64M!0x28000000' or the like is there such memory.
 ! grep -q 'Persistent Memory (legacy)' /proc/iomem || step "vfio-outlived" outlived
 step "namespaces" namespaces

@@ -78,7 +78,7 @@ static inline unsigned long frame_of(const volatile void *memory)
 }
 
 /* Makes the memslot of the memory, changes its flags, or with @size 0 deletes it; returns what the call does. */
-static int set_slot(void *memory, uint64_t size, uint32_t flags)
+static inline int set_slot(void *memory, uint64_t size, uint32_t flags)
 {
 	struct kvm_userspace_memory_region arg = {
 		.slot = 1,
@@ -92,7 +92,7 @@ static int set_slot(void *memory, uint64_t size, uint32_t flags)
 }
 
 /* Makes the vCPU @id; returns its file, and in @shared what KVM and its user share of it. */
-static int open_vcpu(int id, struct kvm_run **shared)
+static inline int open_vcpu(int id, struct kvm_run **shared)
 {
 	const struct kvm_segment flat = {
 		.limit = 0xffffffff, .present = 1, .s = 1, .db = 1, .g = 1, .type = 3,
@@ -116,7 +116,7 @@ static int open_vcpu(int id, struct kvm_run **shared)
 }
 
 /* Returns the page that the guest's code is in, as the host has it. */
-static void *open_guest(void)
+static inline void *open_guest(void)
 {
 	/* edi: the first word, which becomes its address and eax; esi: the end; edx: the step */
 	static const uint8_t code[] = {

@@ -38,7 +38,7 @@ PROGRAMS=$(plan test | cut -d '|' -f 2 | sort -u | paste -sd ' ') "$LAB/kernel/s
 # What the tests need besides the selftests: for each CPU a module for this kernel, and programs.
 built=$OUT/$CPU
 case $CPU in
-amd) module=page_flags programs='dax-memory unreferenced failure-waits files-1g-guest' ;;
+amd) module=page_flags programs='dax-memory unreferenced failure-waits vfio-mediated files-1g-guest' ;;
 intel) module=kvm_leaves programs='guest-leaves memory-image' ;;
 arm64) module='' programs=arm64-guest ;;
 esac

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A device of VFIO without hardware, that of vfio_pins.ko, pins memory page by
+ * page, as mediated devices do.  Each page is charged to the user while it is
+ * pinned, and has its references back afterwards:
+ *
+ *   pin     512 pages, and unpin them
+ *   unmap   512 pages, and take the mapping away, on which the driver unpins
+ *
+ * Takes the path of the memory.  Prints what was charged; ends with 1 at the first
+ * thing that is wrong.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <libgen.h>
+#include <limits.h>
+#include <linux/vfio.h>
+
+#include "small-guest.h"
+
+#define PAGES 512UL
+#define SIZE (16UL << 20)
+#define IOVA (4UL << 20)
+
+static int container, device;
+static unsigned long first_frame;
+
+static void wrong(const char *what, long is, long right)
+{
+	printf("%s: %s %ld, expected %ld\n", path, what, is, right);
+	exit(1);
+}
+
+static void tell(const char *command, unsigned long first, unsigned long pages)
+{
+	char text[64];
+	int length = snprintf(text, sizeof(text), first || pages ? "%s %lu %lu" : "%s", command, first, pages);
+
+	if (write(device, text, length) != length)
+		fail(command);
+}
+
+/* The sum of the references of the pages that are pinned. */
+static long references(void)
+{
+	char text[32] = "";
+
+	tell("count", first_frame, PAGES);
+	if (read(device, text, sizeof(text) - 1) < 0)
+		fail("read");
+	return atol(text);
+}
+
+/* What is charged to RLIMIT_MEMLOCK, in pages. */
+static long charged(void)
+{
+	char line[128];
+	FILE *file = fopen("/proc/self/status", "r");
+	long kib = -1;
+
+	if (!file)
+		fail("/proc/self/status");
+	while (kib < 0 && fgets(line, sizeof(line), file))
+		sscanf(line, "VmLck: %ld", &kib);
+	fclose(file);
+	return kib / 4;
+}
+
+static void open_device(void)
+{
+	char link[PATH_MAX], name[PATH_MAX];
+	ssize_t length = readlink("/sys/devices/platform/vfio_pins/iommu_group", link, sizeof(link) - 1);
+	struct vfio_group_status status = { .argsz = sizeof(status) };
+	int group;
+
+	if (length < 0)
+		fail("vfio_pins");
+	link[length] = 0;
+	snprintf(name, sizeof(name), "/dev/vfio/%s", basename(link));
+	container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	group = open(name, O_RDWR | O_CLOEXEC);
+	if (container < 0 || group < 0)
+		fail(name);
+	DO_IOCTL(group, VFIO_GROUP_SET_CONTAINER, &container);
+	DO_IOCTL(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU);
+	device = DO_IOCTL(group, VFIO_GROUP_GET_DEVICE_FD, "vfio_pins");
+}
+
+static void map(void *memory)
+{
+	struct vfio_iommu_type1_dma_map arg = {
+		.argsz = sizeof(arg),
+		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+		.vaddr = (uintptr_t)memory,
+		.iova = IOVA,
+		.size = SIZE,
+	};
+
+	DO_IOCTL(container, VFIO_IOMMU_MAP_DMA, &arg);
+}
+
+static void unmap(void)
+{
+	struct vfio_iommu_type1_dma_unmap arg = { .argsz = sizeof(arg), .iova = IOVA, .size = SIZE };
+
+	DO_IOCTL(container, VFIO_IOMMU_UNMAP_DMA, &arg);
+}
+
+int main(int argc, char **argv)
+{
+	long references_before, charged_before, is;
+	char *memory;
+	int by_unmap;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: vfio-mediated PATH\n");
+		return 2;
+	}
+	path = argv[1];
+	memory = map_path(SIZE, 0);
+	memset(memory, 1, SIZE);
+	first_frame = frame_of(memory);
+	open_device();
+	references_before = references();
+	charged_before = charged();
+	for (by_unmap = 0; by_unmap < 2; by_unmap++) {
+		map(memory);
+		/* Such a device's memory is pinned when it is needed, and not before. */
+		is = charged() - charged_before;
+		if (is)
+			wrong("pages charged by the mapping:", is, 0);
+		tell("pin", IOVA, PAGES);
+		is = charged() - charged_before;
+		if (is != (long)PAGES)
+			wrong("pages charged:", is, PAGES);
+		is = references() - references_before;
+		if (is <= 0)
+			wrong("references more while pinned:", is, PAGES);
+		if (!by_unmap)
+			tell("unpin", 0, 0);
+		unmap();
+		is = references() - references_before;
+		if (is)
+			wrong("references left:", is, 0);
+		is = charged() - charged_before;
+		if (is)
+			wrong("pages still charged:", is, 0);
+	}
+	printf("charged=%ld\n", PAGES);
+	return 0;
+}
