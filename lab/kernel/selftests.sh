@@ -2,13 +2,14 @@
 # Builds the selftests of the tree with the series, by the kernel's own makefiles, whatever kernel they will run on.
 # Takes TARGETS=<folders of tools/testing/selftests>, "kvm vfio dax" if not given; what a base does not have is left out;
 # PROGRAMS=<names>, for CPU=arm64: those of kvm that it builds; and INSTALL=<folder>, where they are to be installed as the kernel does
-# it, with the list of them.
+# it, with the list of them. MADE=<base>-series says that the tree is made already, by the build of its kernel.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
 
 lock "$BASE-series"
-HELD=$BASE-series STOCK='' MUTANT='' UPTO='' CONFIG='' "$LAB/kernel/tree.sh"
+[ "${MADE:-}" = "$BASE-series" ] ||
+	HELD=$BASE-series STOCK='' MUTANT='' UPTO='' CONFIG='' "$LAB/kernel/tree.sh"
 targets=
 for target in ${TARGETS:-kvm vfio dax}; do
 	[ ! -e "$SELFTESTS/$target/Makefile" ] || targets+=" $target"

@@ -32,6 +32,7 @@ as_the_lab_builds_it
 also=$(MODES=$modes "$LAB/prove/test-names.sh" run)
 lock "$BASE-${OUT##*/}-kselftest"
 "$LAB/kernel/build.sh"
+export MADE=$BASE-$VARIANT
 source=$(git -C "$TREE" rev-parse pristine)
 PROGRAMS=$(plan test | cut -d '|' -f 2 | sort -u | paste -sd ' ') "$LAB/kernel/selftests.sh"
 

@@ -24,6 +24,7 @@ grep -qxF -- "$mode" <<<"$known" || die 2 "MODES=$mode: make soak takes one of $
 PARTS=soak MODES=$mode "$LAB/prove/test-names.sh" >/dev/null
 lock "$BASE-${OUT##*/}-soak"
 "$LAB/kernel/build.sh"
+export MADE=$BASE-$VARIANT
 targets=kvm
 # Files that are mapped by 1G have a machine and a test of their own.
 if [ "$mode" = files-1g ]; then
