@@ -15,8 +15,9 @@ help: ## use: list the targets
 		echo "To $$group:"; \
 		sed -nE "s/^([a-z-]+):.*## $${group% it}: (.*)/  make \1\t\2/p" Makefile | expand -t 22; \
 	done
-	@echo "Variables (docs/lab.md explains them):"
-	@sed -nE '/^\| variable/,/^$$/s/^\| `([^|]*)` \| ([^;|]*[^;| ]).*/  \1\t\2/p' docs/lab.md | tr -d '`' | expand -t 32 | cut -c 1-110
+	@echo "make help-<target> explains a target and its variables, from docs/lab.md."
+help-%:
+	@lab/lib/explain.sh $*
 kernel: ## carry: build base and series (STOCK=1, MUTANT=)
 	@lab/kernel/build.sh
 tree: ## carry: make the git tree, a commit per patch
