@@ -228,6 +228,23 @@ exploits() {
 	done < <(register Title Topic Concerns Without Exploit | tr '\t' '\037')
 }
 
+# notices: what users notice, with the bases that it is of, if these are not all.
+notices() {
+	local base title notice
+	for base in "${bases[@]}"; do
+		titles_of "$base" >"$work/titles-$base"
+	done
+	while IFS=$'\x1f' read -r title notice; do
+		[ -n "$notice" ] || continue
+		for base in "${bases[@]}"; do
+			! grep -qxF -- "$title" "$work/titles-$base" || printf '%s\t%s\n' "$notice" "$base"
+		done
+	done < <(register Title Notice | tr '\t' '\037') | awk -F'\t' -v all="${#bases[@]}" '
+		!($1 in of) { order[++n] = $1 }
+		{ of[$1] = of[$1] (of[$1] ? ", " : "") $2; count[$1]++ }
+		END { for (i = 1; i <= n; i++) print "- " (count[order[i]] < all ? of[order[i]] ": " : "") order[i] }'
+}
+
 # Lines of make kselftest on standard input, with the numbers that the recorded results of the default base have now.
 renumber() {
 	awk '
@@ -374,6 +391,7 @@ print() {
 		'<!-- make table: sizes -->') skip=1; sizes ;;
 		'<!-- make table: evidence -->') skip=1; evidence ;;
 		'<!-- make table: exploits -->') skip=1; exploits ;;
+		'<!-- make table: notices -->') skip=1; notices ;;
 		'<!-- make table: machines '*)
 			skip=1
 			read -r _ _ _ _ base backings _ <<<"$line"
