@@ -9,9 +9,9 @@ says_what_it_does() {
 }
 
 # ends_when_told SIGNAL COMMAND...: whether a script of the lab ends with 130 when it alone is sent the signal, as soon as what it has
-# started says so on descriptor 6, and all of that does: they hold the writing end of a pipe.
+# started says so on descriptor 6, and all of that does: they hold the writing end of a pipe, and what is left of them speaks again.
 ends_when_told() {
-	local signal=$1 script status=0
+	local signal=$1 script said='' status=0
 	shift
 	rm -f "$work/held"
 	mkfifo "$work/held"
@@ -23,7 +23,7 @@ ends_when_told() {
 	exec 7<"$work/held"
 	if ! read -r <&7; then
 		echo "it has not begun"
-	elif kill -s "$signal" "$script" && ! timeout 60 cat <&7; then
+	elif kill -s "$signal" "$script" && said=$(cat <&7) && [ -n "$said" ]; then
 		echo "$signal: it, or something that it has started, goes on"
 	else
 		wait "$script" || status=$?
@@ -35,7 +35,7 @@ ends_when_told() {
 
 # In a long command, and in what boots machines.
 what_is_ended_leaves_nothing() {
-	local signal program='sleep 600 & echo begun >&6; wait'
+	local signal program='exec 5<> <(:); { read -r -t 600 -u 5; echo left >&6; } & echo begun >&6; wait'
 	for signal in INT TERM; do
 		# shellcheck disable=SC2016
 		ends_when_told "$signal" bash -c '. "$1/lib/env.sh"; quietly "$2/ended.log" test bash -c "$3"' - "$LAB" "$work" "$program" || return 1
@@ -48,7 +48,7 @@ what_is_ended_leaves_nothing() {
 machine_ends_when_told() {
 	local signal build=$work/build emulator=$work/emulator/qemu-system-x86_64
 	mkdir -p "${emulator%/*}" "$build/$DEFAULT_BASE/series/tree/arch/x86/boot"
-	printf '#!/bin/sh\necho begun >&6\nexec sleep 600\n' >"$emulator"
+	printf '#!/bin/bash\nexec 5<> <(:)\necho begun >&6\nread -r -t 600 -u 5\necho left >&6\n' >"$emulator"
 	chmod +x "$emulator"
 	: >"$build/$DEFAULT_BASE/series/tree/arch/x86/boot/bzImage"
 	for signal in INT TERM; do

@@ -16,10 +16,8 @@
  */
 #define _GNU_SOURCE
 #include <dirent.h>
-#include <libgen.h>
 #include <limits.h>
 #include <linux/fs.h>
-#include <linux/vfio.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -27,6 +25,7 @@
 #include <unistd.h>
 
 #include "small-guest.h"
+#include "vfio-container.h"
 
 #define SZ_2M (2UL << 20)
 #define IOVA 0x100000000ULL	/* above the window of the interrupts */
@@ -66,43 +65,21 @@ static int pages(unsigned long count)
 	return 0;
 }
 
-static long locked(void)
-{
-	FILE *status = fopen("/proc/self/status", "r");
-	char line[128];
-	long kib = -1;
-
-	while (status && kib < 0 && fgets(line, sizeof(line), status))
-		sscanf(line, "VmLck: %ld", &kib);
-	if (kib < 0)
-		fail("VmLck");
-	fclose(status);
-	return kib;
-}
-
 static int assign(size_t size, const char *bdf)
 {
 	struct vfio_iommu_type1_dma_map dma = {
 		.argsz = sizeof(dma), .flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE, .iova = IOVA, .size = size,
 	};
-	char name[PATH_MAX], link[PATH_MAX] = "";
-	int container, group;
+	char name[PATH_MAX];
+	int container;
 	long before;
 
 	dma.vaddr = (uintptr_t)map_path(size, 0);
 	snprintf(name, sizeof(name), "/sys/bus/pci/devices/%s/iommu_group", bdf);
-	if (readlink(name, link, sizeof(link) - 1) < 0)
-		fail(name);
-	snprintf(name, sizeof(name), "/dev/vfio/%s", basename(link));
-	container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
-	group = open(name, O_RDWR | O_CLOEXEC);
-	if (container < 0 || group < 0)
-		fail(name);
-	DO_IOCTL(group, VFIO_GROUP_SET_CONTAINER, &container);
-	DO_IOCTL(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU);
-	before = locked();
+	container = open_container(name, NULL);
+	before = kib_of("/proc/self/status", "VmLck");
 	DO_IOCTL(container, VFIO_IOMMU_MAP_DMA, &dma);
-	printf("charged=%ld\n", locked() - before);
+	printf("charged=%ld\n", kib_of("/proc/self/status", "VmLck") - before);
 	/* What is still mapped is unmapped as the process ends. */
 	return 0;
 }

@@ -6,27 +6,6 @@
 #define _GNU_SOURCE
 #include "small-guest.h"
 
-/* The figure of that name in a file of /proc, in KiB. */
-static long kib(const char *file, const char *name)
-{
-	size_t length = strlen(name);
-	char line[256];
-	FILE *from = fopen(file, "r");
-	long is = -1;
-
-	if (!from)
-		fail(file);
-	while (is < 0 && fgets(line, sizeof(line), from))
-		if (!strncmp(line, name, length) && line[length] == ':')
-			is = atol(line + length + 1);
-	fclose(from);
-	if (is < 0) {
-		errno = ENOENT;
-		fail(name);
-	}
-	return is;
-}
-
 /* What the page tables of all guests take, in KiB, with what each CPU has counted for itself so far. */
 static long kib_of_guests(void)
 {
@@ -36,7 +15,7 @@ static long kib_of_guests(void)
 	if (fd < 0 || write(fd, "1", 1) != 1)
 		fail(refresh);
 	close(fd);
-	return kib("/proc/meminfo", "SecPageTables");
+	return kib_of("/proc/meminfo", "SecPageTables");
 }
 
 int main(int argc, char **argv)
@@ -53,11 +32,11 @@ int main(int argc, char **argv)
 	memory = map_path(GIB, 0);
 	if (set_slot(memory, GIB, 0))
 		fail("KVM_SET_USER_MEMORY_REGION");
-	host = kib("/proc/self/status", "VmPTE");
+	host = kib_of("/proc/self/status", "VmPTE");
 	guest = kib_of_guests();
 	if (run_guest(GIB, PAGE))
 		fail("KVM_RUN");
 	printf("%s: %ld KiB more in the host (VmPTE), %ld KiB more in KVM (SecPageTables)\n", path,
-	       kib("/proc/self/status", "VmPTE") - host, kib_of_guests() - guest);
+	       kib_of("/proc/self/status", "VmPTE") - host, kib_of_guests() - guest);
 	return 0;
 }

@@ -61,6 +61,27 @@ static inline void *map_path(size_t size, off_t offset)
 	return memory;
 }
 
+/* The figure of that name in a file such as /proc/self/status, in KiB. */
+static inline long kib_of(const char *file, const char *name)
+{
+	FILE *lines = fopen(file, "r");
+	size_t length = strlen(name);
+	char line[256];
+	long kib = -1;
+
+	if (!lines)
+		fail(file);
+	while (kib < 0 && fgets(line, sizeof(line), lines))
+		if (!strncmp(line, name, length) && line[length] == ':')
+			kib = atol(line + length + 1);
+	fclose(lines);
+	if (kib < 0) {
+		errno = ENOENT;
+		fail(name);
+	}
+	return kib;
+}
+
 /* The page frame that is mapped at @memory. */
 static inline unsigned long frame_of(const volatile void *memory)
 {

@@ -11,12 +11,8 @@
  * thing that is wrong.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
-#include <libgen.h>
-#include <limits.h>
-#include <linux/vfio.h>
-
 #include "small-guest.h"
+#include "vfio-container.h"
 
 #define PAGES 512UL
 #define SIZE (16UL << 20)
@@ -54,35 +50,14 @@ static long references(void)
 /* What is charged to RLIMIT_MEMLOCK, in pages. */
 static long charged(void)
 {
-	char line[128];
-	FILE *file = fopen("/proc/self/status", "r");
-	long kib = -1;
-
-	if (!file)
-		fail("/proc/self/status");
-	while (kib < 0 && fgets(line, sizeof(line), file))
-		sscanf(line, "VmLck: %ld", &kib);
-	fclose(file);
-	return kib / 4;
+	return kib_of("/proc/self/status", "VmLck") / 4;
 }
 
 static void open_device(void)
 {
-	char link[PATH_MAX], name[PATH_MAX];
-	ssize_t length = readlink("/sys/devices/platform/vfio_pins/iommu_group", link, sizeof(link) - 1);
-	struct vfio_group_status status = { .argsz = sizeof(status) };
 	int group;
 
-	if (length < 0)
-		fail("vfio_pins");
-	link[length] = 0;
-	snprintf(name, sizeof(name), "/dev/vfio/%s", basename(link));
-	container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
-	group = open(name, O_RDWR | O_CLOEXEC);
-	if (container < 0 || group < 0)
-		fail(name);
-	DO_IOCTL(group, VFIO_GROUP_SET_CONTAINER, &container);
-	DO_IOCTL(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU);
+	container = open_container("/sys/devices/platform/vfio_pins/iommu_group", &group);
 	device = DO_IOCTL(group, VFIO_GROUP_GET_DEVICE_FD, "vfio_pins");
 }
 

@@ -20,4 +20,5 @@ awk -F ' *[|] *' -v target="$1" -v targets="${targets//$'\n'/ }" '
 		else if (!some) all = all "\n" $2 " " $3 "\n"
 	}
 	/^$/ { kind = "" }
-	END { printf "%s", (own ? "\nIts variables:\n" own : "") "\nVariables of most targets:\n" all }' docs/lab.md | tr -d '`' | sed -E 's/\[([^]]*)\]\([^)]*\)/\1/g' | fold -s -w 100 | sed 's/ *$//'
+	END { printf "%s", (own ? "\nIts variables:\n" own : "") "\nVariables of most targets:\n" all }' docs/lab.md |
+	tr -d '`' | sed -E 's/\[([^]]*)\]\([^)]*\)/\1/g' | fold -s -w 100 | sed 's/ *$//'

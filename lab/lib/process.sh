@@ -73,18 +73,23 @@ end_group() {
 	done
 }
 
-# as_group COMMAND...: runs a command or a function, without input, and returns its status; a signal to the script alone ends it at once,
-# with all that it has started.
-as_group() {
-	local status=0 traps pid ended=
-	traps=$(trap -p INT TERM HUP)
+# start_group COMMAND...: starts a command or a function in a process group of its own, without input, and sets pid. Its callers have
+# traps, pid and ended as their own: a signal that comes before await_group is kept.
+start_group() {
+	traps=$(trap -p INT TERM HUP) ended=''
 	trap 'ended=1' INT TERM HUP
-	set -m	# a process group of its own
-	"$@" </dev/null &
+	set -m
+	"$@" </dev/null 9>&- &
 	pid=$!
 	set +m
+}
+
+# await_group [PID]: the status of what start_group has started; a signal to the script alone ends it at once, with all that it has
+# started, and that other process.
+await_group() {
+	local status=0
 	# shellcheck disable=SC2064
-	trap "trap '' INT TERM HUP; end_group $pid; exit 130" INT TERM HUP
+	trap "trap '' INT TERM HUP; ${1:+kill $1 2>/dev/null || true;} end_group $pid; exit 130" INT TERM HUP
 	[ -z "$ended" ] || kill "$BASHPID"
 	wait "$pid" || status=$?
 	trap - INT TERM HUP
@@ -92,32 +97,29 @@ as_group() {
 	return "$status"
 }
 
+# as_group COMMAND...: runs it so, and returns its status.
+as_group() {
+	local traps pid ended
+	start_group "$@"
+	await_group
+}
+
 # quietly LOG WHAT COMMAND...: runs a long command with its output in LOG, tells every 15 s that it goes on,
 # and shows the errors when it fails. What the command has started ends with it if it fails, and with the script.
 quietly() {
-	local log=$1 what=$2 start=$SECONDS status=0 traps pid ticker ended=
+	local log=$1 what=$2 start=$SECONDS status=0 traps pid ticker ended
 	shift 2
 	mkdir -p "${log%/*}"
-	traps=$(trap -p INT TERM HUP)
-	trap 'ended=1' INT TERM HUP
-	set -m	# a process group of its own
-	"$@" >"$log" 2>&1 </dev/null 9>&- &
-	pid=$!
-	set +m
+	start_group "$@" >"$log" 2>&1
 	(
 		while sleep 1; do
 			[ $(((SECONDS - start) % 15)) -ne 14 ] || say "$what: $((SECONDS - start + 1)) s, $(wc -l <"$log") lines in ${log#"$TOP"/}"
 		done
 	) 9>&- &
 	ticker=$!
-	# shellcheck disable=SC2064
-	trap "trap '' INT TERM HUP; kill $ticker 2>/dev/null || true; end_group $pid; exit 130" INT TERM HUP
-	[ -z "$ended" ] || kill "$BASHPID"
-	wait "$pid" || status=$?
+	await_group "$ticker" || status=$?
 	kill "$ticker" 2>/dev/null || true
 	wait "$ticker" 2>/dev/null || true
-	trap - INT TERM HUP
-	eval "$traps"
 	[ "$status" -eq 0 ] && return
 	end_group "$pid"
 	grep -nE 'error:|Error |\*\*\*|No space left|undefined reference|fatal' "$log" | head -n 15 >&2 || tail -n 15 "$log" >&2

@@ -207,14 +207,20 @@ sizes() {
 	done
 }
 
+# keep_titles: those of each base, for the tables of which bases have a patch.
+keep_titles() {
+	local base
+	for base in "${bases[@]}"; do
+		[ -e "$work/titles-$base" ] || titles_of "$base" >"$work/titles-$base"
+	done
+}
+
 # exploits: the defects that users or guests can exploit, with the bases whose series repair them.
 exploits() {
 	local base title topic whom harm exploit has
 	echo '| defect | whom it meets | repaired by | on |'
 	echo '|---|---|---|---|'
-	for base in "${bases[@]}"; do
-		titles_of "$base" >"$work/titles-$base"
-	done
+	keep_titles
 	while IFS=$'\x1f' read -r title topic whom harm exploit; do
 		[ -n "$exploit" ] || continue
 		stanzas "$TOP/series/topics" Topic Private | grep "^$topic	." >/dev/null ||
@@ -231,9 +237,7 @@ exploits() {
 # notices: what users notice, with the bases that it is of, if these are not all.
 notices() {
 	local base title notice
-	for base in "${bases[@]}"; do
-		titles_of "$base" >"$work/titles-$base"
-	done
+	keep_titles
 	while IFS=$'\x1f' read -r title notice; do
 		[ -n "$notice" ] || continue
 		for base in "${bases[@]}"; do
