@@ -34,6 +34,10 @@ touch "$work/plain"
 refused 'JOB=lab/guest/none.sh: there is no such file' make run JOB=lab/guest/none.sh
 refused "JOB=$work/plain is not executable; run: chmod" make run JOB="$work/plain"
 refused 'JOB=lab is a folder' make run JOB=lab
+refused "JOB='lab/guest/slot-gone.sh many': .* takes \(\[1-9\]" make run JOB='lab/guest/slot-gone.sh many'
+refused "JOB='lab/guest/moved-pud.sh 1': .* takes no arguments" make run JOB='lab/guest/moved-pud.sh 1'
+refused 'JOB=.*: .* takes fsdax-' make run JOB=lab/guest/unbind-mounted.sh
+refused 'JOB=lab/guest/crash.sh needs another kernel; run: make run CONFIG=dump' make run JOB=lab/guest/crash.sh
 refused 'MODES=npt=7: .*npt=1' make kselftest MODES=npt=7
 refused 'TESTS=nonsense: .*lab/prove/test-names.sh lists' make kselftest TESTS=nonsense
 refused 'TESTS=a\( is no extended regular expression' make kselftest TESTS='a('

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Has the kernel crash, and the next one look for DAX memory in the dump of the first, where it must not be.
 # Takes the backing that is looked for, devdax-2m if none is given: make run CONFIG=dump JOB=lab/guest/crash.sh
+# Arguments: (devdax-(4k|2m|1g)|fsdax-(ext4|xfs))?
+# Configuration: dump
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"

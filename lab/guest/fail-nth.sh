@@ -2,6 +2,8 @@
 # Has the allocations fail that VFIO, KVM, mremap(), mprotect(), madvise() and page faults make for DAX memory, one after the other, and
 # sees that nothing is left behind; prints of each call how often it failed, and of how many failures.
 # Takes the backings, all if none is given; needs a kernel with fault injection: make run CONFIG=debug JOB=lab/guest/fail-nth.sh
+# Arguments: ((devdax-(4k|2m|1g)|fsdax-(ext4|xfs))( (devdax-(4k|2m|1g)|fsdax-(ext4|xfs)))*)?
+# Configuration: debug
 set -euo pipefail
 # shellcheck source=lab/guest/job-program.sh
 . "$(dirname "$0")/job-program.sh"

@@ -2,6 +2,7 @@
 # Shows which of the processes that map DAX memory are told when a page of it fails, on each backing, and that their guests go on, with
 # interrupts off, and on, when KVM may queue page faults as asynchronous ones.
 # Takes nothing: make run JOB=lab/guest/failure-told.sh
+# Arguments: none
 set -euo pipefail
 # shellcheck source=lab/guest/job-program.sh
 . "$(dirname "$0")/job-program.sh"

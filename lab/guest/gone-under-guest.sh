@@ -2,6 +2,7 @@
 # Takes device-dax memory away while the two vCPUs of a guest write to it: unbinds its driver, disables its namespace, unmaps it. Does
 # so once with the guest's interrupts off, and once with them on, when KVM may queue its page faults as asynchronous ones.
 # Takes how often to do each of these, 20 times if not given: make run JOB=lab/guest/gone-under-guest.sh
+# Arguments: ([1-9][0-9]*)?
 set -euo pipefail
 # shellcheck source=lab/guest/job-program.sh
 . "$(dirname "$0")/job-program.sh"

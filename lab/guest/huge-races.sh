@@ -2,6 +2,7 @@
 # Reads a huge page of device-dax while it is taken out of the page table, or says that it is cold, and shows what the kernel says of that.
 # Takes how many seconds for each of the four races, 20 if not given (cold, which is none, takes 100 rounds):
 # make run BASE=v5.4 JOB=lab/guest/huge-races.sh
+# Arguments: ([1-9][0-9]*)?
 set -euo pipefail
 # shellcheck source=lab/guest/job-program.sh
 . "$(dirname "$0")/job-program.sh"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Shows how many KiB of page tables 1 GiB of guest memory takes, in the host and in KVM, where it is mapped by 4K, 2M and 1G.
 # Takes nothing: make run JOB=lab/guest/page-tables.sh
+# Arguments: none
 set -euo pipefail
 # shellcheck source=lab/guest/job-program.sh
 . "$(dirname "$0")/job-program.sh"

@@ -3,6 +3,7 @@
 # host maps files as it says, that QEMU takes the options which it prints, that the commands which it prints do what they are for, and that
 # it finds the entries of the guest that QEMU then runs. Prints one TAP result per case.
 # Takes nothing: make run JOB=lab/guest/preflight.sh, and with FILES_1G=1 for files that are mapped by 1G.
+# Arguments: none
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"

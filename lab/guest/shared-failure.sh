@@ -3,6 +3,7 @@
 # kernel's log, with the tasks that hang. Not for v5.4, whose DAX files share no blocks.
 # Takes how often a page fails, 2000 times if not given, and copied, closed or told for one of them:
 # make run JOB=lab/guest/shared-failure.sh
+# Arguments: ([1-9][0-9]*( (copied|closed|told))?)?
 set -euo pipefail
 # shellcheck source=lab/guest/job-program.sh
 . "$(dirname "$0")/job-program.sh"

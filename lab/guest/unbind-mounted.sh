@@ -2,6 +2,7 @@
 # Unbinds the driver of a disk whose DAX file system is mounted while somebody uses a file there, and prints what comes of it, step by
 # step, as a step may end the kernel: a guest must fare no worse than a process on the stock kernel does. The rest is the file system's.
 # Takes the backing, and process or guest: make run JOB='lab/guest/unbind-mounted.sh fsdax-ext4 guest'
+# Arguments: fsdax-(ext4|xfs) (process|guest)
 set -euo pipefail
 # shellcheck source=lab/guest/job-program.sh
 . "$(dirname "$0")/job-program.sh"
