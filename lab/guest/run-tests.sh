@@ -161,10 +161,13 @@ run() {
 	rm "$log"
 }
 
-# program TEST: its path; x86/ is x86_64/ in older kernels.
+# program TEST: its path. What runs on x86 only has a folder of its own, which is x86_64 in older kernels.
 program() {
-	local old=$kvm/${1/#x86\//x86_64/}
-	if [ -e "$old" ]; then echo "$old"; else echo "$kvm/$1"; fi
+	local path
+	for path in "$kvm"/{,x86/,x86_64/}"$1"; do
+		! there "$path" || break
+	done
+	echo "$path"
 }
 
 # there PROGRAM: whether the series has that test, which may have lost patches; one that was not built is there, and fails.
@@ -204,7 +207,7 @@ tap() {
 }
 
 levels() {
-	tap "$1 dax_huge_page_test" '[^ ]+ ' "$1 " "$(program x86/dax_huge_page_test)" -s "dax:$(path "$1")"
+	tap "$1 dax_huge_page_test" '[^ ]+ ' "$1 " "$(program dax_huge_page_test)" -s "dax:$(path "$1")"
 }
 
 # The guest's whole memory is that of the backing; anonymous memory is there to compare with.
@@ -231,7 +234,7 @@ hibernation() {
 	[ -e /sys/power/disk ] && grep -qE "$only" <<<"$mode hibernation" || return 0
 	local order
 	read -ra order <<<"$(plan_value hibernation)"
-	"$(dirname "$0")/hibernation.sh" "$mode" "$built/memory-image" "$(program x86/dax_huge_page_test)" "$only" "${order[@]}"
+	"$(dirname "$0")/hibernation.sh" "$mode" "$built/memory-image" "$(program dax_huge_page_test)" "$only" "${order[@]}"
 }
 
 # left_out PART: a line for each test that the plan leaves out there.
@@ -246,7 +249,7 @@ left_out() {
 # given.
 race_test() {
 	local name="$1 $2" test start=$SECONDS status=0 log said
-	test=$(program x86/dax_race_test)
+	test=$(program dax_race_test)
 	there "$test" && grep -qE "$only" <<<"$mode $name" || return 0
 	log=$(mktemp)
 	limited "$3" "$test" "${@:4}" -s "dax:$(path "$2")" >"$log" 2>&1 || status=$?
@@ -279,7 +282,7 @@ race_pairs() {
 
 # Memory that fails or goes away.
 failure() {
-	tap "failure $1" '[^ ]+ ' "failure $1 " "$(program x86/dax_failure_test)" -s "dax:$(path "$1")"
+	tap "failure $1" '[^ ]+ ' "failure $1 " "$(program dax_failure_test)" -s "dax:$(path "$1")"
 	[ "$1" != fsdax-xfs ] || quota "$1"
 }
 
@@ -292,9 +295,9 @@ mount_anew() {
 
 # A file whose owner has no quota left; XFS counts blocks only if it is mounted so.
 quota() {
-	chosen "failure $1" && there "$(program x86/dax_failure_test)" || return 0
+	chosen "failure $1" && there "$(program dax_failure_test)" || return 0
 	mount_anew "/dax/$1" dax,uquota || { echo "not ok $mode failure $1 quota: XFS cannot be mounted with uquota"; return 0; }
-	tap "failure $1" '[^ ]+ ' "failure $1 " "$(program x86/dax_failure_test)" -s "dax:$(path "$1")" -c quota
+	tap "failure $1" '[^ ]+ ' "failure $1 " "$(program dax_failure_test)" -s "dax:$(path "$1")" -c quota
 	mount_anew "/dax/$1" dax
 }
 
@@ -349,7 +352,7 @@ hugetlb() {
 	huge_before=$(<"$huge")
 	echo $((huge_before + 32)) >"$huge"
 	for size in $(plan_value hugetlb); do
-		tap "hugetlb-${size,,} dax_huge_page_test" '[^ ]+ ' "hugetlb-${size,,} " "$(program x86/dax_huge_page_test)" -s "hugetlb:$size"
+		tap "hugetlb-${size,,} dax_huge_page_test" '[^ ]+ ' "hugetlb-${size,,} " "$(program dax_huge_page_test)" -s "hugetlb:$size"
 	done
 	echo "$huge_before" >"$huge"
 }
@@ -413,7 +416,7 @@ existing() {
 }
 
 # What a VMM is told whose guest touches memory that cannot be had. It needs no DAX memory.
-async() { run async_pf_fault_test "$(program x86/async_pf_fault_test)"; }
+async() { run async_pf_fault_test "$(program async_pf_fault_test)"; }
 
 # every_backing [PREFIX]: sets arguments, of a test that takes all backings at once, or those whose names begin so.
 every_backing() {
@@ -513,7 +516,7 @@ reserved() {
 
 mm() {
 	local levels failure bar=
-	levels=$(program x86/dax_huge_page_test) failure=$(program x86/dax_failure_test)
+	levels=$(program dax_huge_page_test) failure=$(program dax_failure_test)
 	there "$levels" && there "$failure" && there "$selftests/dax/dax_reserved_test" || return 0
 	! find_p2pdma || bar=$(p2pdma_resource)
 	BAR=$bar "$(dirname "$0")/mm.sh" "$mode" "$built/page_flags.ko" "$built/dax-memory" "$levels" "$only" "$failure"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds the selftests of the tree with the series, by the kernel's own makefiles, whatever kernel they will run on.
 # Takes TARGETS=<folders of tools/testing/selftests>, "kvm vfio dax" if not given; what a base does not have is left out;
-# PROGRAMS=<names>, for CPU=arm64: those of kvm that it builds; and INSTALL=<folder>, where they are to be installed as the kernel does
-# it, with the list of them. MADE=<base>-series says that the tree is made already, by the build of its kernel.
+# PROGRAMS=<names>, for CPU=arm64: those of kvm that it builds, beside those of the series; and INSTALL=<folder>, where they are to be
+# installed as the kernel does it, with the list of them. MADE=<base>-series says that the tree is made already, by the build of its kernel.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -23,6 +23,9 @@ stand_ins=${SELFTESTS%/tree/*}/stand-ins	# the programs for which something else
 variables=()
 if [ -n "$MACHINE_CONFIG" ]; then
 	export LDFLAGS=-static
+	for program in "$SELFTESTS"/kvm/dax_*_test.c; do
+		[ ! -e "$program" ] || PROGRAMS+=" $(basename "$program" .c)"
+	done
 	variables=("TEST_GEN_PROGS_aarch64=$PROGRAMS" "TEST_GEN_PROGS_arm64=$PROGRAMS")
 fi
 
