@@ -20,13 +20,16 @@ compose() {
 	emulator=(qemu-system-aarch64 -name "kvm-dax-$BASE-$VARIANT" -nodefaults -no-user-config -display none -no-reboot)
 	# What takes the emulator long, and no test needs, is left out: pointer authentication and the vectors.
 	emulator+=(-accel "tcg,thread=multi" -cpu "max,lpa2=off,pauth=off,sve=off,sme=off")
-	emulator+=(-M "virt,virtualization=on,gic-version=3,nvdimm=on" -smp 2 -m "2G,slots=8,maxmem=16G")
+	emulator+=(-M "virt,virtualization=on,gic-version=3,nvdimm=on,iommu=smmuv3" -smp 2 -m "2G,slots=8,maxmem=16G")
 	emulator+=(-bios /usr/share/qemu-efi-aarch64/QEMU_EFI.fd)
 	for nvdimm in "${nvdimms[@]}"; do
 		read -r backing size <<<"$nvdimm"
 		emulator+=(-object "memory-backend-ram,id=$backing,size=${size}M" -device "nvdimm,memdev=$backing,id=nvdimm-$backing,label-size=2M")
 		backings+=${backings:+,}$backing
 	done
+	# A device to assign, behind the IOMMU; and a controller whose BAR has struct pages.
+	emulator+=(-device edu -drive "if=none,id=cmb,driver=null-co,size=16M")
+	emulator+=(-device "nvme,drive=cmb,serial=cmb,cmb_size_mb=16$(base_field nvme)")
 	shared / host
 	shared "$layer" layer
 	words="console=ttyAMA0 panic=-1 log_buf_len=8M LAB_LAYER=1 LAB_MODULES=$MODULES LAB_BACKINGS=$backings"
