@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Shows by how much two runs of make bench differ: each figure that does, and the largest difference.
-# Takes the files of rows as A=<file> and B=<file>; ends with an error when a figure differs by over 0.5 %, or is in one of them only.
+# Compares two runs of make bench: prints each figure that differs, and the largest difference.
+# Takes A=<file> and B=<file>, the rows of two runs. Ends with an error if a figure differs by more than 0.5 % or in its faults, or if
+# only one file has it.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Names, by function, where the instructions of a figure of make bench go, in two cases, and by how much these differ.
-# Takes FIGURE=<list>, guest-mapped if not given; BACKINGS=<two> for two kinds of memory, on the kernel with the series or with STOCK=1
-# on the one without, or BACKINGS=<one> for the stock kernel against the series; and SIZE=<MiB>, 8 if not given; pages of 1G take 1024.
-# Leaves build/<base>/<kernel>/profile-<cpu>-<backing>.tsv, which have every figure: A=<file> B=<file> takes two of these as they are.
+# Compares a figure of make bench in two cases: shows in which functions the instructions are spent, and by how much the cases differ.
+# Takes FIGURE=<list> (guest-mapped if not given), and SIZE=<MiB> (8 if not given; 1G pages always take 1024). BACKINGS=<two> compares
+# two kinds of memory, with the series or with STOCK=1 without it. BACKINGS=<one> compares the stock kernel and the series.
+# Leaves build/<base>/<kernel>/profile-<cpu>-<backing>.tsv with all figures. A=<file> B=<file> compares two such files instead.
 set -euo pipefail
 # shellcheck source=lab/lib/process.sh
 . "$(dirname "$0")/../lib/process.sh"
@@ -16,13 +16,13 @@ export CONFIG=bench
 
 [ "$CPU" = amd ] || die 2 "make bench-profile is for CPU=amd, whose emulator counts instructions for it"
 
-# measure BACKING: boots the machine, and leaves the profiles of all figures of that memory.
+# measure BACKING: boots the machine, and writes the profiles of all figures of that memory to a file.
 measure() {
 	local backing=$1 program=$BUILD/kvm-bench-profile plugin=$BUILD/count-functions.so profile=$OUT/profile-$CPU-$1.tsv
 	local counts=$OUT/profile-counts output=$OUT/profile-output clock
 	"$LAB/kernel/build.sh"
 	lock "$BASE-profile"
-	# Its code lies where no other program of the machine has any, so that the plugin finds its clock by the address alone.
+	# The program lies at addresses where no other program of the machine has code, so the plugin finds its clock by the address alone.
 	gcc -static -O2 -Wall -Wextra -Werror -pthread -Wl,-Ttext-segment=0x10000000 -o "$program" "$LAB/guest/kvm-bench.c"
 	gcc -shared -fPIC -O2 -Wall -Wextra -Werror -o "$plugin" "$LAB/prove/count-functions.c"
 	clock=$(nm "$program" | sed -n 's/ t now$//p')
@@ -30,14 +30,14 @@ measure() {
 	PLUGIN=$plugin,clock=$clock,out=$counts KERNEL_WORDS="nokaslr${KERNEL_WORDS:+ $KERNEL_WORDS}" \
 		"$LAB/prove/bench-machine.sh" "$output" profile.sh "$program" "$SIZE" 1 0 "$backing"
 
-	# Functions and counts by address: a count belongs to the last function before it. The guest has its code below all.
+	# Sort functions and counts by address: a count belongs to the last function before it. The guest's code lies below everything else.
 	{
 		printf '%s\tat\t%s\n' 0000000000000000 "(the guest)"
 		nm "$program" | awk -v OFS='\t' '$2 ~ /^[tTwWi]$/ { print $1, "at", "kvm-bench " $3 } $3 == "_end" { print $1, "at", "(other programs)" }'
 		awk -F'\t' -v OFS='\t' '$1 == "symbol" { print $2, "at", $3 }' "$output"
 		awk -F'\t' -v OFS='\t' '{ print $2, "counted", $1, $3 }' "$counts"
 	} | LC_ALL=C sort | awk -F'\t' -v OFS='\t' -v head="$BASE $VARIANT $backing" '
-		# What the compiler has split off a function is part of it.
+		# A part that the compiler has split off a function counts as that function.
 		$2 == "at" { name = $3; sub(/\.(constprop|isra|part|cold).*/, "", name); next }
 		$2 == "counted" { if (!(name in number)) { number[name] = ++n; named[n] = name } count[$3, number[name]] += $4; next }
 		$1 == "row" && $4 == 1 && !($5 in seen) {
@@ -52,8 +52,8 @@ measure() {
 				if (sum) print "function", $5, named[i], sum
 				all += sum
 			}
-			# An instruction that faults, or with which a pass of the guest ends, is counted twice. Where an entry only becomes
-			# writable again, KVM need not count the fault.
+			# An instruction is counted twice if it faults, or if a pass of the guest ends with it. Where an entry only becomes
+			# writable again, KVM does not always count the fault.
 			twice = $5 ~ /^(log-write|recover)$/ ? $3 * 256 : $7
 			if (all < $8 || all > $8 + twice + 1) { print $5 ": " $8 " instructions by the clock, " all " by function" >"/dev/stderr"; bad = 1 }
 		}
@@ -78,7 +78,7 @@ if [ -n "${A:-}${B:-}" ]; then
 			die 2 "$file is no file of make bench-profile, as build/$BASE/series-bench/profile-amd-<backing>.tsv is"
 	done
 else
-	# What the program counts, of which a kind of memory may lack some.
+	# All figures that the program can count. Some kinds of memory lack some of them.
 	known=$(sed -nE 's/.*(record|measure_touch)\("([a-z0-9-]+)".*/\2/p' "$LAB/guest/kvm-bench.c" | sort -u)
 	for figure in ${FIGURE:-}; do
 		grep -qxF -- "$figure" <<<"$known" || die 2 "FIGURE=$figure: there is no such figure; it can be some of $(xargs <<<"$known")"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints what make bench has measured: each figure on the stock kernel and with the series, and whether the targets are met.
-# Takes the file of rows, build/<base>/bench-<cpu>.tsv if not given; a target that is missed is said and is no failure.
+# Prints the results of make bench: each figure on the stock kernel and with the series, and which targets are missed.
+# Takes the file of rows, build/<base>/bench-<cpu>.tsv if not given. A missed target is printed, but is not a failure.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -9,11 +9,11 @@ rows=${1:-$BUILD/$BASE/bench-$CPU.tsv}
 [ -e "$rows" ] || die 2 "there is no ${rows#"$TOP"/}; run: make bench BASE=$BASE CPU=$CPU"
 
 awk -F'\t' '
-	# The size of the pages that a backing can be mapped with, in bytes.
+	# page: the largest page size, in bytes, by which a backing can be mapped.
 	function page(backing) { return backing ~ /-4k$|^anon/ ? 4096 : backing ~ /-1g$/ ? 1073741824 : 2097152 }
 	function key(kernel, backing, row) { return kernel SUBSEP backing SUBSEP size_of[backing] SUBSEP 1 SUBSEP row }
 	function each(k) { return faults[k] ? cost[k] / faults[k] : cost[k] }
-	# A target: that the first is not more than limit times the second.
+	# target: a must be at most limit times b.
 	function target(what, a, b, limit) {
 		if (b == 0) return
 		checked++
@@ -66,7 +66,7 @@ awk -F'\t' '
 				target(of " guest-mapped, instructions of a fault, against the stock kernel", each(k), each(key("stock", of, "guest-mapped")), 1.005)
 			} else for (j = 1; j <= n; j++) {
 				split(order[j], part, SUBSEP)
-				# A level is a difference, and may be nothing.
+				# A level is a difference, which may be near 0.
 				if (part[1] == of && part[2] == size_of[of] && part[3] == 1 && part[4] != "level")
 					target(of " " part[4] ", against the stock kernel", cost["series" SUBSEP order[j]], cost["stock" SUBSEP order[j]], 1.005)
 			}

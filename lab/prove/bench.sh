@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Counts the instructions that it takes to give memory of each kind to a guest, on the stock kernel and with the series.
-# Takes SIZE=<MiB>, 32 if not given, REPEAT=<how often each figure is taken>, 3 if not given, GROWTH=<more MiB, at which
-# KVM's faults are counted once more>, and BACKINGS=<list> for some. RECORD=1 keeps the rows in results/, and takes none of these.
-# Leaves build/<base>/bench-<cpu>.tsv and prints it as a table, and which targets are missed; docs/bench.md says what the rows are.
+# Takes SIZE=<MiB> (32 if not given), REPEAT=<times that each figure is measured> (3 if not given) and BACKINGS=<list> (all if not given).
+# GROWTH=<more MiB> are sizes at which only KVM's faults are counted. RECORD=1 keeps the rows in results/, and excludes the others.
+# Leaves build/<base>/bench-<cpu>.tsv, and prints it as a table with the missed targets. docs/bench.md explains the rows.
 set -euo pipefail
 # shellcheck source=lab/lib/process.sh
 . "$(dirname "$0")/../lib/process.sh"
 [ -n "${BENCH_ROWS:-}" ] || leave_out "make bench compares the stock kernel and the series" STOCK MUTANT MODES TESTS
 [ "${CONFIG:-bench}" = bench ] || leave_out "make bench has a configuration of its own, bench" CONFIG
 [ "${CPU:-amd}" != arm64 ] || die 2 "CPU=arm64: make bench is for CPU=amd and CPU=intel, whose emulators count instructions for it"
-# A kernel as distributions build it.
+# This configuration is like that of a distribution's kernel.
 export CONFIG=bench
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -18,12 +18,12 @@ export CONFIG=bench
 # shellcheck source=lab/guest/plan.sh
 . "$LAB/guest/plan.sh"
 
-# One kernel after the other, each in a process of its own: env.sh takes STOCK from the environment.
+# Each kernel is measured in a process of its own, because env.sh takes STOCK from the environment.
 if [ -n "${BENCH_ROWS:-}" ]; then
 	"$LAB/kernel/build.sh"
 	output=$OUT/bench-$CPU
 	trap 'exit 130' INT TERM
-	# Each kind of memory gets a machine of its own, where what was measured before does not show; that of intel boots too slowly for it.
+	# Each kind of memory gets a fresh machine, so that earlier measurements have no effect. Intel's machine boots too slowly for that.
 	case $CPU in
 	amd) read -ra machines <<<"$BACKINGS" ;;
 	intel) machines=("$BACKINGS") ;;
@@ -44,7 +44,7 @@ fi
 		"leave these out"
 all=$(plan_value memory)
 growth='1024 2048 4096 8192' largest=4096
-# That machine has 128 MiB of device-dax with pages of 4K.
+# Intel's machine has 128 MiB of device-dax with 4K pages.
 [ "$CPU" != intel ] || growth='64 112' largest=112
 export SIZE=${SIZE:-32} REPEAT=${REPEAT:-3} GROWTH=${GROWTH:-$growth} BACKINGS=${BACKINGS:-$all} SECONDS_MAX=${SECONDS_MAX:-3000}
 [[ $SIZE =~ ^[0-9]+$ && $((SIZE % 2)) -eq 0 && $SIZE -gt 0 && $SIZE -le $largest ]] ||

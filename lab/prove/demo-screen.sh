@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prints what make demo has found as one screen: what differs between the stock kernel and the series, side by side, and in a few lines
-# what does not. A base on which guests are mapped by larger entries than before shows that first.
-# Takes the file of the rows, and that of the facts, which may be missing.
+# Prints the results of make demo as one screen. First, side by side, comes what differs between the stock kernel and the series, and
+# then in a few lines what is the same. If the series lets KVM use larger entries on this base, these come first.
+# Takes the file of rows, and the file of facts, which may be missing.
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"
@@ -9,7 +9,7 @@ set -euo pipefail
 rows=$1 facts=${2:-/dev/null}
 [ -r "$facts" ] || facts=/dev/null
 awk -F'\t' -v OFS='\t' '
-	# The kind of entry that maps most of the memory, and how many of them there are.
+	# kind: the size of the entries that map most of the memory. counts: how many entries there are.
 	function kind() { return $6 ? "1G" : $5 * 512 > $4 ? "2M" : "4K" }
 	function counts() { return ($6 ? $6 " of 1G, " $5 " of 2M" : kind() == "2M" ? $5 " of 2M" : $4 " of 4K") ", " $7 " faults" }
 	function add(name) { if (!(name in known)) { known[name]; order[++n] = name } }

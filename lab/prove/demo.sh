@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Shows what a guest on DAX memory meets, on the stock kernel and with the series: how KVM maps a real Linux guest, by backing, and
-# whether it boots with CPU=arm64, and with CPU=amd also a device that is assigned, a full file system, memory that fails, and the like.
-# Takes BASE; leaves build/<base>/demo.tsv and demo-facts.tsv, and prints what differs.
-# RECORD=1 keeps both in results/, with what they depend on; make table puts the screen into the README, and make plot draws it.
+# Shows what happens to a guest on DAX memory, on the stock kernel and with the series. It shows by which entries KVM maps a guest on
+# each backing. CPU=arm64 shows whether the guest boots; CPU=amd adds device assignment, a full file system, memory failures and more.
+# Takes BASE. Leaves build/<base>/demo.tsv and demo-facts.tsv, and prints what differs.
+# RECORD=1 keeps both in results/, with what they depend on. make table puts the screen into the README, and make plot draws it.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -11,7 +11,7 @@ set -euo pipefail
 # shellcheck source=lab/guest/plan.sh
 . "$LAB/guest/plan.sh"
 
-# One kernel after the other, each in a process of its own: env.sh takes STOCK from the environment.
+# Each kernel runs in a process of its own, because env.sh takes STOCK from the environment.
 if [ -n "${DEMO_ROWS:-}" ]; then
 	"$LAB/kernel/build.sh"
 
@@ -40,7 +40,7 @@ if [ -n "${DEMO_ROWS:-}" ]; then
 			"$VARIANT" "$work/facts" "$BZIMAGE" "$work/initramfs" "$work/kvm_leaves/kvm_leaves.ko")
 		looks=(assigned full punched reserved shared cloned)
 		;;
-	# Emulated VMX is too slow for a QEMU in it: the test guest of the selftests takes the place of Linux.
+	# Emulated VMX is too slow to run QEMU, so the tiny guest of guest-leaves takes the place of Linux.
 	intel)
 		gcc -O2 -Wall -Wextra -Werror -o "$work/kvm_leaves/guest-leaves" "$LAB/guest/guest-leaves.c"
 		export CARRY="$work/kvm_leaves/kvm_leaves.ko $work/kvm_leaves/guest-leaves"
@@ -54,7 +54,7 @@ if [ -n "${DEMO_ROWS:-}" ]; then
 	esac
 
 	trap 'exit 130' INT TERM
-	# machine COMMAND...: runs it; sets status, and last: the look that it has not come back from, or end.
+	# machine COMMAND...: runs the command in the machine; sets status, and last to the last look that has begun, or to end.
 	machine() {
 		status=0
 		"$LAB/machine/run.sh" run "$@" 2>"$work/machine" |
@@ -72,7 +72,7 @@ if [ -n "${DEMO_ROWS:-}" ]; then
 	fi
 	say "$BASE $VARIANT: booting the machine, then a guest on each backing"
 	machine "${guests[@]}" "${looks[@]}"
-	# A stock kernel does not survive all of it. What it was doing then is its last fact; another machine does what is left.
+	# The stock kernel dies in some looks. The fact printed last then says in which. Boot another machine for the remaining looks.
 	while [ "$status" -ne 0 ] && [ "$VARIANT" = stock ]; do
 		[ "$last" != end ] || { status=0; break; }
 		grep -E '^(look|fact)' "$work/lines" | tail -n 1 | grep -qE '^fact.*(dies|hangs|shuts down)' || break
@@ -112,7 +112,7 @@ for stock in 1 ''; do
 	STOCK=$stock DEMO_ROWS=$partial DEMO_FACTS=$partial_facts "$LAB/prove/demo.sh"
 done
 mv "$partial" "$rows"
-# The last word on each.
+# Keep the last row of each fact.
 awk -F'\t' '!(($2, $3) in line) { order[++n] = $2 SUBSEP $3 } { line[$2, $3] = $0 } END { for (i = 1; i <= n; i++) print line[order[i]] }' \
 	"$partial_facts" >"$facts"
 if [ -n "${RECORD:-}" ]; then

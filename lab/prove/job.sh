@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the kernel of BASE, and runs a job in the machine. Takes the job, a script or program, and its arguments, and looks at the job
-# before it builds anything: whether it is there, and, of a job of the lab, whether it takes such arguments and this CONFIG=.
+# Builds the kernel of BASE, and runs a job in the machine. First it checks that the job exists, and for a job of the lab, that it
+# accepts these arguments and this CONFIG=.
+# Takes the job, which is a script or program, and its arguments.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -16,7 +17,7 @@ for file in ${CARRY:-}; do
 	[ -e "$file" ] || die 2 "CARRY=$file: there is no such file here, in $PWD"
 done
 
-# of_job NAME: what follows "# NAME: " among the comments that the job, a script, begins with; nothing if it doesn't say.
+# of_job NAME: prints the text after "# NAME: " in the header comment of the job; prints nothing if the header has no such line.
 of_job() { sed -nE "2,\${/^#/!q; s/^# $1: //p}" "$job"; }
 job=$(type -P -- "$1")
 arguments=$(of_job Arguments) config=$(of_job Configuration)

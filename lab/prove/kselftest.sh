@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Boots the kernel of BASE once per MMU mode, runs the KVM selftests on the DAX backings in it, and prints KTAP.
-# Takes MODES=<list> and TESTS=<extended regular expression on the tests' names> to run a part; ends with the counts.
-# REPEAT=<n> runs each of the base's own selftests n times, and ends with the first that fails; RACE_SECONDS=<n> is how long
-# the race test runs on each backing, 5 if not given, RACE_OPERATION=<name> the only operation that it then does, RACE_SEED=<n> its seed.
-# RECORD=1 keeps the results in results/, with what they depend on, but not with TARGETS=, TESTS=, RACE_OPERATION= or RACE_SEED=.
+# Boots the kernel of BASE once per MMU mode, runs the KVM selftests on the DAX backings, and prints KTAP, which ends with the counts.
+# Takes MODES=<list> and TESTS=<extended regular expression on test names> to run only some. REPEAT=<n> runs each of the base's own
+# selftests n times, or until it fails. RACE_SECONDS=<n> is how long the race test runs on each backing (5 if not given).
+# RACE_OPERATION=<name> restricts it to one operation, and RACE_SEED=<n> sets its seed. RECORD=1 keeps the results in results/, with
+# what they depend on, but not together with TARGETS=, TESTS=, RACE_OPERATION= or RACE_SEED=.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -28,7 +28,7 @@ modes=${MODES:-$(plan mode | cut -d '|' -f 1)}
 [[ ${RACE_SEED:-1} =~ ^[0-9]+$ ]] || die 2 "RACE_SEED=$RACE_SEED is no number; an earlier run has printed one as seed="
 leave_out "make kselftest runs on each backing, and TESTS= chooses" BACKINGS
 as_the_lab_builds_it
-# It also looks whether there are such modes and tests.
+# This also checks that the given modes and tests exist.
 also=$(MODES=$modes "$LAB/prove/test-names.sh" run)
 lock "$BASE-${OUT##*/}-kselftest"
 "$LAB/kernel/build.sh"
@@ -36,7 +36,7 @@ export MADE=$BASE-$VARIANT
 source=$(git -C "$TREE" rev-parse pristine)
 PROGRAMS=$(plan test | cut -d '|' -f 2 | sort -u | paste -sd ' ') "$LAB/kernel/selftests.sh"
 
-# What the tests need besides the selftests: for each CPU a module for this kernel, and programs.
+# Besides the selftests, the tests need a kernel module and programs, which depend on CPU.
 built=$OUT/$CPU
 case $CPU in
 amd) module=page_flags programs='dax-memory unreferenced failure-waits vfio-mediated files-1g-guest' ;;
@@ -49,7 +49,7 @@ if [ -n "$module" ]; then
 	quietly "$OUT/$module.log" "building $module for $VARIANT" make -C "$TREE" M="$built" modules
 fi
 
-# The machine that does not share our files is given them; a series may lack the test.
+# Intel's machine cannot read the host's files, so these files are copied into it. The series may lack the test.
 files=(${module:+"$built/$module.ko"})
 [ "$CPU" = arm64 ] || for program in "$SELFTESTS"/kvm/x86*/dax_huge_page_test; do
 	[ ! -e "$program" ] || files+=("$program")
@@ -85,17 +85,17 @@ run_modes() {
 				RACE_OPERATION="${RACE_OPERATION:-}" RACE_SEED="${RACE_SEED:-}" \
 				"$LAB/guest/run-tests.sh" "$mode" "$SELFTESTS" "$TARGETS" "${TESTS:-.}" "$built" 2>&1
 		) | tee "$log" || status=$?
-		# Interrupted: no other machine is started.
+		# After an interrupt, start no further machine.
 		[ "$status" -ne 130 ] || exit 130
 		[ "$status" -eq 0 ] && ! grep -qE '^(not )?ok ' "$log" || ran=1
-		# The machine's own verdict: it came up, the kernel log is clean, the devices are free again.
+		# The result of the machine itself: it booted, the kernel log is clean, and the devices are free again.
 		[ "$status" -eq 0 ] && echo "ok $mode machine seconds=$((SECONDS - start))" || echo "not ok $mode machine status=$status"
 	done
 	rm "$log"
 	[ -n "$ran" ] || echo "not ok no test has run: TESTS=${TESTS:-} leaves none of those of TARGETS=$TARGETS in MODES=${modes//$'\n'/ }"
 }
 
-# Keeps the results without what differs from run to run; those of MODES take the place of what was kept of these modes.
+# record: keeps the results, without values that change from run to run. With MODES, only the results of these modes are replaced.
 record() {
 	local kept=/dev/null
 	[ -z "${MODES:-}" ] || kept=$recorded
@@ -111,7 +111,7 @@ record() {
 	rm "$results.new" "$results.all" "$results.lasting"
 }
 
-# all_modes: numbers what they print, and keeps it; returns 1 if a test has failed, 2 if not all of them have run.
+# all_modes: numbers the result lines of all modes, and keeps them; returns 1 if a test has failed, 2 if not all modes have run.
 # shellcheck disable=SC2317
 all_modes() {
 	run_modes | number_tap | tee "$results" || return $((PIPESTATUS[0] ? 2 : 1))

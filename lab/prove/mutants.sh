@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# Runs tests on kernels with one protection removed each, and sees that exactly the listed ones fail; or: left, and prints the
-# mutants without a result in results/.
-# Takes MUTANTS=<names>, all of lab/kernel/mutants/<base>/ if not given; each patch lists its tests as "Caught-by: <backing> <case>", or
-# "<one> or <the other>" if either may fail, those to run as "Tests: <extended regular expression>", dax_huge_page_test if not given,
-# in "Modes: <list>", npt=1 if not given, how long the race test runs on each backing as "Seconds: <n>", and what else they or their
-# machine take as "Machine: <variables>".
-# RECORD=1 keeps in results/ which were caught; what was caught of the same series, tests and mutant is not run again then.
+# Runs tests on mutants, which are kernels with one protection removed each, and checks that exactly the listed tests fail.
+# Takes MUTANTS=<names>, all of lab/kernel/mutants/<base>/ if not given. Or takes: left, and prints the mutants without a result in
+# results/. The patch of a mutant says which tests must fail: "Caught-by: <backing> <case>", or "<one> or <the other>" if either may
+# fail. "Tests: <extended regular expression>" says which tests run (dax_huge_page_test if not given), and "Modes: <list>" in which modes
+# (npt=1 if not given). "Seconds: <n>" is for the race test on each backing, "Machine: <variables>" for the tests or their machine.
+# RECORD=1 keeps in results/ which mutants were caught. It skips a mutant that was caught before, if series, tests and mutant are the same.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -16,17 +15,17 @@ set -euo pipefail
 . "$LAB/lib/tap.sh"
 
 all=$(cd "$LAB/kernel/mutants/$BASE" && printf '%s\n' *.patch | sed 's/\.patch$//')
-kept=$BUILD/$BASE/mutants	# of each mutant, what its tests said, and, if it was caught, of what and how often
+kept=$BUILD/$BASE/mutants	# for each mutant: its test output and, if it was caught, what the result depends on and how many tests failed
 record=$TOP/results/$BASE-mutants.tsv
 
-# of MUTANT: what its result depends on.
+# of MUTANT: prints what the result of the mutant depends on.
 of() {
 	local patch=$LAB/kernel/mutants/$BASE/$1.patch
 	[ -f "$patch" ] || die 2 "MUTANTS=$1: there is no lab/kernel/mutants/$BASE/$1.patch; MUTANTS can be: ${all//$'\n'/ }"
 	echo "$series $(sed -nE '/^(Tests|Modes|Seconds|Machine|Caught-by): /p; /^diff /,$p' "$patch" | sha256sum | cut -c1-16)"
 }
 
-# caught MUTANT: by how many tests, in an earlier run or as recorded; fails if that is not known.
+# caught MUTANT: prints how many tests caught the mutant, in an earlier run or in the record; fails if that is not known.
 caught() {
 	local is
 	is=$(of "$1") || return
@@ -36,7 +35,7 @@ caught() {
 	} | awk -F'\t' -v is="$is" '$1 == is && !n { n = $2; print n } END { exit !n }'
 }
 
-# keep: records those that are known to be caught.
+# keep: records the mutants that were caught.
 keep() {
 	local mutant head wanted=''
 	for mutant in $all; do wanted+="$mutant	$(of "$mutant")"$'\n'; done
@@ -89,7 +88,7 @@ for mutant in ${MUTANTS:-$all}; do
 		BEGIN { while ((getline name <file) > 0) failed[name] }
 		{ one = 0; for (i = 1; i <= NF; i++) if ($i in failed) { print $i; one++ } if (!one) print }' | sort >"$work/listed"
 	diff "$work/listed" "$work/failed" >"$work/diff" || true
-	# A machine that was stopped, hung as it booted, or had no devices or no more time has caught nothing; one that died may have.
+	# A machine that was stopped, hung at boot, had no devices or ran out of time has caught nothing. One that died may have.
 	not_run='12[36]'
 	[ "$(cat "$work/failed")" != machine ] || not_run='71|12[346]'
 	if ! grep -qE '^[0-9]+ passed, ' "$tap" || grep -qE "^not ok [0-9]+ [^ ]+ machine status=($not_run)\$" "$tap"; then

@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# Runs a suite that others wrote on the stock kernel and with the series, and compares the results: selftests, every one of the kernel's
-# own in kvm, vfio, dax and mm (vm on v5.4); fstests, of which FSTESTS= is a built copy, on the DAX file systems; or kvm-unit-tests, of
-# which KVM_UNIT_TESTS= is a copy built by make standalone, with the guest's memory a file on XFS with DAX.
-# Takes the suite (selftests if not given), TESTS=<extended regular expression on the names>, and CONFIG, regress if not given; ends with
-# an error when a test passed stock and does not pass with the series, or makes the kernel complain with the series alone;
-# or: worse FILE, and prints which those are in the results that are kept there.
-# Leaves build/<base>/<suite>.tsv, where what TESTS= leaves out stays as it was.
-# RECORD=1 keeps what they give in results/<base>-<suite>.tsv instead, and runs only what has none there yet, as it takes hours,
-# and, with the series, what was worse there, as some tests measure time: that such a test passed on the stock kernel stays.
+# Runs a suite of tests from elsewhere on the stock kernel and with the series, and compares the results. The suite selftests is all
+# kernel selftests in kvm, vfio, dax and mm (vm on v5.4). fstests runs on the DAX file systems; FSTESTS= is the folder of a built copy.
+# kvm-unit-tests uses a file on XFS with DAX as guest memory; KVM_UNIT_TESTS= is a copy built by make standalone.
+# Takes the suite (selftests if not given), TESTS=<extended regular expression on names>, and CONFIG (regress if not given). Ends with
+# an error if a test passes only on the stock kernel, or makes only the kernel with the series log a warning.
+# Or takes: worse FILE, and prints such tests of recorded results. Leaves build/<base>/<suite>.tsv; tests that TESTS= excludes keep
+# their results there. RECORD=1 keeps results in results/<base>-<suite>.tsv instead, and runs only tests without a result there, because
+# all take hours. It repeats tests that were worse with the series, because some tests measure time; their stock results stay.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -21,7 +20,7 @@ if [ "${1:-}" = worse ]; then
 	exit
 fi
 
-# One kernel after the other, each in a process of its own: env.sh takes STOCK from the environment.
+# Each kernel runs in a process of its own, because env.sh takes STOCK from the environment.
 if [ -n "${REGRESS_ROWS:-}" ]; then
 	"$LAB/kernel/build.sh"
 	say "$BASE $VARIANT: booting the machine for $(wc -l <"$REGRESS_NAMES") tests"
@@ -39,13 +38,13 @@ leave_out "the suites run on the stock kernel and with the series" STOCK MUTANT 
 leave_out "the suite $suite runs all of its targets, and TESTS= chooses" TARGETS
 recorded=$TOP/results/$BASE-$suite.tsv
 
-# built VARIABLE URL FILE BUILD: sets folder to the one that the variable names, if that file in it shows that it has been built.
+# built VARIABLE URL FILE BUILD: sets folder to the value of the variable, after checking that FILE in it shows a completed build.
 built() {
 	[ -n "${!1:-}" ] || die 2 "make $suite needs a built copy: git clone $2, build it there by: $4; and then make $suite $1=<its folder>"
 	[ -e "${!1}/$3" ] || die 2 "$1=${!1}: no $3 is there; a copy of $2 has it when built by: $4"
 	folder=$(realpath "${!1}")
 }
-# What the machine runs, where the tests lie, and the packages.
+# guest: the script that runs in the machine; folder: where the tests are; packages: what to install.
 packages=(build)
 case $suite in
 selftests) guest=run-upstream packages+=(regress) folder=$BUILD/$BASE/series/installed ;;
@@ -56,7 +55,7 @@ kvm-unit-tests)
 	;;
 *) die 2 "there is no suite $suite; selftests, fstests and kvm-unit-tests are known" ;;
 esac
-# What can be known before the selftests are built: those that were run before, and what the series adds.
+# These names are known before the selftests are built: tests with a recorded result, and tests that the series adds.
 if [ -n "${TESTS:-}" ] && [ "$suite" = selftests ] && [ -e "$recorded" ]; then
 	{
 		sed -nE 's/^([a-z]+ [^:\t]+).*/\1/p' "$recorded"
@@ -67,8 +66,8 @@ export SECONDS_MAX=${SECONDS_MAX:-10800}
 lock "$BASE-$suite"
 export REGRESS_GUEST=$LAB/guest/$guest.sh REGRESS_TESTS=$folder
 
-# names: every test, as "<target> <test>". Of the selftests, instead of mm's script, and of those that run a group of it (v7.3), its
-# groups; of fstests, "<file system> <test>" for each test of three groups, those of dax first, as quick takes hours.
+# names: prints every test as "<target> <test>". The groups of mm replace its script and (v7.3) the tests that run one group of it.
+# For fstests it prints "<file system> <test>" for each test of three groups; dax comes first, because quick takes hours.
 names() {
 	local target test group
 	case $suite in
@@ -84,7 +83,7 @@ names() {
 		;;
 	fstests)
 		for group in dax clone quick; do
-			# Not each copy has the folder shared.
+			# Not every copy has the folder shared.
 			{ grep -slwE "^_begin_fstest\>.*\<$group" "$folder"/tests/{generic,shared,xfs,ext4}/[0-9][0-9][0-9] || true; } |
 				sed -nE 's,.*/tests/(xfs/[0-9]+)$,xfs \1\nxfs-plain \1,; s,.*/tests/(ext4/[0-9]+)$,ext4 \1,
 					s,.*/tests/((generic|shared)/[0-9]+)$,xfs \1\nxfs-plain \1\next4 \1,; p'
@@ -94,14 +93,14 @@ names() {
 	esac
 }
 
-# choose: which of them are to run, in wanted; all of them are in known.
+# choose: writes all names to $rows-known, and those that TESTS matches to $rows-wanted.
 choose() {
 	names >"$rows-known"
 	grep -E -- "${TESTS:-.}" "$rows-known" >"$rows-wanted" ||
 		die 2 "TESTS=$TESTS: no test of $suite has such a name, as \"$(sed -n 1p "$rows-known")\""
 }
 
-# Of the selftests it is known once they are built, of the others before anything is.
+# Selftests have names only after the build, the other suites already before it.
 rows=$BUILD/$BASE/$suite
 mkdir -p "${rows%/*}"
 [ "$suite" = selftests ] || choose
@@ -113,11 +112,11 @@ else
 	STOCK='' "$LAB/kernel/tree.sh"
 fi
 
-# of_both, of_stock: what the results on both kernels depend on, and those on the stock kernel.
+# of_both: what the results on both kernels depend on. of_stock: what those on the stock kernel depend on.
 of_both() { grep '^#'; }
 of_stock() { grep '^#' | grep -v '^# series, its kernel: '; }
 
-# Verdicts are kept as long as they are of the same kernel.
+# Earlier results are kept for each of the two kernels that has not changed.
 kept=$rows.tsv
 [ -z "${RECORD:-}" ] || kept=$recorded
 head=$(depends_on "$recorded" "stock and series")
@@ -138,7 +137,7 @@ awk -F'\t' -v OFS='\t' -v stock="$rows-stock.log" -v series="$rows-series.log" -
 	$3 != "not run" && $3 != "missing" && !(group in again) { print "row", $1, $3 >series }
 	' <([ -z "${RECORD:-}" ] || "$LAB/prove/regress.sh" worse "$rows-was.tsv") "$rows-was.tsv"
 
-# rows_of VARIANT: runs the tests on its kernel; a test's new row takes the place of the one that was kept.
+# rows_of VARIANT: runs the tests on that kernel; the new row of a test replaces its earlier row.
 rows_of() {
 	if [ -n "${RECORD:-}" ]; then cut -f 2 "$rows-$1.log"; fi >"$rows-done"
 	grep -vxFf "$rows-done" "$rows-wanted" >"$rows-names" || return 0
@@ -150,8 +149,8 @@ rows_of() {
 	mv "$rows-all.log" "$rows-$1.log"
 }
 
-# compare: keeps the results on both kernels, side by side. What is part of a group of mm has a colon in its name, and is missing
-# where the group has ended before it, or was stopped as it took too long.
+# compare: writes the results of both kernels side by side. A test within a group of mm has a colon in its name. Its result is "missing"
+# if the group ended before this test, or was stopped because it took too long.
 compare() {
 	{
 		printf 'test\tstock\tseries\n'

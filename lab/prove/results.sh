@@ -1,14 +1,14 @@
 # shellcheck shell=bash
-# What results/ holds: who writes it, the head of a recorded result, which says what it is of, and the documents that show it.
+# Functions for results/: they write recorded results, whose head says what they depend on, find old ones, and name the documents.
 # Sourced after env.sh.
 
-# as_the_lab_builds_it: ends the script if RECORD=1 would keep what another kernel, or the kernel with other words, has given.
+# as_the_lab_builds_it: ends the script if RECORD=1 would keep results of another configuration, or of other kernel words.
 as_the_lab_builds_it() {
 	[ -z "${RECORD:-}" ] || [ -z "${CONFIG:-}${KERNEL_WORDS:-}" ] ||
 		die 2 "RECORD=1 keeps what the kernel gives as the lab builds and boots it; leave CONFIG and KERNEL_WORDS out"
 }
 
-# of_series FILE: the lines in the head of a result of that name that say of which series it is: of its kernel, its tests, or both.
+# of_series FILE: prints the lines that the head of such a result has about the series: hashes of its kernel, its tests, or both.
 of_series() {
 	local part parts
 	case $1 in
@@ -21,7 +21,7 @@ of_series() {
 	done
 }
 
-# why_old FILE: why a result of that name is not of the series as it is now; says nothing of one that is.
+# why_old FILE: prints why the result is not of the current series: it is missing, or the kernel or tests changed; else an empty line.
 why_old() {
 	local is part why=''
 	[ -e "$TOP/results/$1" ] || { echo "missing"; return; }
@@ -33,14 +33,14 @@ why_old() {
 	echo "${why:+$why changed}"
 }
 
-# documents: their names, without those of the series. tabled_documents: of those into which make table writes.
+# documents: names all documents except those in series/. tabled_documents: names those into which make table writes.
 documents() { git -C "$TOP" ls-files --cached --others --exclude-standard '*.md'; }
 tabled_documents() { (cd "$TOP" && documents | xargs grep -l '^<!-- make table: '); }
 
-# bench_results: the names of the results of make bench that are recorded, by base and machine.
+# bench_results: names the recorded results of make bench, by base and machine.
 bench_results() { (cd "$TOP/results" && printf '%s\n' *-amd.tsv *-intel.tsv | grep -vE '\*|-demo-' | sort -V); }
 
-# machine_version: names the emulator and its version.
+# machine_version: prints the emulator and its version.
 machine_version() {
 	case $CPU in
 	amd) echo "$(qemu-system-x86_64 --version | sed -n '1s/^QEMU emulator version //p'), $("$LAB/machine/accel.sh" 2>/dev/null)" ;;
@@ -49,7 +49,7 @@ machine_version() {
 	esac
 }
 
-# depends_on FILE WORDS: the head of a recorded result: what it was run on (the WORDS are those for the kernel), and of which series it is.
+# depends_on FILE WORDS: prints the head of a result: what it was run on (WORDS describe the kernel), and hashes of the series.
 depends_on() {
 	[ -e "$TREE/Makefile" ] || die 1 "$TREE is not there, and nothing says which kernel this result is of"
 	echo "# kernel: Linux $(make -s -C "$TREE" kernelversion), $2"
@@ -59,7 +59,7 @@ depends_on() {
 	echo "# compiler: $("${CROSS_COMPILE:-}gcc" --version | head -n 1)"
 }
 
-# write_result FILE HEAD ROWS: makes the result of a head, as depends_on prints it, and of the file of rows; it is whole, or as it was.
+# write_result FILE HEAD ROWS: writes the head, as depends_on prints it, and the file of rows to FILE; writes all of it or nothing.
 write_result() (
 	local part=${1%/*}/.${1##*/}
 	mkdir -p "${1%/*}"
@@ -68,8 +68,8 @@ write_result() (
 	mv "$part" "$1"
 )
 
-# grow_result FILE HEAD TITLE WANTED: the same for a result that gets its rows one by one. The lines of WANTED are rows without their last
-# word, in order: each takes its row from stdin, or else from the file as it is. What is not wanted goes. Several may do so at once.
+# grow_result FILE HEAD TITLE WANTED: the same for a result that gets its rows one by one. WANTED lists the rows in order, each without
+# its last field. A row comes from stdin, else from FILE; rows not in WANTED are dropped. Several processes may do this at once.
 grow_result() (
 	local body
 	HELD='' lock "result-${1##*/}"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Runs the race test on each DAX backing in turn, first all pairs of operations, then at random with a fresh seed each time, in one
-# machine, and prints the results as TAP.
-# Takes MINUTES=<how long>, 60 if not given, a minute for each backing in turn, MODES=<one MMU mode>, npt=1 if not given, TESTS=, STOCK=1,
-# MUTANT=<name> and CONFIG=debug; a line's seed repeats its choices.
-# RECORD=1 keeps the results in results/, with what they depend on, and takes no MODES, TESTS, STOCK, MUTANT or KERNEL_WORDS.
+# Runs the race test on each DAX backing, in one machine, and prints the results as TAP. It first runs all pairs of operations on each
+# backing. Then it runs random operations, with a new seed each time, for a minute on each backing in turn.
+# Takes MINUTES=<length of the random part> (60 if not given), MODES=<one MMU mode> (npt=1 if not given), TESTS=, STOCK=1, MUTANT=<name>
+# and CONFIG=debug. The seed in a line repeats its choices.
+# RECORD=1 keeps the results in results/, with what they depend on. It excludes MODES, TESTS, STOCK, MUTANT and KERNEL_WORDS.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -26,13 +26,13 @@ lock "$BASE-${OUT##*/}-soak"
 "$LAB/kernel/build.sh"
 export MADE=$BASE-$VARIANT
 targets=kvm
-# Files that are mapped by 1G have a machine and a test of their own.
+# Files that are mapped by 1G need a machine and a test of their own.
 if [ "$mode" = files-1g ]; then
 	export FILES_1G=1
 	targets="kvm dax"
 fi
 TARGETS=$targets "$LAB/kernel/selftests.sh"
-# The random part, and the pairs on each of the five backings, which a debug kernel may take 80 minutes for.
+# The random part, plus the pairs on each of the five backings, which may take 80 minutes each on a debug kernel.
 export SECONDS_MAX=${SECONDS_MAX:-$((minutes * 60 + 5 * 4800 + 1800))}
 results=$OUT/soak.tap
 trap 'exit 130' INT TERM

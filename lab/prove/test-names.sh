@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Lists what TESTS= of make kselftest is matched with: the names of what is run in each MMU mode, and those that its lines of output have.
-# Takes MODES=<list>, all if not given, and TESTS=<extended regular expression>; or: run, and prints what is to be run only for the sake of
-# a line that TESTS names. Ends with an error, before anything is built, when TESTS matches none of all these.
+# Lists the names that TESTS= of make kselftest can match: those of the programs in each MMU mode, and those of their output lines.
+# Takes MODES=<list> (all if not given) and TESTS=<extended regular expression>. Or takes: run, and prints the programs that run only
+# because TESTS matches one of their lines. Ends with an error if TESTS matches no name.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -15,14 +15,14 @@ for mode in $modes; do
 	grep -qxF -- "$mode" <<<"$known" || die 2 "MODES=$mode: there is no such mode; those of $BASE with CPU=$CPU are ${known//$'\n'/, }"
 done
 
-# cases PROGRAM: the names of its cases, as the series has them: each alone in quotes, or the last word of a line without a value.
+# cases PROGRAM: prints its cases, as the series' patches have them: a name alone in quotes, or the last word of a line without a value.
 known_cases=$(series_patches | xargs -d '\n' cat |
 	awk '/^\+\+\+ /{ file = $2; gsub(/.*\/|[.]c$/, "", file) } /^\+/ && file ~ /^(dax|vfio)_/ { print file "\t" $0 }' |
 	sed -nE 's/^([^\t]+\t)(\+[^"]*\{ *|.*(report|result|test_[a-z_]+)\(([&a-z0-9_]+, )?)"([a-z0-9]+(-[a-z0-9]+)*)".*/\1\5/p
 		s/^([^\t]+\t)\+.*test_result_pass\("[a-z]+ %s ([a-z-]+)[ \\].*/\1\2/p' | sort -u)
 cases() { sed -n "s/^$1\t//p" <<<"$known_cases"; }
 
-# unit NAME PREFIX...: with its cases on standard input, each prefix with each of them.
+# unit NAME PREFIX...: reads cases from standard input; prints NAME, a tab and a line's name: NAME itself, then each prefix with each case.
 unit() {
 	local name=$1 prefix case
 	shift
@@ -34,7 +34,7 @@ unit() {
 	done
 }
 
-# names PART: what that part of a mode runs, a tab, and the name of one of its lines.
+# names PART: prints for each line of that part: what the part runs, a tab, and the name of the line.
 names() {
 	local backing part test arguments cycles kinds cases
 	case $1 in
@@ -58,7 +58,7 @@ names() {
 			esac
 		done
 		;;
-	# Each of its cases is a line of main(); those of punch and truncate run on files, that of memory-failure on DAX memory.
+	# Each call of test() in main() is a case. punch and truncate need files; memory-failure needs DAX memory.
 	stage2)
 		cases=$(sed -nE 's/^\t+test\("([^"]+)".*/\1/p' "$LAB/guest/arm64-guest.c")
 		for backing in anon "${backings[@]}"; do
@@ -90,7 +90,7 @@ names() {
 		mapfile -t kinds < <(printf 'references %s \n' "${backings[@]}")
 		unit references "${kinds[@]}" < <(cases dax_references_test)
 		;;
-	# Each change of the file is made near to the page and far from it.
+	# Each change of the file is made near the page and far from it.
 	writeback)
 		mapfile -t kinds < <(printf 'writeback %s \n' "${files[@]}")
 		unit writeback "${kinds[@]}" < <(cases dax_writeback_test | sed 's/.*/&-near\n&-far/')
@@ -120,7 +120,7 @@ all() {
 		parts=${PARTS:-}
 		[ -n "$parts" ] || parts=$(plan parts | sed -n "s/^$mode|//p")
 		for part in $parts; do
-			# The test of which lines stand beside each other is written once for all modes.
+			# Modes with the same backings share the names of a part, which are computed once.
 			[ -n "${listed[$part ${backings[*]}]:-}" ] || listed[$part ${backings[*]}]=$(names "$part")
 			sed "s/^/$mode /; s/\t/&$mode /" <<<"${listed[$part ${backings[*]}]}"
 		done
