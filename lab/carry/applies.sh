@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Tries the series of BASE, or of each of BASES, without fuzz, on the newest source of its line in each Debian suite, and on
-# tarballs in CACHE: by git am, quilt and debian/patches. Takes KSRC=<tree or tarball> to try that instead; prints a table each.
+# Tries to apply the series of BASE, or of each of BASES, without fuzz: by git am, by quilt and in debian/patches. Prints a table each.
+# Takes KSRC=<tree or tarball>, which may be of another line. If not given, it tries the newest source of the base's line in each Debian
+# suite, and the tarballs in CACHE.
 #
-# Only the files that the patches touch are unpacked. debian/patches is tried in the source package, by dpkg-source, which
-# applies Debian's own patches first. "-": not Debian's source; "no source": the mirror lacks that version's source package, or
-# cannot be reached.
-# Where a source does not take the whole series, it names the patches that do not apply. KSRC may be of another line.
+# It unpacks only the files that the patches touch. dpkg-source tries debian/patches in the source package, after Debian's own patches.
+# In that column, "-" means that the source is not Debian's. "no source" means that the mirror lacks the source package, or is down.
+# If a source does not take the whole series, the script names the patches that do not apply.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -16,7 +16,7 @@ if [ -n "${BASES:-}" ]; then
 	for base in "${bases[@]}"; do
 		one=0
 		BASES='' BASE=$base "$LAB/carry/applies.sh" || one=$?
-		# It has said so.
+		# In that case applies.sh has already printed a message.
 		if [ "$one" -eq "$NO_SOURCE" ]; then none=$((none + 1)); elif [ "$one" -ne 0 ]; then status=1; fi
 	done
 	[ "$none" -lt "${#bases[@]}" ] || exit "$NO_SOURCE"
@@ -32,7 +32,7 @@ touched_by "${patches[@]}" >"$work/touched"
 line=$(base_field line)
 oldest=$(base_field oldest)
 
-# unpack SOURCE LIST FOLDER: those files of LIST that the tarball or tree has, and its Makefile.
+# unpack SOURCE LIST FOLDER: unpacks the files of LIST that the tarball or tree has, and its Makefile.
 unpack() {
 	local source=$1 list=$2 folder=$3 prefix
 	rm -rf "$folder"
@@ -42,7 +42,7 @@ unpack() {
 			tar -cf - -T -) | tar -C "$folder" -xf -
 	else
 		prefix=$(tar -tf "$source" 2>/dev/null | sed -n '1{s|/.*||;p;q}') || true
-		# tar complains of names that it does not find: files that the patches make.
+		# tar complains about names that it does not find: the patches create these files.
 		{ echo Makefile; cat "$list"; } | sed "s|^|$prefix/|" |
 			tar -C "$folder" --strip-components=1 -xf "$source" -T - 2>/dev/null || true
 	fi
@@ -65,14 +65,14 @@ by_quilt() {
 	diff -r -x .git -x .pc "$work/am" .
 }
 
-# The source package as its maintainer has it: the series goes to the end of debian/patches/series.
+# by_debian VERSION: tries the series as a Debian maintainer would add it, at the end of debian/patches/series.
 by_debian() {
 	local dsc folder=$work/debian
 	dsc=$("$LAB/kernel/source.sh" debian "$1")
 	mkdir -p "$work/packaging"
 	tar -C "$work/packaging" -xf "${dsc%.dsc}.debian.tar.xz"
 	(cd "$work/packaging/debian/patches" && sed 's/[# ].*//; /^$/d' series) >"$work/theirs"
-	# In a subshell of its own: not every file that they touch is touched by us.
+	# Debian's patches also touch files that the series does not touch. The subshell keeps the cd local.
 	(cd "$work/packaging/debian/patches" && mapfile -t theirs <"$work/theirs" && touched_by "${theirs[@]}") >"$work/touched-by-all"
 	cat "$work/touched" >>"$work/touched-by-all"
 	unpack "$(ls "${dsc%/*}"/*.orig.tar.xz)" "$work/touched-by-all" "$folder"
@@ -85,7 +85,7 @@ by_debian() {
 	done < <(cd "$work/am" && git diff --name-only HEAD "HEAD~${#patches[@]}")
 }
 
-# refused: the patches that do not apply, each tried behind those before it that do.
+# refused: prints the patches that do not apply. It tries each patch on top of the earlier ones that do apply.
 refused() {
 	cp -r "$work/source" "$work/each"
 	git -C "$work/each" -c init.defaultBranch=linux init -q
@@ -94,8 +94,8 @@ refused() {
 	done
 }
 
-# try WAY [ARGUMENT...]: "ok", "FAILS" or "no source"; what it says goes to the log. A process of its own, as set -e does not hold in a
-# condition.
+# try WAY [ARGUMENT...]: prints "ok", "FAILS" or "no source"; the output of WAY goes to the log. WAY runs in a subshell with set -e,
+# because set -e has no effect in a condition.
 try() {
 	echo "== $name: $*" >>"$log"
 	set +e

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Builds and boots the kernel of BASE after each patch of the series, with its DAX devices, and prints one TAP line per patch.
-# Takes PATCHES=<extended regular expression on their names>; skips patches that change only tools/ or Documentation/.
-# MODES=<list> runs the selftests as well, those of the whole series, on the stock kernel and after each patch: a test that
-# passed after the patch before and does not now is a failure. RECORD=1 keeps in results/ which patches boot, and with MODES
-# which test passes from which patch on, as far as that is known. What was seen of a patch, recorded or, with MODES, in an
-# interrupted run, is not run again, unless it, a patch before it, the tests, MODES or TESTS have changed.
+# Takes PATCHES=<extended regular expression on patch names>. It skips patches that do not change the kernel, such as those of tools/.
+# MODES=<list> also runs the selftests of the whole series, on the stock kernel and after each patch. A test that passed after the
+# patch before, and does not pass now, is a failure. RECORD=1 keeps in results/ which patches boot, and with MODES from which patch on a
+# test passes. A patch is not run again if it has a recorded result or, with MODES, a result of an interrupted run. It is run again
+# if the patch, an earlier patch, the tests, MODES or TESTS have changed.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -19,28 +19,28 @@ leave_out "make bisect builds the series, patch by patch" STOCK MUTANT
 export STOCK='' MUTANT='' UPTO=0
 out=$BUILD/$BASE/upto${CONFIG:+-$CONFIG}
 TREE=$out/tree
-steps=$BUILD/$BASE/steps	# of each patch, the tests that pass
+steps=$BUILD/$BASE/steps	# for each patch, the tests that pass
 record=$TOP/results/$BASE-steps.tsv
 trap 'exit 130' INT TERM
 patches=$(chosen_patches) || exit
 [ -z "${MODES:-}" ] || "$LAB/prove/test-names.sh" >/dev/null
 
-# builds: the first UPTO patches; a new warning of the compiler is a failure.
+# builds: builds the kernel with the first UPTO patches; fails on a new compiler warning.
 builds() {
 	"$LAB/kernel/build.sh" || return 1
 	! new_warnings "$out/kernel.log" || return 1
 }
 
-# step: what the result of a step depends on: the kernel, the patches, the tests and which of them are run.
+# step: prints what the result of a step depends on: the kernel, the patches, the tests, and which tests run.
 step() { echo "$version $(series_hash kernel "$UPTO") $tests $MODES${TARGETS:+ TARGETS=$TARGETS}${TESTS:+ TESTS=$TESTS}"; }
 
-# has_run NAME: whether an earlier run has the tests that pass in this step.
+# has_run NAME: whether an earlier run has left the result of this step.
 has_run() { [ -n "${MODES:-}" ] && [ "$(cat "$steps/$1.of" 2>/dev/null)" = "$(step)" ]; }
 
-# recall: what is recorded becomes what earlier runs have, but for steps that these have.
+# recall: adds the recorded steps to those of earlier runs, except steps that an earlier run has left already.
 recall() {
 	[ ! -e "$record" ] || awk -F '\t' -v steps="$steps" '
-		# Those of the patches before pass, too.
+		# Tests that pass from an earlier patch on pass here, too.
 		function finish() {
 			if (!name || (getline was <(steps "/" name ".of")) > 0) return
 			for (i = 1; i <= n; i++) print tests[i] | ("sort >" steps "/" name)
@@ -53,7 +53,7 @@ recall() {
 		END { finish() }' "$record"
 }
 
-# steps_so_far: the steps up to here, each with the tests that pass from there on.
+# steps_so_far: prints the steps up to here, each with the tests that pass from that step on.
 steps_so_far() {
 	local before=/dev/null name
 	echo "# after each patch: what the result depends on, and then the tests that pass from there on"
@@ -64,15 +64,15 @@ steps_so_far() {
 	done
 }
 
-# tests NAME: runs the selftests; which of them pass goes to a file of that name, without what they have measured.
+# tests NAME: runs the selftests; writes the names of those that pass, without measured values, to $steps/NAME.
 tests() {
 	rm -f "$steps/$1.of"
 	RECORD='' "$LAB/prove/kselftest.sh" >"$steps/$1.tap" || true
-	# A machine that did not start, had no devices, or was stopped as another needed its place has shown nothing.
+	# A machine that did not boot, had no devices or whose emulator was killed has no result.
 	grep -qE '^[1-9][0-9]* passed, ' "$steps/$1.tap" || return 1
 	! grep -qE '^not ok .* machine status=(71|12[36])$' "$steps/$1.tap" || return 1
 	awk '/^ok / && !/# SKIP/ {
-		# Up to the first figure, but that of the cycles, which are part of the name.
+		# The name ends before the first figure. cycles= is part of the name.
 		name = $3
 		for (i = 4; i <= NF && ($i !~ /=/ || $i ~ /^cycles=/); i++) name = name " " $i
 		print name
@@ -126,7 +126,7 @@ for patch in $patches; do
 			not='not '
 		fi
 	fi
-	# With the tests, the machine's own verdict is one of them.
+	# With MODES, the machine's own result among the tests says whether the kernel boots.
 	if [ -z "$not" ] && [ -n "${RECORD:-}" ] &&
 		{ [ -z "${MODES:-}" ] || grep -qsE '^ok [0-9]+ [^ ]+ machine ' "$steps/$name.tap"; }; then
 		keep_seen "$name" boot

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the kernel of BASE with the series in other configurations of x86 than the machine's, and prints one TAP line each.
-# Takes CONFIG=<one of them> or <file>, all of them if not given; a compiler's warning is a failure, but for those that the base knows.
+# Builds the kernel of BASE with the series in x86 configurations other than the machine's, and prints one TAP line each.
+# Takes CONFIG=<configuration or file>, all of them if not given. A compiler warning is a failure, unless the base lists it as known.
 set -euo pipefail
 # shellcheck source=lab/lib/process.sh
 . "$(dirname "$0")/../lib/process.sh"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the folders of the kernel's documentation that the series touches, by make htmldocs, and prints one TAP line per file.
-# Takes BASE; a warning or an error of Sphinx about a file that the series touches is a failure, those about others are counted.
+# Takes BASE. A Sphinx warning or error about a file that the series touches is a failure; those about other files are counted.
 set -euo pipefail
 # shellcheck source=lab/lib/process.sh
 . "$(dirname "$0")/../lib/process.sh"
@@ -17,17 +17,17 @@ lock "$BASE-series"
 log=$OUT/htmldocs.log
 mapfile -t files < <(git -C "$TREE" diff --name-only pristine HEAD -- 'Documentation/*.rst')
 folders=$(printf '%s\n' "${files[@]}" | sed -E 's,^Documentation/,,; s,/[^/]*$,,' | sort -u | paste -sd ' ')
-# The tree's extensions that its conf.py lists, and this Sphinx is too new for, as v5.4's cdomain; those that load are asked for.
+# loads EXTENSION: whether this Sphinx can load it. It is too new for some extensions in the tree's conf.py, such as v5.4's cdomain.
 loads() { PYTHONPATH=$TREE/Documentation/sphinx PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -c "import $1" 2>/dev/null; }
 extensions='' left_out=''
 for extension in $(sed -n '/^extensions = \[/,/\]/p' "$TREE/Documentation/conf.py" | grep -oE "'[^']+'" | tr -d "'"); do
 	if loads "$extension"; then extensions+=,$extension; else left_out+=" $extension"; fi
 done
-# Without the tree's cdomain, Sphinx wants its own form of references to types.
+# Without the tree's cdomain, Sphinx expects another form of references to types.
 not_meant='^$'
 case $left_out in *cdomain*) not_meant='Unparseable C cross-reference' ;; esac
 [ -z "$left_out" ] || echo "# left out, as Sphinx cannot load them:$left_out"
-# Sphinx says nothing again of what it has built.
+# Sphinx does not repeat warnings about files that are built already.
 rm -rf "$TREE/Documentation/output"
 trap 'exit 130' INT TERM
 quietly "$log" "$BASE: make htmldocs of $folders" \

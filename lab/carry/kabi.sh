@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Compares the symbols that the kernel and its modules export, and the types that they are made of, without and with the series.
-# Takes BASE; a symbol that series/<base>/kabi does not list, as "<added, removed or changed> <symbol>: <reason>", is a failure.
+# Compares the symbols that the kernel and its modules export, and their types, without and with the series.
+# Takes BASE. series/<base>/kabi must list each difference, and no other, as "<added, removed or changed> <symbol>: <reason>".
 set -euo pipefail
 # shellcheck source=lab/lib/process.sh
 . "$(dirname "$0")/../lib/process.sh"
@@ -20,7 +20,7 @@ listed=$SERIES/kabi
 [ -e "$listed" ] || listed=/dev/null
 found=$BUILD/$BASE/kabi
 
-# A symbol's checksum is made of the types of what it takes and returns, and of the types that these are made of.
+# The checksum of a symbol covers the types of its arguments and result, and the types within these.
 symbols() { awk -F'\t' '{ print $2, $1 }' "$BUILD/$BASE/$1-kabi/tree/Module.symvers" | sort; }
 join -a 1 -a 2 -e - -o 0,1.2,2.2 <(symbols stock) <(symbols series) |
 	awk '$2 == "-" { print "added " $1; next } $3 == "-" { print "removed " $1; next } $2 != $3 { print "changed " $1 }' >"$found"

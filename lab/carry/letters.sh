@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Writes the cover letter of each topic: its subject and recipients of series/topics, its text of docs/letters, and the patches that the
-# base has. make post leaves out what only matters here: Lab:, To:, Private: and the patches, which it lists itself.
-# Takes BASE, or BASES=<list>; or: print TOPIC, and prints that of BASE.
+# Writes the cover letter of each topic: subject and recipients from series/topics, text from docs/letters, and the base's patches.
+# make post leaves out Lab:, To:, Private: and the patches: the first three are only for this repository, and it lists the patches itself.
+# Takes BASE, or BASES=<list>. Or takes: print TOPIC, and prints the letter of that topic of BASE.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
 
-# letter TOPIC: at its end, who is told, and the patches.
+# letter TOPIC: prints the letter, which ends with the recipients and the patches.
 letter() {
 	local topic=$1 subject to private posting titles waits
 	[ -f "$TOP/docs/letters/$topic" ] || die 2 "there is no docs/letters/$topic; write what the topic is for there"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes one mailbox of the patches of BASE, which git am takes, and prints its path.
-# Takes nothing; the mailbox is build/<base>/kvm-dax-<base>.mbox, its patches are numbered.
+# Makes one mailbox of the patches of BASE for git am, and prints its path.
+# Takes nothing. The mailbox is build/<base>/kvm-dax-<base>.mbox, and its patches are numbered.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Compiles what the series touches after each of its patches, with W=1 and sparse, in several configurations of x86 and for
-# arm64, powerpc and s390, and prints one TAP line per patch and configuration: a warning that the source did not have is a failure.
-# Takes CONFIG=<one of them> or <file>, all of them if not given, and PATCHES=<extended regular expression on the patches' names>.
-# RECORD=1 keeps in results/ what compiles; what is there of the patch and those before it is not compiled again.
+# Compiles what the series touches after each of its patches, with W=1 and sparse, and prints one TAP line per patch and configuration.
+# It uses several x86 configurations, and one each for arm64, powerpc and s390. A warning that the source did not have is a failure.
+# Takes CONFIG=<configuration or file>, all of them if not given, and PATCHES=<extended regular expression on patch names>.
+# RECORD=1 keeps in results/ what compiles. It skips a patch with a recorded result, if neither it nor an earlier patch has changed.
 set -euo pipefail
 # shellcheck source=lab/lib/process.sh
 . "$(dirname "$0")/../lib/process.sh"
@@ -54,7 +54,7 @@ if [ ${#left[@]} -eq 0 ]; then
 	exit
 fi
 
-# A second work tree of the series' repository, in which nothing is built and each commit can be looked at.
+# This second work tree of the series' repository can check out each commit, because nothing is built in it.
 series=$BUILD/$BASE/series/tree
 "$LAB/kernel/deps.sh" build objects ${RECORD:+machine}
 OBJECTS='' CONFIG='' "$LAB/kernel/tree.sh"
@@ -73,14 +73,14 @@ checker=$("$LAB/carry/sparse.sh") || checker=sparse
 
 compile() { make -C "$TREE" O="$folder" -j"$(nproc)" LOCALVERSION= CC="ccache ${CROSS_COMPILE:-}gcc" W=1 C=1 CHECK="$checker" "$@"; }
 
-# said LOG: each warning without its line, after how often it is there.
+# said LOG: prints each warning without line numbers, after the number of times that it occurs.
 said() {
 	{ grep -E '(warning|error):' "$1" || true; } |
 		sed -E "s,^($TREE|\\.\\.?)/,,; s/:[0-9]+(:[0-9]+)?:/:/; s/line [0-9]+/line/g" | sort | uniq -c
 }
 
-# new_to KNOWN: those of the warnings on stdin that are there more often than in the whole source. That of a header is there for each
-# file that uses what it warns of, and so it counts once, if the series leaves the header alone.
+# new_to KNOWN: prints the warnings on stdin that occur more often than in KNOWN, which has those without the series. A known warning of
+# a header occurs once per file that includes the header, so it is not new if the series does not change the header.
 new_to() {
 	awk -v changed="$(git -C "$series" diff --name-only pristine HEAD -- '*.h')" '
 		BEGIN { split(changed, names, "\n"); for (i in names) headers[names[i]] }
@@ -90,24 +90,24 @@ new_to() {
 		n > known[$0] { print "# " $0 }' "$1" -
 }
 
-# What the series touches: an object each, but KVM's folder as a whole, the Makefile of which takes virt/kvm.
+# What the series touches: one object per file, but KVM's folder as a whole, because its Makefile also builds virt/kvm.
 kvm=arch/${ARCH:-x86}/kvm/
 kvm=${kvm/i386/x86}
 mapfile -t wanted < <(git -C "$series" diff --name-only pristine HEAD -- '*.c' ':!tools' |
 	sed -nE "s,^(virt|arch/x86)/kvm/.*,$kvm,; \\,^arch/,{\\,^$kvm\$,!d}; s/[.]c\$/.o/; p" | sort -u)
-# What this builds is built again when a header changes; a second run builds nothing here, and what the first has said stays known.
+# make prepare compiles some files, and again when a header changes. A second run compiles nothing, so keep the warnings of the first.
 quietly "$log" "$BASE $CONFIG: preparing" compile prepare
 touch "$OUT/prepared.log"
-# What two runs have said is there as often as the one that said it more often.
+# Merge the logs of both runs: a line occurs as often as in the log that has it more often.
 comm <(sort "$OUT/prepared.log") <(sort "$log") | sed 's/^\t*//' >"$OUT/prepared.new"
 mv "$OUT/prepared.new" "$OUT/prepared.log"
 ! grep 'C=1 specified, but' "$log" >/dev/null ||
 	echo "# $CONFIG: without sparse, as this source wants a newer one than $($checker --version)"
-# Those that this configuration has: make would build them now.
+# To find the objects that this configuration has, delete those that exist, and let make -n list what it would build.
 (cd "$folder" && for object in "${wanted[@]}" virt; do [ ! -e "$object" ] || find "$object" -name '*.o' -delete; done)
 : >"$OUT/planned.log"
 mapfile -t folders < <(printf '%s\n' "${wanted[@]}" | sed 's,[^/]*$,,' | sort -u)
-# One by one: of several, v5.4 leaves those out that are at the top, such as mm.
+# Pass one folder at a time: if there are several, v5.4 leaves out those at the top, such as mm.
 mapfile -t objects < <(for place in "${folders[@]}"; do compile -n "$place" 2>>"$OUT/planned.log" || true; done |
 	sed -nE 's/.* -o ([^ ]+[.]o) .*/\1/p' | sed "s,^$kvm.*,$kvm," | sort -u | grep -xFf <(printf '%s\n' "${wanted[@]}"))
 printf '%s\n' "${wanted[@]}" | grep -vxFf <(printf '%s\n' "${objects[@]}") | sed "s/^/# $CONFIG: not built there: /" || true
@@ -119,10 +119,10 @@ said "$log" >"$OUT/known"
 warnings=$(awk '{ n += $1 } END { print n + 0 }' "$OUT/known")
 echo "# $CONFIG: ${#objects[@]} of ${#wanted[@]} compiled, $warnings warnings without the series"
 
-at=pristine	# what was compiled last
+at=pristine	# the last commit that was compiled
 for name in "${left[@]}"; do
 	number=$((10#${name%%-*}))
-	# What was not compiled before, as PATCHES leaves it out or it is recorded, is not this patch's.
+	# First compile the patches before this one that were skipped, so that their warnings and objects do not count as this patch's.
 	if [ "$number" -gt 1 ] && git -C "$TREE" diff --name-only "$at" "${commits[number - 2]}" | of_kernel; then
 		git -C "$TREE" checkout -q --detach "${commits[number - 2]}"
 		(quietly "$log" "$BASE $CONFIG: before $name" compile "${objects[@]}") || true

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# What was seen of each patch that changes the kernel, as results/<base>-patches.tsv has it: in which configurations what it touches
-# compiles without a new warning, and how many objects that were, none if nothing of it is compiled there; and that the kernel with it
-# and those before it boots.
-# Takes: all, and prints what there is to be seen of the series as it is, as "<patch> <configuration, or boot>"; left, and prints
-# what of that was not seen; or is sourced by what sees it.
+# The results of each patch that changes the kernel, as results/<base>-patches.tsv has them. They say in which configurations the files
+# that the patch touches compile without a new warning, and how many objects these are (0 if none). They also say whether the kernel
+# with this patch and those before it boots.
+# Takes: all, and prints every result that the current series can have, as "<patch> <configuration, or boot>". Or takes: left, and prints
+# the results that are missing. Other scripts source it to use the functions below.
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
 	set -euo pipefail
 	# shellcheck source=lab/lib/env.sh
@@ -16,7 +16,7 @@ fi
 
 recorded=$TOP/results/$BASE-patches.tsv
 
-# places: every "<patch> <where>" of which there can be a result.
+# places: prints every "<patch> <where>" that can have a result.
 places() {
 	local patch name where configs
 	configs=$(compiled_configs)
@@ -29,7 +29,7 @@ places() {
 	done
 }
 
-# rows: the same, with what the result is of: the patch and those before it, as far as they are of the kernel.
+# rows: prints the same, with a hash of what the result depends on: the changes to the kernel by the patch and those before it.
 rows() {
 	local all name where of='' before=''
 	all=$(places)
@@ -41,13 +41,13 @@ rows() {
 	done <<<"$all"
 }
 
-# seen NAME WHERE: whether it is recorded.
+# seen NAME WHERE: whether the current result is recorded.
 seen() {
 	[ -n "${all_rows:-}" ] || all_rows=$(rows)
 	grep -s "^$1	$2	" "$recorded" | cut -f 1-3 | grep -xFf - <(echo "$all_rows") >/dev/null
 }
 
-# keep_seen NAME WHERE [OBJECTS]: records it, and forgets what was seen of another state of the series.
+# keep_seen NAME WHERE [OBJECTS]: records a result, and drops the results of earlier states of the series.
 keep_seen() {
 	local head
 	[ -n "${all_rows:-}" ] || all_rows=$(rows)

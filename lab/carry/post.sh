@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Writes a topic as a thread that can be mailed: a cover letter with its diffstat, and the patches, numbered, with the base
-# and the recipients, in build/<base>/post/<topic>/. Sends nothing.
-# Takes TOPIC=<folder of series/<base>/>; BASE; KSRC=<git tree>, whose commit is then the base of the thread; PRIVATE=1 for a
-# topic of series/topics with "Private:", which is then for security@kernel.org and the maintainers, with a letter to them.
+# Writes a topic as a thread that can be mailed, to build/<base>/post/<topic>/. The thread has a cover letter with diffstat, the numbered
+# patches, the base and the recipients. Sends nothing.
+# Takes TOPIC=<folder of series/<base>/>, BASE, and KSRC=<git tree>, whose commit then is the base of the thread. PRIVATE=1 is for a topic
+# with "Private:" in series/topics. The thread then goes to security@kernel.org and the maintainers, with a letter to them.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -41,7 +41,7 @@ mapfile -t needed < <(needed_by "$topic" | grep -vxF "$topic" | sort -u |
 mapfile -t before < <(for need in "${needed[@]}"; do series_patches | grep -F "/$need/"; done)
 mapfile -t patches < <(series_patches | grep -F "/$topic/")
 
-# What the topic needs, and the topic, on the pristine source, in files that they touch.
+# Apply what the topic needs, and then the topic, to the pristine source. Check out only the files that these patches touch.
 git -C "$TREE" worktree add -q --no-checkout --detach "$beside" pristine
 cat /dev/null "${before[@]}" "${patches[@]}" | touched_by - | sed 's|^|/|' | git -C "$beside" sparse-checkout set --no-cone --stdin
 git -C "$beside" checkout -q
@@ -51,7 +51,7 @@ for patch in "${before[@]}" "${patches[@]}"; do
 		die 1 "${patch#"$TOP"/} does not apply after ${needed[*]:-nothing else}: $(head -n 1 "$work/log")"
 done
 
-# Whom the tree's own script names for the patches; those with a name are people, the others lists.
+# Recipients that the tree's get_maintainer.pl names for the patches. Those with a name are people, the others are lists.
 (cd "$TREE" && scripts/get_maintainer.pl --no-git --no-git-fallback --no-rolestats "${patches[@]}") >"$work/named" 2>"$work/log" ||
 	die 1 "scripts/get_maintainer.pl of ${TREE#"$TOP"/} has failed: $(tail -n 1 "$work/log")"
 sort -u "$work/named" | grep '<' >"$work/people" || die 1 "scripts/get_maintainer.pl of ${TREE#"$TOP"/} names nobody for $topic"
@@ -63,8 +63,8 @@ else
 	{ cat "$work/people"; grep -v '<' "$work/named" || true; } | grep -vxFf "$work/to" | awk '!seen[$0]++' >"$work/cc"
 fi
 
-# The base as the readers of a list know it: the commit of a tree of theirs, or else only the source's name in the cover letter. The
-# commit of the lab's own copy would mean nothing to them, and their bots would look for it.
+# Name the base by a commit that readers of a list have in their tree, else only by the source's name in the cover letter. The commit in
+# the lab's own copy means nothing to them, and their bots would look for it.
 pristine=$(git -C "$TREE" rev-parse pristine)
 source=$(git -C "$TREE" log -1 --format='%s, %b' pristine | head -n 1)
 base=()
@@ -83,7 +83,7 @@ git -C "$beside" -c user.name="$(git -C "$beside" log -1 --format=%an)" -c user.
 	"${recipients[@]}" -o "$work/out" "$start..HEAD"
 [ ${#base[@]} -eq 0 ] || sed -i "s/^base-commit: $pristine\$/base-commit: $commit/" "$work/out"/*
 
-# The cover letter: the subject and text of the topic's, what it is based on, and the list and diffstat that git has written.
+# The cover letter: the topic's subject and text, what the thread is based on, and the list and diffstat from git.
 letter=$SERIES/$topic/cover-letter.txt
 text=$work/text
 awk '
@@ -101,7 +101,7 @@ awk -v based="${based//$'\n'/\\n}" -v subject="$(subject_of "$topic")" '
 	{ print }' "$text" "$work"/out/0000-* >"$work/cover"
 mv "$work/cover" "$(echo "$work"/out/0000-*)"
 
-# The letter to security@kernel.org: who can do what, the text of the topic, and the defects by patch.
+# The letter to security@kernel.org: who can do what, the topic's text, and the defects by patch.
 if [ -n "$private" ]; then
 	{
 		echo "To: security@kernel.org"
@@ -127,7 +127,7 @@ done
 rm -rf "$out"
 mkdir -p "${out%/*}"
 mv "$work/out" "$out"
-# Without that option git sends copies to those whom the patches name: stable@vger.kernel.org is a public list.
+# Without --suppress-cc=body, git sends copies to addresses in the patches, such as stable@vger.kernel.org, which is a public list.
 out=${out#"$TOP"/}
 say "$out has ${private:+security.txt, to be sent first, and }a thread of $((${#patches[@]} + 1)) mails; read it, then:" \
 	"git send-email${private:+ --suppress-cc=body} $out/*.patch"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Shows how the patches that two bases share differ between them, by git range-diff.
-# Takes A=<base> and B=<base>; the default and the newest one if not given; KSRC=<directory or tarball> is B's source, A has its own.
+# Shows by git range-diff how the patches that two bases share differ between them.
+# Takes A=<base> and B=<base>, the default and the newest base if not given. KSRC=<directory or tarball> is the source of B only.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -15,7 +15,7 @@ trap 'rm -rf "$scratch"' EXIT
 git init -q --bare "$scratch"
 ranges=()
 for i in 0 1; do
-	# Not the tree of make tree, which may have work in it, a conflict, or another source.
+	# Use another tree than make tree does: that one may hold unsaved work, a conflict, or another source.
 	SPARSE=1 BASE=${bases[i]} KSRC=${sources[i]} STOCK='' MUTANT='' UPTO='' CONFIG='' "$LAB/kernel/tree.sh"
 	tree=$BUILD/${bases[i]}/sparse/tree
 	echo "$tree/.git/objects" >>"$scratch/objects/info/alternates"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Moves the series of BASE to another source of its line, and writes it back into series/<base>/.
-# Takes KSRC=<tree or tarball>, the newest Debian package if not given; stops at a conflict as git am left it, to be run again.
+# Takes KSRC=<tree or tarball>, the newest Debian package if not given. At a conflict it stops, as git am does; then run it again.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
 
 [ "$VARIANT" = series ] || die 2 "only the series can be moved, not STOCK or MUTANT"
-moving=$OUT/moving	# while a move is under way: the old pristine commit, the old end of the series, tree-made's recipe, KSRC
+moving=$OUT/moving	# during a move: the old pristine commit, the old end of the series, the recipe in tree-made, KSRC
 shown=${TREE#"$TOP"/}
 mapfile -t patches < <(series_patches)
 
@@ -28,14 +28,14 @@ stop_at_conflict() {
 	exit 1
 }
 
-# Another source may take the patches, with offsets, and not have the files that they were made from.
+# lacks_a_blob: whether the tree lacks a file version from which a patch was made. Patches can apply to such a source, with offsets.
 lacks_a_blob() {
 	sed -nE 's/^index ([0-9a-f]{40})\.\..*/\1/p' "${patches[@]}" | grep -v '^0*$' |
 		git -C "$TREE" cat-file --batch-check | grep ' missing$' >/dev/null
 }
 
 if [ ! -f "$moving" ]; then
-	# The tree has to hold the series, and all that its patches start from, as git am -3 merges by that.
+	# The tree must hold the series and the file versions from which its patches were made, because git am -3 merges by these.
 	made_of=$(recipe "$(git -C "$TREE" rev-parse -q --verify pristine 2>/dev/null)" "${patches[@]}")
 	if [ "$(cut -d' ' -f1 "$OUT/tree-made" 2>/dev/null)" != "$made_of" ] || lacks_a_blob; then
 		tested=$("$LAB/kernel/source.sh" tarball "$(base_field tested)") ||
@@ -73,7 +73,7 @@ if [ "$(git -C "$TREE" rev-parse HEAD)" = "$(git -C "$TREE" rev-parse pristine)"
 	exit
 fi
 git -C "$TREE" --no-pager range-diff "$old..$head" pristine..HEAD
-# The lock is refresh.sh's own, too.
+# refresh.sh takes the same lock.
 flock -u 9
 "$LAB/carry/refresh.sh"
 rm "$moving"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Writes the commits of the work tree that make tree has made back into series/<base>/, as patches and their list.
-# Takes nothing, or an empty folder, which gets them instead; the tree must be clean and hold only commits on top of the pristine source,
-# and series/<base>/ must be what it was made of.
+# Writes the commits of the work tree of make tree back into series/<base>/, as patches and the file that lists them.
+# Takes nothing, or an empty folder, to write there instead. The tree must be clean, with only commits on top of the pristine source.
+# series/<base>/ must not have changed since the tree was made of it.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -19,7 +19,7 @@ fi
 [ "$(git -C "$TREE" rev-parse HEAD)" != "$(git -C "$TREE" rev-parse pristine)" ] ||
 	die 1 "${TREE#"$TOP"/} has no patches; after git am --abort, make rebase BASE=$BASE brings them back"
 
-# What make rebase moves was made of the source before.
+# During make rebase, the tree was made from the previous source.
 mapfile -t patches < <(series_patches)
 made=$(cut -d' ' -f1 "$OUT/tree-made") known=
 for pristine in "$(git -C "$TREE" rev-parse pristine)" $([ ! -f "$OUT/moving" ] || cut -d' ' -f1 "$OUT/moving"); do
@@ -38,7 +38,7 @@ git -C "$TREE" -c core.abbrev=12 -c diff.noprefix=false -c diff.algorithm=myers 
 	format-patch -q --zero-commit --no-signature --full-index -N --no-renames --no-attach --no-thread --no-cover-letter \
 	-o "$new" pristine..HEAD
 
-# Each goes into the folder of its topic, and the topics come in their order.
+# Each patch goes into the folder of its topic. The topics must be in their order.
 register Title Topic >"$BUILD/topics"
 before=
 for patch in "$new"/*.patch; do
@@ -58,7 +58,7 @@ rm -f "$SERIES"/*/*.patch
 cp -r "$new"/* "$SERIES/"
 find "$SERIES" -type d -empty -delete
 
-# The tree now is what the series says.
+# Now the tree and the series are the same.
 mapfile -t patches < <(series_patches)
 echo "$(recipe "$(git -C "$TREE" rev-parse pristine)" "${patches[@]}") $(git -C "$TREE" rev-parse HEAD)" >"$OUT/tree-made"
 say "series/$BASE: ${#patches[@]} patches"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Lists what of results/ is not there or was recorded with another state of series/BASE, each with the command that makes it anew.
-# Takes BASE and KSRC; prints "results/<file>", the command, and why, with tabs between: "missing"; "kernel changed", "tests changed" or
-# "kernel and tests changed", of the series since then; or "left", where what is recorded one by one is of that state, but not complete.
+# Lists the results in results/ that are missing, incomplete, or recorded with an earlier state of series/BASE, and how to record them.
+# Takes BASE and KSRC. Prints "results/<file>", the command and the reason, separated by tabs. The reason is "missing", "kernel changed",
+# "tests changed" or "kernel and tests changed". It is "left" if a result that is recorded in portions is current, but incomplete.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -10,17 +10,17 @@ set -euo pipefail
 # shellcheck source=lab/guest/plan.sh
 . "$LAB/guest/plan.sh"
 
-# What a base has that is not a draft; what else is in results/ has been recorded by choice.
+# The results that each base must have, unless it is a draft. Other results in results/ are optional.
 wanted="amd.tap amd-stock.tap intel.tap intel-stock.tap demo.tsv demo-facts.tsv soak-debug.tap mutants.tsv selftests.tsv patches.tsv"
 wanted+=" $(base_field also-recorded)"
 
-# last_step: the name of the last patch that make bisect builds.
+# last_step: prints the name of the last patch that make bisect builds.
 last_step() {
 	local patch
 	series_patches | while read -r patch; do ! changes_kernel "$patch" || basename "$patch" .patch; done | tail -n 1
 }
 
-# complete FILE: whether all is in it that is recorded one by one.
+# complete FILE: whether a result that is recorded in portions has all of them.
 complete() {
 	local left mode
 	case $1 in
@@ -42,8 +42,7 @@ complete() {
 	esac
 }
 
-# old_results: the files that are not of the series as it is now, of its kernel and its tests, as far as they have run either, as above.
-# its command.
+# old_results: prints the list that the header describes.
 old_results() {
 	local file CPU command config why
 	[ -z "$(base_field draft)" ] || wanted=

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Draws, stock against series, docs/levels.svg: by which pages KVM maps a guest's memory, where that differs, a panel a base;
-# docs/charged.svg: how much of an assigned device's memory is charged; and docs/references.svg: how many references it leaves.
-# Takes nothing; draws what make demo RECORD=1 has left in results/.
+# Draws three pictures, stock against series. docs/levels.svg: by which page sizes KVM maps a guest's memory, a panel for each base where
+# that differs. docs/charged.svg: how much memory of an assigned device is charged. docs/references.svg: how many references it leaves.
+# Takes nothing. Draws the results of make demo RECORD=1 in results/.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -14,7 +14,7 @@ mapfile -t results < <(cd "$TOP/results" && printf '%s\n' *-demo.tsv | sort -V)
 work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-plot.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-# finish NAME RESULT...: the picture in work becomes docs/NAME.svg, and says of which results it is.
+# finish NAME RESULT...: moves the picture from $work to docs/NAME.svg, and adds a hash of the results that it shows.
 finish() {
 	local picture=$TOP/docs/$1.svg
 	shift
@@ -23,8 +23,8 @@ finish() {
 	echo "${picture#"$TOP"/}: $*"
 }
 
-# A line for each bar: its label, and how much of the memory is mapped by 4K, 2M and 1G, in percent; of the backings where the series
-# has another size map most of it. The stock and the series bar of a backing stand together.
+# bars FILE: prints a line for each bar: its label, and the percentages of the memory that 4K, 2M and 1G entries map. It prints only
+# backings that the series maps mostly by another size. The stock bar and the series bar of a backing are neighbours.
 bars() {
 	grep -v '^#' "$1" | awk -F'\t' '
 		NR == 1 { next }
@@ -80,7 +80,7 @@ done
 gnuplot "$work/script"
 finish levels "${results[@]}"
 
-# counts FACT: a line for each base whose demo was recorded: its kernel, and the first number of the FACT, stock and with the series.
+# counts FACT: prints a line for each base with a recorded demo: its kernel, and the first number of FACT, stock and with the series.
 counts() {
 	local result kernel
 	for result in "${facts[@]}"; do
@@ -91,7 +91,7 @@ counts() {
 	done
 }
 
-# picture NAME FACT TITLE UNIT: bars, stock beside series, for each base.
+# picture NAME FACT TITLE UNIT: draws bars, stock beside series, for each base.
 picture() {
 	counts "$2" >"$work/$1"
 	[ -s "$work/$1" ] || die 1 "no results/*-demo-facts.tsv has the fact \"$2\"; lab/guest/demo-facts.sh names them"

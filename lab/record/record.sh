@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs again each result in results/ that is not there or was recorded with another state of series/BASE, as old.sh lists them, and then
-# make table and make plot.
+# Records again each result that old.sh lists, because it is missing or of an earlier state of series/BASE. Then runs make table and
+# make plot.
 # Takes BASE and KSRC.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
@@ -15,7 +15,7 @@ while IFS=$'\t' read -r file what _; do
 	[ -n "$file" ] || continue
 	say "$file: $what"
 	read -ra command <<<"$what"
-	# What was said for this run is not for those; a test that fails is in the result.
+	# The variables of this run are not meant for these commands. Their status does not matter, because the result has the failed tests.
 	env -u MAKEFLAGS -u MFLAGS -u CPU -u STOCK -u MUTANT -u CONFIG -u MODES -u TESTS -u TARGETS -u REPEAT -u SIZE -u GROWTH -u BACKINGS \
 		-u KERNEL_WORDS -u PATCHES -u SECONDS_MAX -u RACE_SECONDS -u RACE_OPERATION -u RACE_SEED -u MINUTES \
 		"${command[0]}" -C "$TOP" "${command[@]:1}" </dev/null || true

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints the command that tags this commit as the version on top of CHANGES, once the results of each base are of the series as it is.
-# Takes nothing; changes nothing.
+# Prints the command that tags this commit as the version at the top of CHANGES, if no result of a base is old or missing.
+# Takes nothing. Changes nothing.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Writes into the documents what is derived: the tables of bases and features, of patches and of mutants, what make demo prints,
-# the numbers of the lines that they show of make kselftest, the figures of make bench with the targets that are missed, the size of
-# each series, and the defects that can be exploited.
-# Takes nothing; or: print FILE, and prints that file as it would be;
-# soaked FILE, and prints what make soak has checked; regressed FILE, and prints what make regress has seen.
+# Writes the derived parts of the documents. These are the tables of bases and features, patches, mutants and evidence, and the sizes of
+# the series. They are also the exploits, what users notice, the output of make demo, the figures and missed targets of make bench, and
+# the numbers in lines of make kselftest.
+# Takes nothing. Or takes: print FILE, and prints the new text of that file; soaked FILE or regressed FILE, and prints what that result of
+# make soak or make regress has found.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -12,7 +12,7 @@ set -euo pipefail
 
 mapfile -t bases < <(cd "$TOP/series" && printf '%s\n' */ | tr -d / | sort -V)
 
-# tests BASE REGEX: how many recorded tests of that name pass; nothing if there are none.
+# tests BASE REGEX: prints how many recorded tests of that name pass; prints nothing if there are none.
 tests() {
 	find "$TOP/results" \( -name "$1-amd.tap" -o -name "$1-intel.tap" \) -exec cat {} + | awk -v name="^(not )?ok [0-9]+ $2" '
 		$0 ~ name && !/# SKIP/ { all++; passed += /^ok/ }
@@ -21,7 +21,7 @@ tests() {
 		}'
 }
 
-# cell BASE: of the topic, title, regex and notes that are set.
+# cell BASE: prints a table cell for the feature that the caller's variables topic, title, regex and notes describe.
 cell() {
 	local base=$1 note words=''
 	if grep -qxF "$title" "$work/$base"; then
@@ -37,7 +37,7 @@ cell() {
 		words+=${words:+; }${note#*: }
 	done
 	[ -n "$words" ] || die 1 "series/patches does not say what holds of $base without a patch: $topic"
-	# what a base lacks is not shown by a test that passes there
+	# A base whose note begins with "no:" lacks the feature, so a test that passes there shows nothing.
 	note=''
 	[ -z "$regex" ] || [[ $words = no:* ]] || note=$(tests "$base" "$regex")
 	words+=${note:+; $note}
@@ -53,7 +53,7 @@ row() {
 	echo
 }
 
-# said BASE FILE [COMMAND...]: what the command, or the last line of make kselftest, says of results/BASE-FILE, and whether that is old.
+# said BASE FILE [COMMAND...]: prints what COMMAND, or grep for the counts, says of results/BASE-FILE, and whether that result is old.
 said() {
 	local base=$1 file=$1-$2
 	shift 2
@@ -67,7 +67,7 @@ said() {
 	esac
 }
 
-# recorded TITLE FILE [COMMAND...]: a row of what is said of it, by base.
+# recorded TITLE FILE [COMMAND...]: prints a row of what said prints for each base.
 recorded() {
 	local base title=$1
 	shift
@@ -78,7 +78,7 @@ recorded() {
 	echo
 }
 
-# evidence: a row for each base: the selftests with the series, and without it.
+# evidence: prints a row for each base: the selftests with the series, and on the stock kernel.
 evidence() {
 	local base
 	# shellcheck disable=SC2016
@@ -89,7 +89,7 @@ evidence() {
 	done
 }
 
-# soaked FILE: what the races of make soak have checked in all.
+# soaked FILE: prints what all races of make soak have checked.
 soaked() {
 	awk '
 		/^not ok / { bad++ }
@@ -102,7 +102,7 @@ soaked() {
 		}' "$1"
 }
 
-# regressed FILE: how the kernel's own selftests fare with the series.
+# regressed FILE: prints how many of the kernel's own selftests pass, and how many are worse with the series.
 regressed() {
 	awk -F'\t' -v worse="$("$LAB/prove/regress.sh" worse "$1" | wc -l)" '
 		/^#/ || $1 == "test" { next }
@@ -110,8 +110,8 @@ regressed() {
 		END { printf "%d, of which %d pass on the stock kernel; %d worse with the series\n", n, passed, worse }' "$1"
 }
 
-# patched FILE: how often it was seen that a patch compiles, in a configuration that compiles anything of it, and that it boots, of how
-# many that there are.
+# patched FILE: prints how many of all possible compilations and boots of patches are recorded. It does not count configurations that
+# compile nothing of a patch.
 patched() {
 	local base=${1##*/}
 	base=${base%-patches.tsv}
@@ -123,7 +123,7 @@ patched() {
 		END { printf "%d of %d compiled, %d of %d booted\n", seen[0], all[0], seen[1], all[1] }' <(BASE=$base "$LAB/carry/patch-results.sh" all) "$1"
 }
 
-# caught FILE: the kernels with one protection removed.
+# caught FILE: prints how many kernels with one protection removed were caught.
 caught() { awk -F'\t' '/^#/ || $1 == "mutant" { next } { n++ } END { print n " caught" }' "$1"; }
 
 bases() {
@@ -155,8 +155,8 @@ bases() {
 	recorded "Kernels with one protection removed, by \`make mutants\`" mutants.tsv caught
 }
 
-# patches: each patch that changes the kernel, its number in each series, whether it is for stable, whom it concerns, and what happens
-# without it.
+# patches: prints a row for each patch that changes the kernel. The row has its number in each series, whether it is for stable, whom it
+# concerns, and what happens without it.
 patches() {
 	local base path title whom harm number stable
 	printf '| patch |'
@@ -189,7 +189,7 @@ patches() {
 			"or says it of others (\">\"): $(grep '^[<>]' "$work/differ")"
 }
 
-# sizes: of each base, the patches that change the kernel, the lines that these add and remove, and the other patches.
+# sizes: prints for each base the patches that change the kernel, the lines that these add and remove, and the number of other patches.
 sizes() {
 	local base patch
 	local -a kernel
@@ -199,7 +199,7 @@ sizes() {
 		while read -r patch; do
 			! changes_kernel "$patch" || kernel+=("$patch")
 		done < <(SERIES=$TOP/series/$base series_patches)
-		# one at a time: of several, git adds up what a file gets
+		# One patch at a time: git apply --numstat of several adds up the lines of each file.
 		printf '%s\n' "${kernel[@]}" | xargs -n 1 git apply --numstat | awk -v base="$base" -v kernel=${#kernel[@]} \
 			-v others=$(($(wc -l <"$TOP/series/$base/series") - ${#kernel[@]})) '
 			{ added += $1; removed += $2 }
@@ -207,7 +207,7 @@ sizes() {
 	done
 }
 
-# keep_titles: those of each base, for the tables of which bases have a patch.
+# keep_titles: writes the titles of each base's patches to $work, for the tables that name the bases of a patch.
 keep_titles() {
 	local base
 	for base in "${bases[@]}"; do
@@ -215,7 +215,7 @@ keep_titles() {
 	done
 }
 
-# exploits: the defects that users or guests can exploit, with the bases whose series repair them.
+# exploits: prints the defects that users or guests can exploit, and the bases whose series repair them.
 exploits() {
 	local base title topic whom harm exploit has
 	echo '| defect | whom it meets | repaired by | on |'
@@ -234,7 +234,7 @@ exploits() {
 	done < <(register Title Topic Concerns Without Exploit | tr '\t' '\037')
 }
 
-# notices: what users notice, with the bases that it is of, if these are not all.
+# notices: prints what users notice, with its bases if these are not all.
 notices() {
 	local base title notice
 	keep_titles
@@ -249,7 +249,7 @@ notices() {
 		END { for (i = 1; i <= n; i++) print "- " (count[order[i]] < all ? of[order[i]] ": " : "") order[i] }'
 }
 
-# Lines of make kselftest on standard input, with the numbers that the recorded results of the default base have now.
+# renumber: gives lines of make kselftest on standard input the numbers that they have in the recorded results of the default base.
 renumber() {
 	awk '
 		NR == FNR {
@@ -264,7 +264,7 @@ renumber() {
 	' "$TOP/results/$DEFAULT_BASE-amd.tap" -
 }
 
-# A row for each mutant, with the bases that have it, and how many and which tests fail on them.
+# mutants: prints a row for each mutant, with its bases, the number of tests that must fail on each, and their cases.
 mutants() {
 	echo '| kernel | what it does wrong | tests that fail | their cases |'
 	echo '|---|---|---|---|'
@@ -286,7 +286,7 @@ mutants() {
 			gsub(/ or (devdax|fsdax|hugetlb)-[^ ]+ /, " or ")
 			if (!seen[name, $0]++) cases[name] = cases[name] "\n" $0
 		}
-		# the first paragraph
+		# The first paragraph says what the mutant does wrong.
 		body == 1 && text < 2 && bases[name] == " " base {
 			if ($0 != "") { what[name] = what[name] (text ? " " : "") $0; text = 1 } else if (text) text = 2
 		}
@@ -307,7 +307,7 @@ mutants() {
 		}'
 }
 
-# bench FIGURE: its instructions of a fault on each kind of memory, or for each 4K where there are no faults, in every result of make bench.
+# bench FIGURE: prints its instructions per fault, or per 4K without faults, for each kind of memory in every result of make bench.
 bench() {
 	local results
 	mapfile -t results < <(bench_results)
@@ -337,7 +337,7 @@ bench() {
 		}' "${results[@]}")
 }
 
-# machines BASE BACKING: each figure of that kind of memory on both machines, with the series, and what it is of that on the stock kernel.
+# machines BASE BACKING: prints each figure of that memory with the series on both machines, absolute and relative to the stock kernel.
 machines() {
 	awk -F'\t' -v backing="$2" '
 		BEGIN {
@@ -361,7 +361,7 @@ machines() {
 		}' "$TOP/results/$1-amd.tsv" "$TOP/results/$1-intel.tsv"
 }
 
-# The targets that are missed, by result.
+# missed: prints the missed targets of each result.
 missed() {
 	local result name base cpu
 	while read -r result; do
@@ -374,7 +374,7 @@ missed() {
 	done < <(bench_results)
 }
 
-# The FILE with what stands between "make table: WHAT" and the next end made anew.
+# print FILE: prints the file with new text between each "make table: WHAT" and the next end.
 print() {
 	local line skip='' old base backings
 	while IFS= read -r line; do
