@@ -1,4 +1,4 @@
-# The front door: each target only calls the script of lab/ that does the work. Plain make lists the targets.
+# Each target only calls the script in lab/ that does the work. make without a target lists the targets.
 MAKEFLAGS += --no-print-directory
 BASE ?= $(shell cat series/default)
 .DEFAULT_GOAL := help

@@ -79,8 +79,8 @@ said() {
 		sed -E "s,^($TREE|\\.\\.?)/,,; s/:[0-9]+(:[0-9]+)?:/:/; s/line [0-9]+/line/g" | sort | uniq -c
 }
 
-# new_to KNOWN: prints the warnings on stdin that occur more often than in KNOWN, which has those without the series. A known warning of
-# a header occurs once per file that includes the header, so it is not new if the series does not change the header.
+# new_to KNOWN: prints the warnings on stdin that occur more often than in KNOWN, which has those without the series. A header's known
+# warning occurs once per file that includes the header, so it is not new unless the series changes the header.
 new_to() {
 	awk -v changed="$(git -C "$series" diff --name-only pristine HEAD -- '*.h')" '
 		BEGIN { split(changed, names, "\n"); for (i in names) headers[names[i]] }

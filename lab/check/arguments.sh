@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sees that make's targets look at their arguments before they build anything, and say what is wrong; and that what a line of
-# make kselftest's output names can be given to TESTS=. Takes nothing; prints what is not so. It has no place to build in.
+# Checks that make's targets check their arguments before they build anything, and say what is wrong. BUILD is a folder that cannot exist.
+# Also checks that TESTS= matches the names in make kselftest's lines. Takes nothing. Prints what is wrong.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -9,7 +9,7 @@ failed=0
 work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-arguments.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-# refused WORDS COMMAND...: whether it ends with 2, as make does, and what it says has these words.
+# refused WORDS COMMAND...: checks that the command ends with status 2, as make does on errors, and prints a message that matches WORDS.
 refused() {
 	local words=$1 said status=0
 	shift
@@ -19,7 +19,7 @@ refused() {
 	failed=1
 }
 
-# runs WORDS [VARIABLE=VALUE...]: whether these, and no others, are run only for the sake of a line that TESTS names.
+# runs WORDS [VARIABLE=VALUE...]: checks that these programs, and no others, run only because TESTS matches one of their lines.
 runs() {
 	local wanted=$1 got
 	shift
@@ -105,8 +105,8 @@ runs vfio_dax_test TESTS='vfio devdax-2m'
 runs 'vfio_dax_test many' TESTS='cycles=10000 anon'
 runs shared TESTS='shared fsdax-xfs write-busy'
 runs '' TESTS=vfio_dax_test
-# What has been recorded, of whatever state of the series and of each base and machine, each line without the words at its end that are
-# values, and one that is not ok without what it says of that; but the lines of make soak, which are all values.
+# The recorded lines of every base and machine, of any state of the series. Values at the end of a line are not part of the name, nor is
+# the message of a failed test. Lines of make soak are left out, because they consist of values.
 for recorded in results/v*.tap; do
 	base=${recorded#results/} cpu=amd
 	base=${base%%-*}
@@ -123,7 +123,7 @@ for recorded in results/v*.tap; do
 			line = $0
 			sub(/ *$/, "", line)
 			while (!(line in names) && sub(/ +[^ ]*$/, "", line));
-			# Something is left of each, and only values have gone: a word with "=" is the first of them.
+			# A name must be left, and only values may have been removed: the first word removed has a "=".
 			gone = substr($0, length(line) + 2)
 			if (line == "" || line !~ / / || (!not_ok && gone !~ /^( *|[^ ]*[=].*)$/)) print
 		}' "$work/names" - >"$work/unnamed"

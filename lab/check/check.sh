@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Checks what can be checked without booting: the patches of each base, the shell scripts and the C, and the documents.
-# Takes BASES=<list>, all of series/ if not given, and CHECKS=<extended regular expression>, which a check's line, or the name of its
-# function in lab/check/{series,code,docs}.sh, has to match; prints one line per check and ends with their count.
+# Checks what can be checked without booting: the patches of each base, the shell scripts, the C files, and the documents.
+# Takes BASES=<list> (all of series/ if not given) and CHECKS=<extended regular expression>. A check runs if CHECKS matches its line, or
+# the name of its function in lab/check/{series,code,docs}.sh. Prints one line per check, and then the counts.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -17,19 +17,19 @@ set -euo pipefail
 . "$LAB/check/docs.sh"
 
 [ "$(grep -qE -- "${CHECKS:-.}" </dev/null; echo $?)" -ne 2 ] || die 2 "CHECKS=$CHECKS is no extended regular expression; grep -E says why"
-# The last three for the commands in the documents.
+# The commands in the documents need the last three.
 "$LAB/kernel/deps.sh" build check machine applies plot htmldocs
 work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-check.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-# chosen NAME FUNCTION: whether CHECKS matches one of them.
+# chosen NAME FUNCTION: whether CHECKS matches the name or the function.
 declare -A functions
 chosen() {
 	functions[$2]=1
 	[[ $1 =~ ${CHECKS:-.} || $2 =~ ${CHECKS:-.} ]]
 }
 
-# check NAME FUNCTION [ARGUMENT...]: one line for the result, and the function's output when it fails.
+# check NAME FUNCTION [ARGUMENT...]: runs the function, and prints one line for the result, after the function's output if it fails.
 check() {
 	local name=$1
 	chosen "$1" "$2" || return 0

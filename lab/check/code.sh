@@ -1,22 +1,22 @@
 # shellcheck shell=bash disable=SC2154
-# What make check sees of the scripts and the C of the project: that they are clean, compile, and say what they do.
+# Checks for make check on scripts and C files: they must be clean, compile, and explain themselves.
 # Sourced by check.sh; gives check_code.
 
-# -h of a program says what it does and what it takes: in two lines or more.
+# -h of a program must print at least two lines: what it does, and what it takes.
 says_what_it_does() {
 	local said
 	said=$("$1" -h) && [ "$(wc -l <<<"$said")" -ge 2 ]
 }
 
-# ends_when_told SIGNAL COMMAND...: whether a script of the lab ends with 130 when it alone is sent the signal, as soon as what it has
-# started says so on descriptor 6, and all of that does: they hold the writing end of a pipe, and what is left of them speaks again.
+# ends_when_told SIGNAL COMMAND...: checks that a script which alone gets the signal ends with status 130, and leaves no process behind.
+# Its processes hold the writing end of a pipe as descriptor 6: they write to it when they begin, and again if they survive.
 ends_when_told() {
 	local signal=$1 script said='' status=0
 	shift
 	rm -f "$work/held"
 	mkfifo "$work/held"
 	set -m
-	# What runs in the background may have been started with SIGINT ignored, and then no script could trap it.
+	# A background process may start with SIGINT ignored, and then no script could trap it.
 	env --default-signal=INT "$@" 6>"$work/held" >"$work/told.log" 2>&1 &
 	script=$!
 	set +m
@@ -33,7 +33,7 @@ ends_when_told() {
 	[ "$status" -eq 130 ] || { end_group "$script"; cat "$work/told.log"; return 1; }
 }
 
-# In a long command, and in what boots machines.
+# Tests quietly, which runs long commands, and as_group, which boots machines.
 what_is_ended_leaves_nothing() {
 	local signal program='exec 5<> <(:); { read -r -t 600 -u 5; echo left >&6; } & echo begun >&6; wait'
 	for signal in INT TERM; do
@@ -44,7 +44,7 @@ what_is_ended_leaves_nothing() {
 	done
 }
 
-# The machine, with a program in the place of the emulator that says that it runs, and a kernel that is an empty file.
+# Tests run.sh with a fake emulator, which only says that it runs, and with an empty file as the kernel.
 machine_ends_when_told() {
 	local signal build=$work/build emulator=$work/emulator/qemu-system-x86_64
 	mkdir -p "${emulator%/*}" "$build/$DEFAULT_BASE/series/tree/arch/x86/boot"
@@ -57,7 +57,7 @@ machine_ends_when_told() {
 	done
 }
 
-# With sanitizers, on broken texts of /proc and /sys and on nasty names, and without a library.
+# Tests kvm-dax-check with sanitizers, on broken texts of /proc and /sys and on strange names; also builds it as a static program.
 tool_stands_broken_texts() {
 	local tool=$TOP/tools/kvm-dax-check.c version
 	gcc -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Wall -Wextra -Werror \
@@ -71,7 +71,7 @@ tool_stands_broken_texts() {
 		{ echo "groff warns of ${tool%.c}.1"; return 1; }
 }
 
-# That the search of PID 1 finds what it is to find, nothing else, and that each of its patterns is tried on a line.
+# PID 1 must find exactly the lines marked with +, and each pattern must occur in a line.
 log_is_searched() {
 	local lines=$LAB/check/trouble-lines trouble=$LAB/machine/trouble pattern
 	gcc -O2 -Wall -Wextra -Werror -o "$work/search" "$LAB/machine/init.c" || return 1
@@ -85,8 +85,8 @@ log_is_searched() {
 }
 
 shell_is_clean() { shellcheck -x -P "$TOP" "$TOP/$1"; }
-# What a base is like is in series/<base>/ and in the plan of tests; the folders of mutants and of options are named after bases, and
-# the register of the documents' commands has what these say. A comment may name one.
+# Properties of a base belong into series/<base>/ and the plan of tests. Folders of mutants and options are named after bases, and
+# lab/check/commands repeats what documents say. A comment may name a base.
 no_file_names_a_base() {
 	local names
 	names=$(cd "$TOP/series" && printf '%s\n' v*/ | tr -d / | paste -sd '|')
@@ -96,7 +96,7 @@ no_file_names_a_base() {
 		grep -E "[^a-z0-9/](${names//./[.]})([^0-9]|$)")
 }
 
-# A script calls and sources those of its own room, and of the rooms above it in the table of docs/lab.md; with the one exception there.
+# A script may use its own folder, and those above it in the table of docs/lab.md, with the two exceptions that are named there.
 scripts_look_upwards() {
 	local rooms
 	# shellcheck disable=SC2016
@@ -112,7 +112,7 @@ scripts_look_upwards() {
 				used = substr($0, RSTART, RLENGTH - 1)
 				sub(/.*\//, "", used)
 				$0 = substr($0, RSTART + RLENGTH)
-				# The names that variables can have are those of the files that they mean.
+				# lib/variant.sh looks up file names there, because these are the possible values of CONFIG and MUTANT.
 				if (floor[used] > floor[file] && FILENAME " " used != "machine/run.sh guest" && FILENAME " " used != "lib/variant.sh kernel") {
 					print "lab/" FILENAME ":" FNR ": uses something of " used ", which is below " file " in the table of docs/lab.md"
 					bad = 1
@@ -125,7 +125,7 @@ scripts_look_upwards() {
 scripts_are_found() { [ ${#scripts[@]} -gt 0 ]; }
 targets_look_at_their_arguments() { BASE=$DEFAULT_BASE "$LAB/check/arguments.sh"; }
 
-# compiles SOURCE PROGRAM: without a warning; a plugin of the emulator as one.
+# compiles SOURCE PROGRAM: compiles it, without any warning; as a shared object if it is a plugin of the emulator.
 compiles() {
 	local plugin=()
 	! grep -q qemu_plugin_install "$1" || plugin=(-shared -fPIC)

@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# Finds the commands in the documents, and runs those that lab/check/commands gives to make check.
-# Takes: list, and prints each with its place; unlisted, and fails, naming them, when lab/check/commands lacks one or has one too
-# many; of WHO, and prints those that lab/check/commands gives to one; run FOLDER COMMAND, and runs one of those for make check, with
-# what it leaves for the next in FOLDER.
+# Finds the commands in the documents, and runs those that lab/check/commands assigns to make check.
+# Takes: list, and prints each command with its place. Or takes: unlisted, and fails if lab/check/commands lacks a command or has one too
+# many, which it names. Or takes: of WHO, and prints the commands that lab/check/commands assigns to WHO. Or takes: run FOLDER COMMAND,
+# and runs a command of make check; the next command finds in FOLDER what it leaves there.
 set -euo pipefail
-BASE=	# the default one, which is that of the documents' commands
+BASE=	# the default one, for which the documents' commands are written
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
 # shellcheck source=lab/prove/results.sh
 . "$LAB/prove/results.sh"
 
-# The words that a command begins with, after variables for it.
+# The words with which a command begins, after variables.
 programs='make|git|quilt|cc|cd|cp|sed|echo|modprobe|mount|fallocate|ulimit|ndctl|daxctl|mkfs[.][a-z0-9]+|dch|dpkg-[a-z]+|qemu-[a-z0-9_-]+'
 programs+='|(build|lab|kvm|vfio|dax|[.]ci)/[a-z0-9_/.-]+'
 command="([A-Z_]+=[^ ]* )*($programs) .*|(lab|kvm|vfio|dax|[.]ci)/[a-z0-9_/.-]+"
 
-# list: "document:line<tab>command", without comments; in text, only what a reader would type as it stands there.
+# list: prints "document:line<tab>command", without comments. In running text, it finds only commands that can be typed as they are.
 list() {
 	local documents in_text='make |git ([a-z]+ (-|series)|fetch|worktree)|lab/(kernel|machine|prove|carry|record|check)/[a-z-]+\.sh'
 	cd "$TOP"
@@ -24,7 +24,7 @@ list() {
 		grep -noE "^    (\\$ )?($command)" "${documents[@]}" | sed -E 's/^([^:]*:[0-9]+):    (\$ )?/\1\t/'
 		# shellcheck disable=SC2016
 		grep -noE "\`([A-Z_]+=[^ \`]* )*($in_text)[^\`]*\`" "${documents[@]}" | sed -E 's/^([^:]*:[0-9]+):`(.*)`$/\1\t\2/'
-		# a title, such as one of vfio/type1, is no command
+		# A title, such as "vfio/type1: ...", is not a command.
 		{ grep -nE "^  ($command)$" series/*/*/cover-letter.txt || true; } | sed -E 's/^([^:]*:[0-9]+):  /\1\t/'
 		awk -v command="^[+]  ($command)" '
 			/^diff --git /{ documentation = $4 ~ "^b/Documentation/" }
@@ -32,7 +32,7 @@ list() {
 	} | sed -E 's/  +# .*//; s/ +$//'
 }
 
-# rows [WHO]: the commands of lab/check/commands, of one who runs them.
+# rows [WHO]: prints the commands in lab/check/commands, or those of WHO.
 rows() { sed -nE "s/^${1:-[a-z]+} //p" "$LAB/check/commands"; }
 
 unlisted() {
@@ -47,14 +47,14 @@ unlisted() {
 	[ -z "$missing$stale$unknown" ] || return 1
 }
 
-# unpack FOLDER: the files of the source that the series touches, as they are without it, and those that tell a source.
+# unpack FOLDER: unpacks the files that the series touches, as they are in the pristine source, and Makefile and Kconfig.
 unpack() {
 	local folder=$1 tree=$BUILD/$BASE/series/tree path
 	local -a patches
 	mkdir -p "$folder"
 	mapfile -t patches < <(series_patches)
 	{ printf '%s\n' Makefile Kconfig; touched_by "${patches[@]}"; } | sort -u | while read -r path; do
-		# a file that the series makes is not in the source
+		# The pristine source does not have the files that the series adds.
 		! git -C "$tree" cat-file -e "pristine:$path" 2>/dev/null || echo "$path"
 	done | xargs git -C "$tree" archive pristine -- | tar -C "$folder" -xf -
 }
@@ -62,7 +62,7 @@ unpack() {
 prepare() {
 	local folder=$1
 	mkdir -p "$folder/repository"
-	# What was removed and is not committed yet, as by make rebase, is not there to be copied.
+	# Leave out files that were removed, as by make rebase, if the removal is not committed yet.
 	(cd "$TOP" && comm -z -23 <(git ls-files -z --cached --others --exclude-standard | sort -z) <(git ls-files -z --deleted | sort -z) |
 		xargs -0 cp --parents -Pt "$folder/repository")
 	unpack "$folder/tree"
@@ -71,7 +71,7 @@ prepare() {
 	git -C "$folder/tree" config user.email kvm-dax
 	git -C "$folder/tree" add -A -f
 	git -C "$folder/tree" commit -q --no-gpg-sign -m pristine
-	# A source package in Debian's form, as small as dpkg-source takes it.
+	# The smallest Debian source package that dpkg-source accepts.
 	unpack "$folder/package"
 	mkdir -p "$folder/package/debian/source" "$folder/package/debian/patches"
 	echo '3.0 (quilt)' >"$folder/package/debian/source/format"
@@ -97,7 +97,7 @@ run() {
 	command=${command//<first>/"$first"}
 	command=${command//<last>/"$last"}
 	! grep -E '<[a-z]|…' <<<"$command" || die 1 "lab/check/commands.sh does not know what this stands for: $command"
-	# As for a reader who has set nothing, in a shell or in a file at home; the trees are those of this checkout.
+	# Run it as for a reader who has set no variables, in a shell or in a file at home. The trees are those of this checkout.
 	for variable in $(sed -n 's/^export //p' "$TOP/Makefile") MAKEFLAGS MFLAGS MAKELEVEL XDG_CONFIG_HOME; do
 		case $variable in
 		KSRC | CACHE) ;;

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
-# What make check sees of the documents: that their commands work, their links lead somewhere, and their tables and pictures are of
-# results/.
+# Checks for make check on the documents: their commands must work, their links must lead somewhere, and their tables and pictures must
+# match results/.
 # Sourced by check.sh; gives check_docs.
 
 help_lists_every_target_and_variable() {
@@ -14,7 +14,7 @@ help_lists_every_target_and_variable() {
 	make -s -C "$TOP" help-kselftest | grep '^TARGETS=' >/dev/null || { echo "make help-kselftest does not explain TARGETS="; return 1; }
 }
 
-# Whether run or not: each target of make in a document or a message is there, each variable given to it is one that is passed on.
+# make must have each target and pass on each variable that a document or a message names, whether or not the command is run.
 commands_of_make_are_right() {
 	local found targets variables
 	found=$({
@@ -37,8 +37,8 @@ commands_of_make_are_right() {
 		END { exit bad }' <<<"$found"
 }
 
-# The documents, and the cover letters, have sentences of 25 words at most; what is in backquotes counts as one, and lines of
-# code, tables and headings do not count. A letter's paragraph is one line here.
+# Sentences of the documents and cover letters have at most 25 words. Text in backquotes counts as one word. Code, tables and headings do
+# not count. In letters, each paragraph is joined into one line first.
 sentences_are_short() {
 	local letter
 	mkdir -p "$work/letters"
@@ -56,7 +56,7 @@ sentences_are_short() {
 		END { exit bad }' README.md docs/{maintainers,design,tests,lab,bench,security}.md "$work"/letters/*)
 }
 
-# The register names the tests of each patch of the kernel, or says why there are none; there are such tests, or they are recorded.
+# The register must name the tests of each kernel patch, or say why there are none. These tests must exist, or be recorded.
 register_names_tests() {
 	local base title harm regex bad=0
 	{
@@ -77,7 +77,7 @@ register_names_tests() {
 	return $bad
 }
 
-# The register has the Origin of each patch whose changelog begins with what upstream has, and of no other.
+# A patch must have an Origin in the register if its changelog begins with a note about upstream, and only then. Forwarded must match it.
 register_names_origins() {
 	local base bad=0
 	for base in "$TOP"/series/*/; do
@@ -94,7 +94,7 @@ register_names_origins() {
 	return $bad
 }
 
-# A topic whose changelogs or letter name a patch that repairs what can be exploited needs that patch's topic, or tells of it.
+# If a topic's changelogs or letter name a patch that repairs an exploitable bug, the topic must need that patch's topic, or tell of it.
 topics_tell_of_what_they_name() {
 	local base topic title secret bad=0
 	while IFS=$'\t' read -r topic; do
@@ -112,7 +112,7 @@ topics_tell_of_what_they_name() {
 	return $bad
 }
 
-# Each link of a document to a file, and to a heading of one, as GitHub and others name headings.
+# Each link to a file must lead to one, and each link to a heading, too. Headings get their names as on GitHub.
 documents_link_to_what_is_there() {
 	local file link target bad=0
 	while IFS=: read -r file link; do
@@ -125,7 +125,7 @@ documents_link_to_what_is_there() {
 	return $bad
 }
 
-# What make table writes is there; a result that a document shows besides is a recorded one.
+# The tables must be those that make table writes. Any other result that a document shows must be a recorded one.
 documents_show_the_results() {
 	local file line bad=0
 	for file in $(tabled_documents); do
@@ -138,7 +138,7 @@ documents_show_the_results() {
 	return $bad
 }
 
-# picture_is_of PICTURE RESULT...
+# picture_is_of PICTURE RESULT...: checks that the picture was drawn from the current results.
 picture_is_of() {
 	local picture=$1 hash
 	shift
@@ -150,7 +150,7 @@ every_command_has_its_place() { "$LAB/check/commands.sh" unlisted; }
 commands_are_found() { [ ${#commands[@]} -gt 0 ]; }
 command_works() { "$LAB/check/commands.sh" run "$work/commands" "$1"; }
 
-# bases_without_tree COMMAND: those of the bases that it needs; one that names none is for the default one, as is the folder that some need.
+# bases_without_tree COMMAND: prints needed bases that have no tree, or are not in BASES. Every command needs the default base.
 bases_without_tree() {
 	{ echo "$DEFAULT_BASE"; grep -oE '\bv[0-9]+\.[0-9]+' <<<"$1" || true; } | sort -u | while read -r one; do
 		[ -f "$BUILD/$one/series/tree-made" ] && [[ " $bases " == *" $one "* ]] || echo "$one"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Lists each function, macro or table of a kernel tree that reads or writes PG_reserved, directly, by a mask or by a
-# wrapper, and names those without a row in docs/page-reserved-audit.md. Takes TREE BASE, or -l TREE to print the list.
+# Lists the functions, macros and tables of a kernel tree that read or write PG_reserved: directly, by a mask, or by a wrapper. Names
+# those without a row in docs/page-reserved-audit.md. Takes TREE BASE, or -l TREE to print the list.
 # shellcheck disable=SC2001,SC2016
 set -euo pipefail
 export LC_ALL=C
@@ -13,20 +13,20 @@ if [ "$1" = -l ]; then tree=$2 base=; else tree=$1 base=$2; fi
 [ -f "$tree/Kconfig" ] || fail "$tree is not a kernel source tree"
 document=$(realpath "$(dirname "$0")/../../docs/page-reserved-audit.md")
 
-# The bit, the masks and tables that hold it, and the functions that only pass it on.
+# The bit, the masks and tables that contain it, and the functions that only pass it on.
 words='(__)?(Test)?(Set|Clear)?PageReserved|(__)?folio_(test|set|clear)_reserved|P[GT]_reserved|KPF_RESERVED'
 words+='|PAGE_FLAGS_CHECK_AT_(FREE|PREP)|PAGEFLAGS_MASK|(__def_)?pageflag_names|show_page_flags'
 words+='|mark_page_reserved|(__)?free_reserved_(page|area|ptdesc)|free_highmem_page|put_page_bootmem|free_bootmem_page'
 words+='|reserve_bootmem_region|memmap_init_reserved_range|init_cma_(reserved_)?pageblock|pagetable_is_reserved'
 words+='|is_invalid_reserved_pfn|(__)?kvm_is_mmio_pfn|kvm_is_ad_tracked_p(age|fn)|kvm_(pfn|page)_to_refcounted_p(age|fn)'
 words+='|kvm_is_reserved_pfn|__online_page_free|page_expected_state'
-# Memory failure tells pages apart by a table of masks; before 7.3 it had an entry for the bit.
+# Memory failure classifies pages by a table of masks, which has an entry for the bit before v7.3.
 ! grep -q '{ reserved,' "$tree/mm/memory-failure.c" || words+='|identify_page_state'
 made_by_macro='(FLAG|FLAG_NAME)[(][Rr]eserved[,)]'
 
-# Prints file:name for each hit in the files on standard input. The name is that of the macro around the hit, or the
-# last word before the first bracket, brace or = of what began at column 0. Comments and strings are blanked first;
-# what ends with a semicolon outside all brackets is a declaration, not a reader.
+# occurrences: prints file:name for each hit in the files on standard input. The name is that of the macro around the hit. Elsewhere it is
+# the last word before the first bracket, brace or = of what began at column 0. Comments and strings are blanked first. What ends with
+# a semicolon outside all brackets is a declaration, not a reader.
 occurrences() {
 	xargs awk -v words="(^|[^A-Za-z0-9_])($words)([^A-Za-z0-9_]|\$)|$made_by_macro" '
 	function code(text,   out, at) {

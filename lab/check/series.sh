@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2153,SC2154
-# What make check sees of the patches of a base: that they apply, as they are mailed, by quilt, and each topic alone; that the tree and
-# the results in results/ are of them.
+# Checks for make check on the patches of a base: they must apply as mails, by quilt, and each topic alone. The tree and the results in
+# results/ must match them.
 # Sourced by check.sh; gives check_series.
 
 checkpatch_says_nothing_new() { "$LAB/carry/checkpatch.sh" "$tree" "$1"; }
@@ -11,10 +11,10 @@ in_mail_form() {
 		{ echo "the first line is not that of --zero-commit"; return 1; }
 	grep -q '^Signed-off-by: ' "$patch" || { echo "there is no Signed-off-by"; return 1; }
 	! grep -E '^Subject: \[PATCH [0-9]' "$patch" || { echo "the subject is numbered"; return 1; }
-	# What the kernel's lists refuse; a patch of that size has something in it that is generated.
+	# The kernel's lists refuse larger mails. A patch of that size contains something generated.
 	(($(wc -c <"$patch") <= 100000)) || { echo "it has more than 100 kB"; return 1; }
 	! tail -n 2 "$patch" | grep -E '^[0-9]+\.[0-9]+\.[0-9]+$' || { echo "it ends with a git version"; return 1; }
-	# The changelog: what no list reads to its end, or what a quote of a quote breaks. A tag is one line.
+	# A changelog must be short enough to be read, and narrow enough to be quoted twice. A tag may be wider, because it is one line.
 	sed '1,/^$/d; /^---$/,$d' "$patch" | awk '
 		length > 75 && !/^[A-Z][A-Za-z-]*: / { print "the changelog has a line of " length " columns: " $0; bad = 1 }
 		END { if (NR > 60) { print "the changelog has " NR " lines; 60 are enough"; bad = 1 } exit bad }'
@@ -30,7 +30,7 @@ refuses_a_source_that_has_the_series() {
 	[[ $said == *"has all of series/$BASE already"* ]] || { echo "$said"; return 1; }
 }
 
-# quilt takes the files that the series touches, from the pristine source.
+# Applies the series by quilt to the files that it touches, from the pristine source.
 applies_by_quilt() {
 	local path
 	rm -rf "$work/quilt-$BASE"
@@ -38,7 +38,7 @@ applies_by_quilt() {
 	[ -s "$SERIES/series" ] || return 0
 	mapfile -t patches < <(series_patches)
 	touched_by "${patches[@]}" | while read -r path; do
-		# a file that the series makes is not in the source
+		# The pristine source does not have the files that the series adds.
 		git -C "$tree" cat-file -e "pristine:$path" 2>/dev/null || continue
 		mkdir -p "$work/quilt-$BASE/$(dirname "$path")"
 		git -C "$tree" show "pristine:$path" >"$work/quilt-$BASE/$path"
@@ -46,7 +46,7 @@ applies_by_quilt() {
 	(cd "$work/quilt-$BASE" && QUILT_PATCHES=$SERIES quilt --quiltrc=- push -a --fuzz=0)
 }
 
-# Each topic applies with no others but those that series/topics says it needs. They are the patches that quilt has taken back.
+# Each topic must apply with only the topics that series/topics says it needs. This uses the folder of applies_by_quilt, unpatched.
 topics_apply_alone() {
 	local topic needs wanted bad=0
 	[ -d "$work/quilt-$BASE" ] || applies_by_quilt >/dev/null || return 1
@@ -54,14 +54,14 @@ topics_apply_alone() {
 	while IFS=$'\t' read -r topic needs; do
 		[ -d "$SERIES/$topic" ] || continue
 		wanted=$(needed_by "$topic")
-		# as one, so that a patch sees what those before it do
+		# Check the patches as one, because each builds on those before it.
 		series_patches | grep -E "/(${wanted//$'\n'/|})/" | xargs cat | (cd "$work/quilt-$BASE" && git apply --check) ||
 			{ echo "$topic does not apply with ${needs:-nothing else}; series/topics says what it needs"; bad=1; }
 	done < <(stanzas "$TOP/series/topics" Topic Needs)
 	return $bad
 }
 
-# What the tree gives is the series.
+# make refresh of the tree must give exactly the series.
 round_trips() {
 	rm -rf "$work"/{there,refreshed}
 	mkdir "$work"/{there,refreshed}
@@ -77,7 +77,7 @@ mailbox_holds_the_series() {
 	diff <(cat "${patches[@]}" | git patch-id --stable) <(git patch-id --stable <"$mbox")
 }
 
-# Patches that two bases share stand in the same order; what only one of them has is said.
+# The patches that two bases share must be in the same order. Prints the patches that only one of them has.
 in_the_order_of() {
 	local base
 	for base in "$BASE" "$1"; do
@@ -90,7 +90,7 @@ in_the_order_of() {
 	diff "$work/shared-$1" "$work/shared-$BASE"
 }
 
-# The cover letters are what make letters writes, each with the same parts in the same order, and none longer than a reader's patience.
+# The cover letters must be those that make letters writes. Each has the same parts in the same order, and a limited length.
 letters_are_current() {
 	local folder topic letter bad=0
 	for folder in "$SERIES"/*/; do
@@ -111,8 +111,8 @@ nothing_is_old() {
 	[ -z "$1" ] || { echo "not of series/$BASE as it is now; make record BASE=$BASE runs what follows:"; echo "$1"; return 1; }
 }
 
-# The results in results/ are those of the series as it is now. What takes hours can be there in part, and between two versions,
-# while CHANGES begins with "Unreleased", be of an earlier state; a version has to be recorded.
+# The recorded results must be of the current series. Those that take hours may be incomplete. Between two versions, while CHANGES begins
+# with "Unreleased", results may be of an earlier state. For a version, they must be recorded.
 check_results() {
 	local old count what="$BASE recorded results are current"
 	chosen "$what" nothing_is_old || return 0
@@ -128,8 +128,8 @@ check_results() {
 	fi
 }
 
-# The tree of the series is made for the first check that needs it, and its status and what was said are kept; a base whose source is not
-# within reach has none.
+# The first check that needs the series' tree makes it; its status and output are kept for the others. A base whose source is not
+# available has no tree.
 tree_is_made() {
 	if [ "$tree_of" != "$BASE" ]; then
 		tree_of=$BASE tree_status=0
@@ -142,7 +142,7 @@ tree_of='' tree_status=0
 
 git_am() { tree_is_made || { cat "$work/tree"; return 1; }; }
 
-# with_tree NAME COMMAND...: a check that needs the tree, and is left out if there is no source for one.
+# with_tree NAME COMMAND...: runs a check that needs the tree; leaves it out if the base's source is not available.
 with_tree() {
 	chosen "$1" "$2" || return 0
 	tree_is_made || [ "$tree_status" -ne "$NO_SOURCE" ] || return 0
@@ -164,7 +164,7 @@ check_series() {
 	check "$BASE cover letters are of series/topics, docs/letters and the patches" letters_are_current
 	with_tree "$BASE git am" git_am
 	check "$BASE series lists every patch" series_lists_every_patch
-	# What nobody can run here has to have been run elsewhere, unless it is a draft.
+	# A base whose source is not available cannot be tested here, so it must have recorded results, unless it is a draft.
 	[ -n "$(base_field draft)" ] || ! chosen "$BASE has recorded results" has_recorded_results ||
 		tree_is_made || [ "$tree_status" -ne "$NO_SOURCE" ] ||
 		check "$BASE has recorded results" has_recorded_results
@@ -174,7 +174,7 @@ check_series() {
 	with_tree "$BASE mbox" mailbox_holds_the_series
 	with_tree "$BASE refresh round trip" round_trips
 	with_tree "$BASE documentation builds" documentation_builds
-	# A base is audited once the document has rows for it.
+	# A base is audited as soon as the document has rows for it.
 	if grep -qE "^\| \`[^|]*\| [^|]*\b$BASE\b" "$TOP/docs/page-reserved-audit.md"; then
 		with_tree "$BASE readers of PG_reserved have their rows" readers_have_their_rows
 	fi

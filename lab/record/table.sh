@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Writes the derived parts of the documents. These are the tables of bases and features, patches, mutants and evidence, and the sizes of
-# the series. They are also the exploits, what users notice, the output of make demo, the figures and missed targets of make bench, and
-# the numbers in lines of make kselftest.
-# Takes nothing. Or takes: print FILE, and prints the new text of that file; soaked FILE or regressed FILE, and prints what that result of
-# make soak or make regress has found.
+# Writes the parts of the documents that are made from results/, series/ and the mutants. These are tables, the output of make demo, the
+# figures and missed targets of make bench, and the numbers in lines of make kselftest. The tables are those of bases and features,
+# evidence, patches, sizes, exploits, notices and mutants.
+# Takes nothing. Or takes: print FILE, and prints the new text of that file. Or takes: soaked FILE or regressed FILE, and prints what that
+# result of make soak or make regress has found.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
