@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Says how KVM would map a guest whose memory is a given path, and how the
- * memory of a running guest is mapped.  It opens files for reading only, and
- * changes nothing.  kvm-dax-check.1 describes it.
+ * Says how KVM would map a guest whose memory is a given path, and how it maps the
+ * memory of a running guest.  It opens files for reading only, and changes nothing.
+ * kvm-dax-check.1 describes it.
  *
  *   cc -O2 -o kvm-dax-check kvm-dax-check.c
  */
@@ -58,39 +58,39 @@
 #define STATX_ATTR_DAX	0x00200000
 #endif
 
-/* What the program ends with; the manual page promises these numbers. */
+/* The exit statuses, which the manual page promises. */
 enum status { HUGE = 0, NOT_USABLE = 1, USAGE = 2, SMALL = 3 };
 
-/* What is known of the memory that a guest would get. */
+/* What is known about the memory that a guest would get. */
 struct memory {
-	const char *path, *real;	/* as given, and without links */
-	const char *name;	/* the path, as a shell takes it */
-	const char *small;	/* why all of it is mapped by 4K, if so */
+	const char *path, *real;	/* as given, and without symbolic links */
+	const char *name;	/* the path, quoted for a shell */
+	const char *small;	/* why all of it is mapped by 4K, or NULL */
 	uint64_t size;		/* bytes that a guest can have */
-	uint64_t align;		/* of mappings, and of their size */
+	uint64_t align;		/* of mappings and of their size */
 	uint64_t in_2m;		/* bytes that the host can map by 2M */
-	uint64_t in_1g;		/* of these, bytes of a file that it can map by 1G */
+	uint64_t in_1g;		/* of these, bytes of a file that the host can map by 1G */
 	uint64_t hole_2m;	/* bytes in whole 2M that have no blocks yet */
-	bool known;		/* whether those two are */
+	bool known;		/* whether the three above are known */
 	bool device, folder, read_only;
 	bool xfs;
-	bool scattered;		/* new blocks lie at any multiple of 4K, as XFS has no stripe unit of 2M */
+	bool scattered;		/* new blocks can lie at any multiple of 4K, because XFS has no stripe unit of 2M */
 };
 
-/* Where the bytes of a block device or a file are in memory, or those of a file are on its device. */
+/* Where the bytes of a block device or file lie in memory, or those of a file on its device. */
 struct layout {
 	size_t count;
 	struct segment { uint64_t at, length, memory; } *segments;
-	char *why;		/* it is not known */
+	char *why;		/* why it is not known */
 };
 
-/* A line of mountinfo; the major number is 0 if it is of no block device. */
+/* A line of mountinfo; the major number is 0 if the mount has no block device. */
 struct mount {
 	unsigned int major, minor;
 	char *point, *type, *source, *options;
 };
 
-/* A line of maps. */
+/* A line of /proc/PID/maps. */
 struct mapping {
 	uint64_t from, to, offset;
 	char flags[5];
@@ -99,13 +99,13 @@ struct mapping {
 	const char *file;
 };
 
-static const char *root = "";	/* where /proc and /sys are; tests have their own */
+static const char *root = "";	/* the folder that has /proc and /sys; tests set their own */
 static bool json;
-static char *fields, *notes;	/* what is already there of the JSON */
-static char *verdict = "", *details = "";	/* what is printed at the end: what one gets and what to type, and then why */
-static char *pending, *label;	/* for the next note: what else is in its object, and what is printed for what it is about */
+static char *fields, *notes;	/* the parts of the JSON so far */
+static char *verdict = "", *details = "";	/* printed at the end: first the result and what to type, then the reasons */
+static char *pending, *label;	/* for the next note: more members of its JSON object, and a label instead of what it is about */
 
-/* Text. What it allocates lives as long as the program, which is short. */
+/* Text. Allocated text is never freed, because the program soon ends. */
 
 __attribute__((format(printf, 1, 2)))
 static char *format(const char *form, ...)
@@ -120,7 +120,7 @@ static char *format(const char *form, ...)
 	return text;
 }
 
-/* The length of a character that is to be shown as it is, one of UTF-8 where the C library has that locale; or 0. */
+/* The length of the next character if it can be printed as it is, else 0. It can be UTF-8 where the C library has that locale. */
 static int printable(const char *text)
 {
 	mbstate_t state = { 0 };
@@ -130,7 +130,7 @@ static int printable(const char *text)
 	return length <= MB_LEN_MAX && iswprint(wide) ? length : 0;
 }
 
-/* Each character that is in @special, as @as says it; what cannot be shown, as @other says it, or @high from 0x80 on. All are formats for its number. */
+/* Formats each character of @special by @as, what cannot be printed by @other, or from 0x80 on by @high. All formats take its number. */
 static char *escape(const char *text, const char *special, const char *as, const char *other, const char *high)
 {
 	size_t size;
@@ -153,7 +153,7 @@ static char *escape(const char *text, const char *special, const char *as, const
 	return to;
 }
 
-/* A word for the shell; one that cannot be shown as it is, for bash. */
+/* Quotes a word for the shell; if it has characters that cannot be printed, for bash. */
 static char *quote(const char *text)
 {
 	bool plain = *text, shown = true;
@@ -170,13 +170,13 @@ static char *quote(const char *text)
 	return format("$'%s'", escape(text, "\\'", "\\%c", "\\%03o", "\\%03o"));
 }
 
-/* A byte that is no UTF-8 becomes what Python's surrogateescape makes of it. */
+/* Makes a JSON string. A byte that is not UTF-8 becomes what Python's surrogateescape makes of it. */
 static char *json_string(const char *text)
 {
 	return format("\"%s\"", escape(text, "\"\\", "\\%c", "\\u%04x", "\\udc%02x"));
 }
 
-/* A size as QEMU takes it: in the largest unit that divides it. */
+/* Formats a size for QEMU, in the largest unit that divides it. */
 static const char *size_string(uint64_t size)
 {
 	int unit = 3;
@@ -186,7 +186,7 @@ static const char *size_string(uint64_t size)
 	return format("%" PRIu64 "%.1s", size >> 10 * unit, &"\0KMG"[unit]);
 }
 
-/* The same for people. */
+/* Formats a size for people. */
 static const char *bytes_string(uint64_t size)
 {
 	return format("%s%s", size_string(size), size % 1024 ? " bytes" : "");
@@ -199,7 +199,7 @@ static void add_to(char **list, const char *text)
 	*list = *list ? format("%s,%s", *list, text) : format("%s", text);
 }
 
-/* For JSON alone. */
+/* Sets a field of the JSON; prints nothing otherwise. */
 static void set_number(const char *name, uint64_t value)
 {
 	if (json)
@@ -212,7 +212,7 @@ static void set_text(const char *name, const char *value)
 		add_to(&fields, format("\"%s\":%s", name, json_string(value)));
 }
 
-/* One line: what it is about, and what is to say of it. Those of say_first() come before all others. */
+/* Adds one line: what it is about, and a text. Lines of say_first() come before all others. */
 #define say(about, ...)	say_text(&details, about, format(__VA_ARGS__))
 #define say_first(about, ...)	say_text(&verdict, about, format(__VA_ARGS__))
 static void say_text(char **lines, const char *about, const char *text)
@@ -235,7 +235,7 @@ static void finish(enum status status)
 	exit(fflush(stdout) || ferror(stdout) ? NOT_USABLE : status);
 }
 
-/* The reason why it is not usable, and the next step if there is one. */
+/* Ends the program with the reason why the memory cannot be used, and with the next step if there is one. */
 #define fail(next, ...)	fail_text(next, format(__VA_ARGS__))
 __attribute__((noreturn))
 static void fail_text(const char *next, const char *text)
@@ -247,9 +247,9 @@ static void fail_text(const char *next, const char *text)
 	finish(NOT_USABLE);
 }
 
-/* What the kernel says. */
+/* Reading what the kernel shows. */
 
-/* The running kernel's version, as 504 for 5.4. */
+/* The running kernel's version; 504 is 5.4. */
 static int kernel_version(struct utsname *name)
 {
 	int major = 0, minor = 0;
@@ -259,7 +259,7 @@ static int kernel_version(struct utsname *name)
 	return major * 100 + minor;
 }
 
-/* All of a file, or NULL. */
+/* The whole content of a file, or NULL. */
 static char *read_all(const char *path)
 {
 	FILE *file = fopen(format("%s%s", root, path), "re");
@@ -283,7 +283,7 @@ static char *read_line(const char *path)
 	return strsep(&text, "\n");
 }
 
-/* Reads a number, decimal or with 0x; false if there is none, and errno may say why. */
+/* Reads a number, decimal or with 0x; returns false if there is none. errno may say why. */
 #define read_number(number, ...)	read_number_at(number, format(__VA_ARGS__))
 static bool read_number_at(uint64_t *number, const char *path)
 {
@@ -294,7 +294,7 @@ static bool read_number_at(uint64_t *number, const char *path)
 	return end != text;
 }
 
-/* What a symbolic link says, or NULL. */
+/* The target of a symbolic link, or NULL. */
 static char *link_text(const char *path)
 {
 	char text[PATH_MAX];
@@ -303,7 +303,7 @@ static char *link_text(const char *path)
 	return length < 0 ? NULL : strndup(text, length);
 }
 
-/* The last part of a path, or of NULL. */
+/* The last component of a path; NULL for NULL. */
 static const char *last_part(const char *path)
 {
 	const char *slash = path ? strrchr(path, '/') : NULL;
@@ -311,7 +311,7 @@ static const char *last_part(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* Undoes what /proc does to the characters that are in @which. */
+/* Undoes the escapes of /proc for the characters in @which. */
 static char *unescape(char *text, const char *which)
 {
 	char *from, *to = text, byte;
@@ -332,9 +332,9 @@ static char *unescape(char *text, const char *which)
 }
 
 /*
- * The mount of an open file, by its number: files of overlayfs and btrfs have
- * other devices than their mounts. Without a file, or if its mount is in another
- * namespace, the last one of @dev.
+ * Finds the mount of an open file by its number: files of overlayfs and btrfs have
+ * other devices than their mounts. Without a file, or if the mount is in another
+ * namespace, finds the last mount of @dev.
  */
 static bool find_mount(struct mount *mount, int fd, dev_t dev)
 {
@@ -362,7 +362,7 @@ static bool find_mount(struct mount *mount, int fd, dev_t dev)
 	return mount->options;
 }
 
-/* The option @name, with its value if it has one, or NULL. */
+/* The mount option @name, with its value if it has one, or NULL. */
 static const char *mount_option(const char *options, const char *name)
 {
 	char *rest = strdup(options), *option;
@@ -375,7 +375,7 @@ static const char *mount_option(const char *options, const char *name)
 	return NULL;
 }
 
-/* Whether the kernel has a function of this name: 1 or 0, or -1 if that cannot be read; the names, unlike the addresses, are not only for root. */
+/* Whether the kernel has this function: 1 or 0, or -1 if that cannot be read. Unlike the addresses, all users can read the names. */
 static int has_function(const char *function)
 {
 	char *text = read_all("/proc/kallsyms");
@@ -383,16 +383,16 @@ static int has_function(const char *function)
 	return !text ? -1 : strstr(text, format(" %s\n", function)) || strstr(text, format(" %s\t", function));
 }
 
-/* Whether a block device can do DAX; a partition has that of the whole device. Not changed if it is not known. */
+/* Reads whether a block device, or the whole device of a partition, can do DAX. Does not change @able if that is not known. */
 static bool block_dax(uint64_t *able, unsigned int major, unsigned int minor)
 {
 	return read_number(able, "/sys/dev/block/%u:%u/queue/dax", major, minor) ||
 	       read_number(able, "/sys/dev/block/%u:%u/../queue/dax", major, minor);
 }
 
-/* Where a block device is in memory. */
+/* The place of a block device in memory. */
 
-/* A device's number as ioctls have it. */
+/* A device number in the form of ioctls. */
 static uint32_t kernel_dev(dev_t dev)
 {
 	return (minor(dev) & 0xff) | major(dev) << 8 | (minor(dev) & ~0xffU) << 12;
@@ -407,7 +407,7 @@ static void add_segment(struct layout *layout, uint64_t at, uint64_t length, uin
 	layout->segments[layout->count++] = (struct segment){ at, length, memory };
 }
 
-/* Adds, at @at, what @below has of its bytes from @from on. */
+/* Adds to @layout, at @at, the @length bytes of @below from @from on. */
 static void add_range(struct layout *layout, uint64_t at, uint64_t from, uint64_t length, const struct layout *below)
 {
 	const struct segment *part;
@@ -423,7 +423,7 @@ static void add_range(struct layout *layout, uint64_t at, uint64_t from, uint64_
 
 static void add_device(struct layout *layout, dev_t dev, int depth);
 
-/* A table as device-mapper's ioctl fills it in: targets, each with the offset of the next one. */
+/* Adds a table from device-mapper's ioctl: a list of targets, each with the offset of the next one. */
 static void add_table(struct layout *layout, const struct dm_ioctl *table, int depth)
 {
 	uint64_t offset = table->data_start, from;
@@ -451,7 +451,7 @@ static void add_table(struct layout *layout, const struct dm_ioctl *table, int d
 	}
 }
 
-/* A device-mapper device, whose table only root can read. */
+/* Reads the table of a device-mapper device, as only root can. */
 static void read_table(struct layout *layout, dev_t dev, int depth)
 {
 	uint64_t buffer[8192] = { 0 };
@@ -470,7 +470,7 @@ static void read_table(struct layout *layout, dev_t dev, int depth)
 		close(fd);
 }
 
-/* @depth device-mapper devices lie on it. */
+/* Adds a block device, on which @depth device-mapper devices lie. */
 static void add_device(struct layout *layout, dev_t dev, int depth)
 {
 	char *sysfs = format("/sys/dev/block/%u:%u", major(dev), minor(dev));
@@ -480,7 +480,7 @@ static void add_device(struct layout *layout, dev_t dev, int depth)
 	if (!read_number(&sectors, "%s/size", sysfs) || !sectors || sectors > UINT64_MAX / 2048)
 		sectors = UINT64_MAX / 2048;
 	found = read_number(&start, "%s/device/resource", sysfs);
-	/* a partition, if there is no such file */
+	/* without such a file, it may be a partition */
 	if (!found && errno == ENOENT && read_number(&sector, "%s/start", sysfs))
 		found = read_number(&start, "%s/../device/resource", sysfs);
 	if (found)
@@ -501,7 +501,7 @@ static void add_device(struct layout *layout, dev_t dev, int depth)
 
 /* Extents. */
 
-/* The bytes of a range that are in whole pages of @size. */
+/* The bytes of a range that lie in whole pages of @size. */
 static uint64_t whole_pages(uint64_t from, uint64_t length, uint64_t size)
 {
 	uint64_t at = (from + size - 1) & ~(size - 1), end = (from + length) & ~(size - 1);
@@ -520,7 +520,7 @@ static uint64_t aligned(const struct layout *layout, uint64_t size)
 	return sum;
 }
 
-/* Puts together segments that adjoin in the file and in memory. */
+/* Joins segments that are adjacent both in the file and in memory. */
 static void join(struct layout *layout)
 {
 	struct segment *part, *last = layout->segments;
@@ -534,7 +534,7 @@ static void join(struct layout *layout)
 	layout->count = layout->count ? last - layout->segments + 1 : 0;
 }
 
-/* The bytes in whole 2M at multiples of 2M that a file system has free; false if it does not say. */
+/* Adds up a file system's free bytes in whole 2M at multiples of 2M; returns false if the file system does not show them. */
 static bool free_in_2m(uint64_t *sum, int fd, dev_t dev, const struct layout *layout)
 {
 	struct fsmap_head *head = calloc(1, fsmap_sizeof(256));
@@ -562,20 +562,20 @@ static bool free_in_2m(uint64_t *sum, int fd, dev_t dev, const struct layout *la
 	return true;
 }
 
-/* Says what a file system has free, all of it and in whole 2M; those are *@whole, if they are known. */
+/* Says how much is free, in total and in whole 2M. Returns the total; sets *@whole to the bytes in whole 2M, if *@known. */
 static uint64_t say_free(int fd, dev_t dev, const struct layout *layout, uint64_t *whole, bool *known)
 {
 	struct statvfs fs = { 0 };
 	uint64_t room, kept, reserved;
 
 	fstatvfs(fd, &fs);
-	/* ext4 keeps 2% of all blocks at most for itself, which root cannot have either, and f_blocks is without those of its tables. */
+	/* ext4 keeps at most 2% of all blocks, even from root. f_blocks lacks the blocks of its own tables, so this takes 2.5% of that. */
 	kept = fs.f_bavail + fs.f_blocks / 40;
 	reserved = geteuid() || fs.f_bfree < kept ? 0 : (fs.f_bfree - kept) * fs.f_frsize;
 	room = (uint64_t)fs.f_bavail * fs.f_frsize + reserved;
 	set_number("free", room);
 	*known = free_in_2m(whole, fd, dev, layout);
-	/* The file system keeps some of it for itself. */
+	/* The file system keeps some of the whole 2M for itself. */
 	if (*known && *whole > room)
 		*whole = room & ~(SZ_2M - 1);
 	if (*known)
@@ -586,8 +586,8 @@ static uint64_t say_free(int fd, dev_t dev, const struct layout *layout, uint64_
 }
 
 /*
- * Where the device is in memory that holds the data of a file, or of files that
- * are made in a folder; with XFS, it can be the realtime device.
+ * Finds the place in memory of the device that holds the data of a file, or of
+ * new files in a folder. With XFS, that can be the realtime device.
  */
 static bool find_layout(struct layout *layout, int fd, dev_t *dev)
 {
@@ -607,7 +607,7 @@ static bool find_layout(struct layout *layout, int fd, dev_t *dev)
 	return !layout->why;
 }
 
-/* Says why no file of a file system can be mapped by 2M, if so; whether it has said that. */
+/* If the device begins so that no file on it can be mapped by 2M, says so, and returns true. */
 static bool say_start(const struct layout *layout)
 {
 	unsigned int i;
@@ -623,8 +623,8 @@ static bool say_start(const struct layout *layout)
 }
 
 /*
- * Whether XFS gives the data of a file blocks without regard to 2M: a mount shows
- * its stripe unit, in sectors, if there is one.
+ * Whether XFS allocates blocks for a file without regard to 2M. The mount options
+ * show its stripe unit, in sectors, if it has one.
  */
 static bool is_scattered(const struct mount *mount)
 {
@@ -636,7 +636,7 @@ static bool is_scattered(const struct mount *mount)
 	return !unit || !unit[5] || strtoull(unit + 6, NULL, 10) % (SZ_2M / 512);
 }
 
-/* What holes are filled with. Fails if that is not there. */
+/* Says how holes get blocks. Fails if there is too little free space for that. */
 static void say_holes(const struct memory *memory, int fd, dev_t dev, const struct layout *layout, uint64_t holes)
 {
 	uint64_t whole, room;
@@ -651,7 +651,7 @@ static void say_holes(const struct memory *memory, int fd, dev_t dev, const stru
 		     memory->name, holes >> 20, room >> 20);
 }
 
-/* What a file lacks to be mapped by 1G, if the kernel does that. */
+/* Says what a file needs to be mapped by 1G, on a kernel that does that. */
 static void say_1g(const struct memory *memory, uint64_t at_1g)
 {
 	uint64_t size = memory->size & ~(SZ_1G - 1);
@@ -664,14 +664,14 @@ static void say_1g(const struct memory *memory, uint64_t at_1g)
 		say("to get 1G back", "if a process has mapped the file by less before: fallocate -n -l %" PRIu64 " %s, while no guest uses it", memory->size, memory->name);
 }
 
-/* Adds up which parts of what a guest can have of the file lie so that they could be mapped by 2M, and by 1G where the kernel does that. */
+/* Adds up the parts of the file that lie right to be mapped by 2M and, if the kernel does that, by 1G. */
 static void check_extents(struct memory *memory, int fd, dev_t dev, const struct layout *layout)
 {
 	uint64_t buffer[(sizeof(struct fiemap) + 128 * sizeof(struct fiemap_extent)) / 8];
 	struct fiemap *map = (struct fiemap *)buffer;
 	uint64_t allocated = 0, shared = 0, next = 0, joined_2m, joined_1g;
 	struct layout file = { 0 }, written = { 0 };
-	/* which the series has added; a kernel without it maps files by 2M at most */
+	/* The series adds this function. A kernel without it maps files by 2M at most. */
 	bool kernel_1g = has_function("dax_iomap_pud_fault") > 0, by_1g = memory->xfs && kernel_1g;
 	char *copy = quote(format("%s.copy", memory->path));
 	unsigned int i;
@@ -688,7 +688,7 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 		}
 		for (i = 0; i < map->fm_mapped_extents && next < memory->size; i++) {
 			struct fiemap_extent *extent = &map->fm_extents[i];
-			/* The first can begin before what was asked for, and the last end behind it. */
+			/* The first extent can begin before the requested range, and the last one can end behind it. */
 			uint64_t first = extent->fe_logical > next ? extent->fe_logical : next;
 			uint64_t last = extent->fe_logical + extent->fe_length;
 
@@ -709,7 +709,7 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 			break;
 	}
 	memory->hole_2m += whole_pages(next, memory->size - next, SZ_2M);
-	/* A page fault of 2M needs one extent. XFS makes one of 2M that begin unwritten and end written, but only if the first access is a write. */
+	/* A page fault of 2M needs one extent. XFS makes one of 2M that begin unwritten and end written, if the first access is a write. */
 	memory->in_2m = aligned(&file, SZ_2M);
 	memory->in_1g = aligned(&written, SZ_1G);
 	memory->known = true;
@@ -738,7 +738,7 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 		say("for a file with blocks that are all written and its own, while no guest uses this one",
 		    "fallocate -l %" PRIu64 " %s && dd if=%s of=%s bs=2M conv=notrunc", memory->size, copy, memory->name, copy);
 	off = say_start(layout);
-	/* A hole of an aligned extent is filled where that left it, if that is still free. */
+	/* A hole in an aligned extent gets the blocks that continue the extent, if they are still free. */
 	if ((off || memory->scattered) && !memory->in_2m && memory->hole_2m && !memory->read_only) {
 		memory->small = off ? DEVICE_OFF : "its XFS was made without su=2m, so holes get blocks at any multiple of 4K, by fallocate, too";
 		memory->hole_2m = 0;
@@ -748,9 +748,9 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 /* Whether files are DAX. */
 
 /*
- * Linux says it since v5.8 (that it is not, since v5.10). Before, such a file can
- * be mapped with MAP_SYNC, which not all DAX memory can. To map it may change its
- * time, and one that is open with O_PATH cannot be mapped; then the mount tells.
+ * Linux shows DAX since v5.8, and its absence since v5.10. Before, MAP_SYNC works
+ * for DAX files, but not on all DAX memory. Mapping a file may change its access
+ * time, and is impossible with O_PATH. In these cases the mount options decide.
  */
 static bool is_dax(int fd, dev_t dev)
 {
@@ -766,13 +766,13 @@ static bool is_dax(int fd, dev_t dev)
 	return map != MAP_FAILED && !munmap(map, SZ_4K);
 }
 
-/* Says why a file is not DAX: the first reason, as each is enough. Returns for a folder if files that are made in it are. */
+/* Fails with the first reason why a file is not DAX; each reason is enough. Returns if new files in a folder are DAX. */
 static void fail_not_dax(const struct memory *memory, int fd, dev_t dev)
 {
 	struct mount mount = { .type = "", .source = "" };
 	bool mounted = find_mount(&mount, fd, dev);
 	bool xfs = !strcmp(mount.type, "xfs"), ext4 = !strcmp(mount.type, "ext4"), folder = memory->folder;
-	/* Until v5.8 there was no dax=, and of ext4 all files were DAX or none. */
+	/* Before v5.8 there was no dax=, and ext4 had DAX for all files or for none. */
 	struct utsname release;
 	bool old = kernel_version(&release) < 508;
 	struct statfs kind;
@@ -786,7 +786,7 @@ static void fail_not_dax(const struct memory *memory, int fd, dev_t dev)
 	bool known = block_dax(&able, mount.major, mount.minor);
 	const char *remount = format("unmount it, and mount it with -o %s", always), *unread = !mounted ? "its mount in /proc/self/mountinfo" :
 			      known ? "its attributes" : format("/sys/dev/block/%u:%u/queue/dax", mount.major, mount.minor);
-	/* One that has no name is on a mount of the kernel's own. */
+	/* A file without a name is on an internal mount of the kernel. */
 	const char *type = mounted || fstatfs(fd, &kind) ? mount.type : (uint32_t)kind.f_type == TMPFS_MAGIC ? "tmpfs" :
 			   (uint32_t)kind.f_type == HUGETLBFS_MAGIC ? "hugetlbfs" : "";
 	unsigned int i;
@@ -821,7 +821,7 @@ static void fail_not_dax(const struct memory *memory, int fd, dev_t dev)
 
 /* Kinds of paths. */
 
-/* The command that lets this user do what it may not. */
+/* The command that gives this user the missing permission. */
 static const char *permission_command(const struct memory *memory, const struct stat *st, const char *mode)
 {
 	if (st->st_uid == geteuid())
@@ -829,7 +829,7 @@ static const char *permission_command(const struct memory *memory, const struct 
 	return format("sudo chgrp %u %s && sudo chmod g+%s %s", getegid(), memory->name, mode, memory->name);
 }
 
-/* Whether all of these attributes are set, where the file system says that. */
+/* Whether the file has all these attributes, if the file system shows them. */
 static bool has_attributes(int fd, uint64_t which)
 {
 	struct statx stx;
@@ -837,7 +837,7 @@ static bool has_attributes(int fd, uint64_t which)
 	return !statx(fd, "", AT_EMPTY_PATH, 0, &stx) && (stx.stx_attributes & which) == which;
 }
 
-/* The command that makes a file or a folder one that can be written, for the @error without it; or NULL. */
+/* The command that makes a file or folder writable, by the @error of the attempt, or NULL. */
 static const char *write_command(const struct memory *memory, const struct stat *st, int fd, int error)
 {
 	struct mount mount;
@@ -852,7 +852,7 @@ static const char *write_command(const struct memory *memory, const struct stat 
 	return NULL;
 }
 
-/* For reading, without a wait, and without a new access time where this user may ask for that. */
+/* Opens for reading, without waiting, and without a new access time if this user may ask for that. */
 static int open_still(const struct memory *memory, const struct stat *st)
 {
 	int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
@@ -866,7 +866,7 @@ static int open_still(const struct memory *memory, const struct stat *st)
 	return fd;
 }
 
-/* A line of maps; false if it is none of a file. What it says of the file is in @line. */
+/* Parses a line of maps; returns false if it is not of a file. mapping->file points into @line. */
 static bool parse_mapping(struct mapping *mapping, char *line)
 {
 	int at = 0;
@@ -879,7 +879,7 @@ static bool parse_mapping(struct mapping *mapping, char *line)
 	return line[at] == '/';
 }
 
-/* How many descriptors of a process are VMs, or, with @st, that device node, as @name or in /dev; -1 if they cannot be read. */
+/* Counts the descriptors of a process that are VMs or, with @st, this device node, by @name or in /dev; -1 if unreadable. */
 static int count_descriptors(const char *pid, const struct stat *st, const char *name)
 {
 	DIR *dir = opendir(format("%s/proc/%s/fd", root, pid));
@@ -896,14 +896,14 @@ static int count_descriptors(const char *pid, const struct stat *st, const char 
 			continue;
 		if (!st)
 			count += !strcmp(text, "anon_inode:kvm-vm");
-		else if (!strncmp(text, "/dev/", 5) || !strcmp(last_part(text), name))	/* stat() of others could wait for a server */
+		else if (!strncmp(text, "/dev/", 5) || !strcmp(last_part(text), name))	/* stat() of other files could wait for a server */
 			count += !stat(path, &each) && S_ISCHR(each.st_mode) && each.st_rdev == st->st_rdev;
 	}
 	closedir(dir);
 	return count;
 }
 
-/* Whether it is one of the device: by this node, or, which only root sees, by another. Does not wait for the server of a file. */
+/* Whether a process maps the device by this node or by another one, which only root can see. Does not wait for a file server. */
 static bool is_of_device(const char *pid, const struct mapping *mapping, const struct stat *st)
 {
 	struct statx other;
@@ -940,7 +940,7 @@ static void fail_if_busy(const struct memory *memory, const struct stat *st)
 		closedir(dir);
 }
 
-/* Older kernels say it of the region that the device is in, which is above it, or beside it with the class of v5.0 and before. */
+/* Older kernels show the alignment in the device's region: above the device or, with the class of v5.0 and before, beside it. */
 static bool device_alignment(uint64_t *align, const char *sysfs)
 {
 	return read_number(align, "%s/align", sysfs) || read_number(align, "%s/../dax_region/align", sysfs) ||
@@ -960,7 +960,7 @@ static void check_device(struct memory *memory, const struct stat *st)
 	set_text("kind", "device-dax");
 	if (!memory->size || !memory->align)
 		fail("daxctl create-device gives it some", "%s: the device has no memory", memory->name);
-	/* One of the class dax, as older kernels have it, has no link to its driver. */
+	/* With the class dax of older kernels, a device has no link to its driver. */
 	if (subsystem && strstr(subsystem, "/bus/dax") && !driver)
 		fail(format("daxctl enable-device %s gives it one", device), "%s has no driver, so it cannot be opened", memory->name);
 	if (subsystem && strstr(subsystem, "/bus/dax") && strcmp(driver, "device_dax"))
@@ -997,7 +997,7 @@ static void check_file(struct memory *memory, const struct stat *st)
 	const char *larger = format("fallocate -l 4G %s, for example, makes it as large as the guest's memory", memory->name), *writable;
 	int error;
 
-	/* One of overlayfs may say DAX of itself, and be another file once it is written. */
+	/* A file of overlayfs may say that it is DAX, but becomes another file when it is written. */
 	if ((find_mount(&mount, fd, dev) && !strcmp(mount.type, "overlay")) || !is_dax(fd, dev))
 		fail_not_dax(memory, fd, dev);
 	if (!st->st_size)
@@ -1026,7 +1026,7 @@ static void check_file(struct memory *memory, const struct stat *st)
 	close(fd);
 }
 
-/* What a file would get here that is not there yet, as it is the case if QEMU is given a folder. */
+/* Checks what a new file in a folder would get, as QEMU makes one if it is given a folder. */
 static void check_folder(struct memory *memory, const struct stat *st)
 {
 	char *device = strncmp(memory->real, "/sys/", 5) ? NULL : read_line(format("%s/dev", memory->real));
@@ -1063,7 +1063,7 @@ static void check_folder(struct memory *memory, const struct stat *st)
 	close(fd);
 }
 
-/* The file system on it is what can be used. */
+/* Only the file system on a block device can be used, so this always fails. */
 static void check_block(const struct memory *memory, const struct stat *st)
 {
 	char *sysfs = format("%s/sys/dev/block/%u:%u", root, major(st->st_rdev), minor(st->st_rdev));
@@ -1091,9 +1091,9 @@ static void check_block(const struct memory *memory, const struct stat *st)
 	     "%s is a block device, and no DAX memory of a guest", memory->name);
 }
 
-/* What KVM makes of it. */
+/* How KVM maps it. */
 
-/* The size of KVM's entries, by where the memory lies: the first of these that is so. */
+/* The size of KVM's entries, by where the memory lies. The first row that holds counts. */
 static enum status expect(const struct memory *memory)
 {
 	uint64_t in_1g = memory->in_1g, in_2m = memory->in_2m, hole_2m = memory->hole_2m;
@@ -1127,16 +1127,16 @@ static enum status expect(const struct memory *memory)
 static enum status say_level(struct memory *memory)
 {
 	struct utsname name;
-	/* A vendor's kernel that has KVM of v5.6 has this function, which came with it. */
+	/* A vendor's kernel with the KVM of v5.6 has this function, which came with v5.6. */
 	bool old = kernel_version(&name) < 506 && !memory->device && has_function("lookup_address_in_mm") <= 0;
-	/* which the series has added, for KVM to read how large the host maps a file */
+	/* The series adds this function, by which KVM reads how large the host maps a file. */
 	int series = old ? has_function("user_mapping_shift") : 1;
 	const char *nx = read_line(NX_HUGE_PAGES), *why = NULL;
 	enum status status;
 
 	if (access("/sys/kernel/mm/transparent_hugepage", F_OK))
 		why = "this kernel has no CONFIG_TRANSPARENT_HUGEPAGE";
-	/* Children inherit it. 3, since v6.18: but for what is advised to be huge, as QEMU does with all its memory. */
+	/* Children inherit it. A value of 3, since v6.18, exempts memory that is advised to be huge, as QEMU advises for all its memory. */
 	else if (prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) == 1)
 		why = "prctl(PR_SET_THP_DISABLE) is set here";
 	if (why && memory->device && memory->align > SZ_4K)
@@ -1154,7 +1154,7 @@ static enum status say_level(struct memory *memory)
 		say_first("kernel", "but this is Linux %s: KVM before v5.6 maps files by 4K without the series for v5.4", name.release);
 	else if (old && memory->in_2m)
 		say_first("kernel", "this is Linux %s with the series for v5.4, and KVM maps files as large as the host does", name.release);
-	/* KVM prints Y, N, or never; and auto as long as it has not seen whether this CPU is one that needs it. */
+	/* KVM prints Y, N or never. It prints auto as long as it has not checked whether this CPU needs it. */
 	if (nx && strcmp(nx, "N") && strcmp(nx, "never") && (memory->in_2m || !memory->known || memory->hole_2m)) {
 		label = format("but KVM's nx_huge_pages is %s", nx);
 		say_first("nx_huge_pages", "memory which the guest executes is mapped by 4K%s; echo N >" NX_HUGE_PAGES " ends that, for guests that are trusted not to crash the host",
@@ -1163,7 +1163,7 @@ static enum status say_level(struct memory *memory)
 	return series < 0 ? SMALL : status;
 }
 
-/* What a process may lock, this one if @pid is NULL, against the DAX memory of its VM. */
+/* Compares what a process (this one if @pid is NULL) may lock with the DAX memory of its VM. */
 static void say_memlock(const char *pid, uint64_t size, bool file)
 {
 	char *text = read_all(format("/proc/%s/limits", pid ? pid : "self")), *raise = "", value[32];
@@ -1185,7 +1185,7 @@ static void say_memlock(const char *pid, uint64_t size, bool file)
 		say("RLIMIT_MEMLOCK", "%" PRIu64 "K, %s %" PRIu64 "K%s", limit >> 10, limit >= size ? "enough for" : "less than", size >> 10, raise);
 }
 
-/* The line for each VMM. */
+/* What to type for each VMM. */
 
 static void command(const char *name, const char *text)
 {
@@ -1193,7 +1193,7 @@ static void command(const char *name, const char *text)
 	verdict = format("%s%s: %s\n", verdict, name, text);
 }
 
-/* What the VMM is to align its mapping to. */
+/* The alignment that the VMM must give its mapping. */
 static uint64_t mapping_align(const struct memory *memory)
 {
 	return memory->in_1g ? SZ_1G : memory->align;
@@ -1211,7 +1211,7 @@ static void say_qemu(const struct memory *memory)
 				       size_string(((memory->size + SZ_1G - 1) & ~(SZ_1G - 1)) + 3 * SZ_1G), object));
 	else
 		command("QEMU", format("-object %s -machine q35,memory-backend=mem -m %s", object, size));
-	/* QEMU gives the guest what is left of the label, rounded down to the alignment. */
+	/* QEMU subtracts the label, and rounds down to the alignment. */
 	if (align >= SZ_2M)
 		say("nvdimm", "as a guest's nvdimm with label-size=2M, the guest sees %s of these %s, as the label takes a whole %s; add one align for the label",
 		    memory->size > align ? size_string((memory->size - SZ_2M) & ~(align - 1)) : "nothing", size, size_string(align));
@@ -1238,7 +1238,7 @@ static void say_cloud_hypervisor(const struct memory *memory)
 		command("cloud-hypervisor", format("--pmem %s", quote(format("file=\"%s\",discard_writes=on", memory->path))));
 	else
 		command("cloud-hypervisor", format("--memory size=0 --memory-zone %s", quote(format(form, size_string(memory->size), memory->path))));
-	/* which sought to the end for the size, and device-dax says 0 */
+	/* An older one seeks to the end of the file for its size, which is 0 for device-dax. */
 	if (memory->device)
 		say_first("cloud-hypervisor", "a device needs a build with vm-memory 0.17 or later, by its Cargo.lock; one before ends with MappingPastEof");
 }
@@ -1262,8 +1262,8 @@ static const struct vmm {
 }, *vmm = vmms;
 
 /*
- * Why the VMM maps all of a file by 4K, or NULL. QEMU maps it over a range that it
- * has reserved before, so the kernel does not align it, and align= does.
+ * Why the VMM maps all of a file by 4K, or NULL. QEMU maps the file over a range
+ * that it has reserved, so the kernel does not align it, but align= does.
  */
 static const char *not_aligned(const struct memory *memory)
 {
@@ -1274,7 +1274,7 @@ static const char *not_aligned(const struct memory *memory)
 	return NULL;
 }
 
-/* Fails if the VMM does not take it. */
+/* Fails if the VMM does not take such memory. */
 static void fail_if_not_taken(const struct memory *memory)
 {
 	const char *at = memory->real;
@@ -1354,9 +1354,9 @@ static enum status check_path(const char *path)
 /* Running guests. */
 
 /*
- * The file that is mapped, also one that has no name any more, or another one in
- * this mount namespace: by map_files, for which one has to be root. Others can
- * only look at a path, and whether that is still the same file.
+ * Finds the mapped file by map_files, as only root can. The file may have no name,
+ * or another file may have its name here. Other users can only look at the path, and
+ * check that it is still the same file.
  */
 static bool mapped_file(struct stat *st, char **path, const char *pid, const struct mapping *mapping)
 {
@@ -1367,7 +1367,7 @@ static bool mapped_file(struct stat *st, char **path, const char *pid, const str
 	return !stat(*path, st) && st->st_ino == mapping->inode && st->st_dev == makedev(mapping->major, mapping->minor);
 }
 
-/* Whether the file that is mapped has the whole name that maps says, which then does not end with a remark. */
+/* Whether the whole text in maps is the mapped file's name, so that it does not end with a remark. */
 static bool is_named(const struct stat *st, const char *pid, const struct mapping *mapping)
 {
 	struct stat named;
@@ -1376,7 +1376,7 @@ static bool is_named(const struct stat *st, const char *pid, const struct mappin
 	       named.st_ino == st->st_ino && named.st_dev == st->st_dev;
 }
 
-/* Says what is mapped there, if it can be memory of a guest; its size if that is DAX, and whether it is a file. */
+/* Says what a mapping is if it can be a guest's memory. Returns its size if it is shared DAX memory; sets @file if it is a DAX file. */
 static uint64_t say_mapping(const char *pid, const struct mapping *mapping, bool *file)
 {
 	static const char gone[] = " (deleted)";
@@ -1398,7 +1398,7 @@ static uint64_t say_mapping(const char *pid, const struct mapping *mapping, bool
 		dax = 1;
 	else if (found && S_ISREG(st.st_mode) && (fd = open(path, O_PATH | O_CLOEXEC)) >= 0)
 		dax = is_dax(fd, st.st_dev), close(fd);
-	/* Programs and libraries are mapped privately, too; and not all that is shared is a file. */
+	/* Programs and libraries are mapped privately, too, and not everything that is shared is a file. */
 	if ((!shared && dax != 1) || (found && !device && !S_ISREG(st.st_mode)))
 		return 0;
 
@@ -1420,9 +1420,9 @@ static uint64_t say_mapping(const char *pid, const struct mapping *mapping, bool
 }
 
 /*
- * Whether debugfs has this VM of a process. It calls a VM by the thread that has
- * made it, which need not be the first one, and may have ended: then no process
- * has that number, and the descriptor is a VM.
+ * Whether this VM in debugfs belongs to the process. debugfs names a VM by the
+ * thread that made it, which need not be the first thread, and may have ended. Then
+ * no process has that number, and the process has the VM's descriptor.
  */
 static bool has_vm(const char *pid, const char *vm)
 {
@@ -1438,7 +1438,7 @@ static bool has_vm(const char *pid, const char *vm)
 	return stat(format("%s/proc/%s", root, thread), &st) && text && !strcmp(text, "anon_inode:kvm-vm");
 }
 
-/* What a VM is mapped by, and the status for that. */
+/* Says by which entries KVM maps a VM, and returns the status for that. */
 static enum status say_vm(const char *vm)
 {
 	uint64_t pages[3], large, faults;
@@ -1480,7 +1480,7 @@ static enum status check_process(const char *pid)
 	if (!maps)
 		fail(geteuid() ? "root can read them" : "root can read them outside of a container", "process %s: its maps cannot be read: %s", pid, strerror(errno));
 
-	/* Says what of its memory can be DAX, and whether it may lock as much. */
+	/* Says which of its memory can be DAX, and whether the process may lock as much. */
 	while ((line = strsep(&maps, "\n"))) {
 		if (parse_mapping(&mapping, line))
 			size += say_mapping(pid, &mapping, &file);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Feeds kvm-dax-check with texts of /proc and /sys that are broken at random, with
- * names that no shell likes, and with device-mapper tables of random bytes. Each
- * case runs in a process of its own, with a seed that is printed if it fails: one
- * that is killed, ends with another status than the manual page has, or prints
- * JSON that is none. It is to be compiled with sanitizers.
+ * Feeds kvm-dax-check with randomly broken texts of /proc and /sys, with names
+ * that are hard for a shell, and with random device-mapper tables.  Each case runs
+ * in a process of its own.  A case fails if it is killed, ends with a status that
+ * the manual page does not have, or prints invalid JSON.  The seed of a failed case
+ * is printed.  Compile it with sanitizers.
  *
  *   kvm-dax-check-fuzz FOLDER CASES [FIRST-SEED]
  */
@@ -28,7 +28,7 @@ static void die(const char *what)
 	exit(2);
 }
 
-/* A line as the kernel prints it, with some bytes changed, left out, or doubled. */
+/* Writes a line as the kernel prints it, with some bytes changed, left out, or doubled. */
 static void write_broken(FILE *file, const char *text, uint32_t rate)
 {
 	for (; *text; text++) {
@@ -47,7 +47,7 @@ static void write_broken(FILE *file, const char *text, uint32_t rate)
 	}
 }
 
-/* All files lie in one folder each case makes anew; @lines are drawn from, 0 to 40 times. */
+/* Writes a file below @root, which all cases share: up to 39 lines, drawn from @lines, or the line if there is only one. */
 static void make_file(const char *at, const char *const *lines, unsigned int count)
 {
 	char *path = format("%s%s", root, at), *slash = path;
@@ -129,7 +129,7 @@ static void make_sys(const struct stat *st)
 	MAKE("/sys/dev/char/1:3/size", "1073741824\n");
 }
 
-/* A name of 1 to 20 bytes that can be a file's. */
+/* Draws a valid file name of 1 to 20 bytes. */
 static char *draw_name(void)
 {
 	static const char nasty[] = "'\"\\ ,;$`&|<>()*?[]{}~#!%=\n\t\033\177-a\xc3\xa9\xff\xc2\x85\xe2";
@@ -144,7 +144,7 @@ static char *draw_name(void)
 	return !strcmp(name, ".") || !strcmp(name, "..") ? strdup("a") : name;
 }
 
-/* A table as the ioctl gives it, all of it random, or its numbers. */
+/* Adds a table like those of the ioctl, whose content is random numbers, small or large. */
 static void random_table(void)
 {
 	uint64_t *buffer = calloc(8192, 8);
@@ -164,7 +164,7 @@ static void random_table(void)
 	free(buffer);
 }
 
-/* What is one JSON value; where it ends, or NULL. */
+/* Returns the end of the JSON value at @at, or NULL if there is none. */
 static const char *json_value(const char *at)
 {
 	char close;
@@ -191,7 +191,7 @@ static const char *json_value(const char *at)
 	return *at ? at + 1 : NULL;
 }
 
-/* Extents of a file that is not DAX, at addresses that are made up. */
+/* Checks the extents of a file that is not DAX, at invented addresses. */
 static enum status check_parts(const char *path, const struct stat *st)
 {
 	struct memory memory = { .path = path, .real = path, .name = quote(path), .size = st->st_size, .align = SZ_2M };
@@ -204,7 +204,7 @@ static enum status check_parts(const char *path, const struct stat *st)
 	return say_level(&memory);
 }
 
-/* One case, in a process of its own. */
+/* Runs one case; does not return. */
 static void run_case(const char *folder)
 {
 	char *path = format("%s/%s", folder, draw_name()), *said = format("%s/said", folder);
@@ -227,7 +227,7 @@ static void run_case(const char *folder)
 	json = draw(2);
 	vmm = &vmms[draw(4)];
 	random_table();
-	/* Sanitizers speak on descriptor 2 itself. */
+	/* Sanitizers write to descriptor 2 itself. */
 	stderr = fopen("/dev/null", "w");
 	if (!stderr || !freopen(said, "w", stdout))
 		die(said);
@@ -245,7 +245,7 @@ static void run_case(const char *folder)
 	}
 }
 
-/* What bash makes of quoted names is the names. */
+/* Checks that bash reads quoted names as the names themselves. */
 static int check_quotes(const char *folder)
 {
 	char *script = format("%s/quotes", folder), *names[300], *command, said[64];
@@ -269,7 +269,7 @@ static int check_quotes(const char *folder)
 	return pclose(pipe) || bad;
 }
 
-/* The case of a seed; false, and why, if it has failed. */
+/* Runs the case of a seed; returns false, and prints why, if it has failed. */
 static bool try_case(const char *folder, uint64_t seed)
 {
 	char said[65536];

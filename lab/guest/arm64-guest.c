@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A guest of arm64 without a kernel, whose memory is DAX memory: its code and
- * what it writes to.  Prints one TAP line per case, and
- * counts what KVM maps at stage 2 by a probe on kvm_pgtable_stage2_map().
+ * An arm64 guest without a kernel, whose code and data lie in DAX memory.
+ * Prints one TAP line per case, and counts what KVM maps at stage 2 by a probe
+ * on kvm_pgtable_stage2_map().
  *
- * Only its vectors and its translation table lie in ordinary memory, so that a
- * guest that cannot execute from DAX memory says so, instead of taking the same
- * abort again and again.
+ * Only the vectors and the translation table lie in ordinary memory.  So a
+ * guest that cannot execute from DAX memory reports that, instead of taking the
+ * same abort again and again.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -40,15 +40,15 @@ int main(void)
 enum { PAGE = 4096, BLOCK = 2 << 20, SIZE = 64 << 20, PAGES = SIZE / PAGE, BLOCKS = SIZE / BLOCK };
 enum { PER_BLOCK = BLOCK / PAGE };
 #ifndef LIMIT
-#define LIMIT 180	/* seconds that a case may take; a few are usual in an emulator that has a CPU to itself */
+#define LIMIT 180	/* seconds per case; an emulator that has a CPU to itself usually takes a few */
 #endif
 
-/* Guest physical, and, as its table maps it one to one, virtual addresses. */
-#define REPORT	0x10000000UL	/* no memory: a write there ends a command */
+/* Guest physical addresses, which are also the virtual ones, because the table maps one to one. */
+#define REPORT	0x10000000UL	/* no memory: a write to it ends a command */
 #define VECTORS	0x40000000UL
 #define MEMORY	0x80000000UL
 #define TABLE	(VECTORS + PAGE)
-/* At the beginning of MEMORY; what the commands write to begins at its second 2M. */
+/* Code and mailbox are in the first 2M of MEMORY; what the commands write to begins at the second 2M. */
 #define CODE	MEMORY
 #define MAILBOX	(MEMORY + PAGE)
 #define DATA	(MEMORY + BLOCK)
@@ -62,10 +62,10 @@ struct mailbox {
 };
 
 /*
- * The guest: a loop over the commands.  x20 is the mailbox, x21 REPORT.  What it
- * reports is in the mailbox before the write that makes KVM return.
+ * The guest's code: a loop that executes commands.  x20 is the mailbox, x21 is
+ * REPORT.  The result is in the mailbox before the write that makes KVM return.
  */
-#define HIDDEN __attribute__((visibility("hidden")))	/* or they are looked up by way of a GOT */
+#define HIDDEN __attribute__((visibility("hidden")))	/* otherwise they are looked up through a GOT */
 extern char guest_begin[] HIDDEN, guest_end[] HIDDEN, vectors_begin[] HIDDEN, vectors_end[] HIDDEN;
 asm(
 "	.pushsection .rodata\n"
@@ -103,7 +103,7 @@ asm(
 "	cmp	x1, x2\n"
 "	b.lo	.Lwrite\n"
 "	b	.Ldone\n"
-".Lread:\n"					/* the result is how many words are wrong */
+".Lread:\n"					/* the result is the number of wrong words */
 "	ldr	x8, [x1]\n"
 "	add	x9, x4, x1\n"
 "	cmp	x8, x9\n"
@@ -112,12 +112,12 @@ asm(
 "	cmp	x1, x2\n"
 "	b.lo	.Lread\n"
 "	b	.Ldone\n"
-".Laccess:\n"					/* the result is what went wrong, a bit each */
+".Laccess:\n"					/* the result has a bit for each access that went wrong */
 "	str	x4, [x1, #1]\n"
 "	ldr	x8, [x1, #1]\n"
 "	cmp	x8, x4\n"
 "	cset	x5, ne\n"
-"	add	x9, x1, #4093\n"		/* from one page to the next */
+"	add	x9, x1, #4093\n"		/* across the end of the page */
 "	str	x4, [x9]\n"
 "	ldr	x8, [x9]\n"
 "	cmp	x8, x4\n"
@@ -136,7 +136,7 @@ asm(
 "	cmp	x8, x4\n"
 "	cset	x9, ne\n"
 "	orr	x5, x5, x9, lsl #2\n"
-"	mrs	x9, dczid_el0\n"		/* clears a part of the second page */
+"	mrs	x9, dczid_el0\n"		/* clear a part of the second page */
 "	and	x9, x9, #15\n"
 "	mov	x10, #4\n"
 "	lsl	x10, x10, x9\n"
@@ -185,7 +185,7 @@ asm(
 "6:	add	x0, x0, #1\n"
 "	ret\n"
 "guest_end:\n"
-/* What has gone wrong is reported: to REPORT + 8 and so on ESR_EL1, FAR_EL1, ELR_EL1. */
+/* An exception is reported: ESR_EL1, FAR_EL1 and ELR_EL1 go to REPORT + 8, + 16 and + 24. */
 "	.balign	2048\n"
 "vectors_begin:\n"
 "	.rept	16\n"
@@ -249,13 +249,13 @@ static void write_file(const char *file, const char *text)
 
 #define TRACING "/sys/kernel/tracing/"
 
-static unsigned int device_bit = 8;	/* of enum kvm_pgtable_prot */
+static unsigned int device_bit = 8;	/* in enum kvm_pgtable_prot */
 
 static void probe(void)
 {
 	struct utsname system;
 
-	/* Two bits say since v7 by whom memory can be executed. */
+	/* Since v7, two bits say who can execute memory, which moves this one. */
 	if (!uname(&system) && atoi(system.release) >= 7)
 		device_bit = 16;
 	if (access(TRACING "events/lab/stage2", F_OK))
@@ -274,10 +274,10 @@ struct entries {
 	unsigned int in_4k, in_2m, other, device;
 };
 
-/* What was mapped since count_from_now(); of what was mapped twice, the last counts. */
+/* The entries mapped since count_from_now(); of an address that was mapped twice, the last one counts. */
 static struct entries counted(void)
 {
-	static unsigned char seen[PAGES];	/* 1: 4K, 2: 2M, 3: another size; 16 more for a device */
+	static unsigned char seen[PAGES];	/* 1: 4K, 2: 2M, 3: another size; plus 16 for Device memory */
 	struct entries entries = {};
 	unsigned long addr, size;
 	unsigned int prot, i;
@@ -344,7 +344,7 @@ static void set_memory(unsigned int slot, uint32_t flags, uint64_t address, void
 	do_ioctl(vm, KVM_SET_USER_MEMORY_REGION, "KVM_SET_USER_MEMORY_REGION", &region);
 }
 
-/* A VM with one vCPU, which is about to execute its first instruction with its own translation on. */
+/* Makes a VM with one vCPU, which is ready to execute its first instruction, with its translation on. */
 static void start(void)
 {
 	static char *place, *vectors;
@@ -365,7 +365,7 @@ static void start(void)
 	__builtin___clear_cache(memory, memory + PAGE);
 	__builtin___clear_cache(vectors, vectors + PAGE);
 	mailbox = (struct mailbox *)(memory + (MAILBOX - MEMORY));
-	/* Blocks of 1G: REPORT is a device, the others are Normal, write-back. */
+	/* Blocks of 1G: REPORT is a device, the others are Normal memory, write-back. */
 	table = (uint64_t *)(vectors + PAGE);
 	table[0] = 0UL << 30 | 1 | 1 << 10 | 1UL << 54 | 0 << 2;
 	table[1] = 1UL << 30 | 1 | 1 << 10 | 3 << 8 | 1 << 2;
@@ -388,7 +388,7 @@ static void start(void)
 	SET_SYSTEM(3, 0, 12, 0, 0, VECTORS, "VBAR_EL1");
 	SET_SYSTEM(3, 0, 10, 2, 0, 0xff00, "MAIR_EL1");		/* 0: Device-nGnRnE, 1: Normal, write-back */
 	SET_SYSTEM(3, 0, 2, 0, 0, TABLE, "TTBR0_EL1");
-	/* 39 bits, 4K, tables inner shareable and write-back, no TTBR1, physical addresses of 40 bits */
+	/* 39 bits, 4K, tables inner shareable and write-back, no TTBR1, 40-bit physical addresses */
 	SET_SYSTEM(3, 0, 2, 0, 2, 25 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 23 | 2UL << 32, "TCR_EL1");
 	SET_SYSTEM(3, 0, 1, 0, 0, 0x30d00800 | 1 << 12 | 1 << 2 | 1, "SCTLR_EL1");	/* I, C, M */
 }
@@ -405,7 +405,7 @@ static void stop(void)
 	vcpu = vm = 0;
 }
 
-/* Runs the vCPU until the command that is in the mailbox has ended; 0, or the error that KVM_RUN gives. */
+/* Runs the vCPU until the command in the mailbox has ended; returns 0, or the error of KVM_RUN. */
 static int go(void)
 {
 	uint64_t said[3] = {}, value;
@@ -466,7 +466,7 @@ static void execute(void)
 		fail("%lu functions have returned something else", wrong);
 }
 
-/* All is mapped by what the host has, as Normal memory; of the first 2M the guest uses two pages. */
+/* KVM must map all memory by the host's page size, as Normal memory.  Of the first 2M, the guest uses two pages. */
 static void size(void)
 {
 	unsigned int page;
@@ -504,7 +504,7 @@ static unsigned int dirty(unsigned char *bitmap)
 	return n;
 }
 
-/* While writes are logged, what is written is mapped by 4K; after that, by what the host has again. */
+/* While writes are logged, KVM maps written memory by 4K; after that, by the host's page size again. */
 static void dirty_log(void)
 {
 	static unsigned char bitmap[PAGES / 8];
@@ -532,13 +532,13 @@ static void dirty_log(void)
 		return;
 	count_from_now();
 	do_command(WRITE, DATA, MEMORY + SIZE, PAGE, 11);
-	/* The guest's own code may be mapped anew, or not. */
+	/* KVM may or may not map the guest's own code again. */
 	n = counted().in_2m;
 	if (n < BLOCKS - 1)
 		fail("only %u of %u entries of 2M after writes were logged", n, BLOCKS - 1);
 }
 
-/* The second thread of a case: a vCPU that counts in each page; ends with 0, the errno of KVM_RUN, or why. */
+/* The thread that runs the counting vCPU; ends with 0, the errno of KVM_RUN, or the text of a failure. */
 static void *counting(void *unused)
 {
 	long error = go();
@@ -548,7 +548,7 @@ static void *counting(void *unused)
 	return (void *)error;
 }
 
-/* Two more rounds: the guest has been at each page once from begin to end, unless its thread ends. */
+/* Waits for two more rounds, one of which is a full pass over all pages, or for the end of the thread. */
 static void wait_for_rounds(void)
 {
 	uint64_t rounds = mailbox->rounds;
@@ -557,7 +557,7 @@ static void wait_for_rounds(void)
 		usleep(1000);
 }
 
-/* Has the guest count on from where it is. */
+/* Lets the guest continue counting from where it is. */
 static void count_on(pthread_t *thread)
 {
 	thread_ended = false;
@@ -572,7 +572,7 @@ static void run_counting(pthread_t *thread)
 	count_on(thread);
 }
 
-/* Ends the counting, which must not have failed; returns how many rounds it was. */
+/* Ends the counting, which must not have failed; returns the number of rounds. */
 static uint64_t stop_counting(pthread_t thread)
 {
 	void *ended;
@@ -583,7 +583,7 @@ static uint64_t stop_counting(pthread_t thread)
 	return mailbox->result;
 }
 
-/* Pages of the file are punched under the running guest: these are zero for it then, and no others. */
+/* Punches pages of the file under the running guest: these become zero for it, and no others do. */
 static void punch(void)
 {
 	unsigned int page, i, from, late = 0, pages[4] = { 0, 2 * PER_BLOCK, 5 * PER_BLOCK + 3, 9 * PER_BLOCK };
@@ -609,7 +609,7 @@ static void punch(void)
 			fail("pread: %s", strerror(errno));
 		if (value != *word(page))
 			fail("page %u of the file is another than the one that is mapped", page);
-		/* The guest may have been between its load and its store as a page was punched. */
+		/* The guest may have been between its load and its store when a page was punched. */
 		if (punched[page] && value > 1000000 && late++ < 4)
 			continue;
 		if (punched[page] ? !value || value > rounds : value != 1000000 + rounds)
@@ -617,7 +617,7 @@ static void punch(void)
 	}
 }
 
-/* Without a mapping on the host KVM_RUN fails; the guest goes on when it is back, with what it has written. */
+/* Without a mapping in the host, KVM_RUN fails.  When it is back, the guest continues with the data that it wrote. */
 static void unmapped(void)
 {
 	size_t half = SIZE / 2;
@@ -640,7 +640,7 @@ static void unmapped(void)
 			fail("page %u has %lu after %lu rounds", page, *word(page), mailbox->result);
 }
 
-/* A file that is cut short under the running guest: KVM_RUN fails; when it is as long as before, what was cut off is zero. */
+/* Truncates the file under the running guest: KVM_RUN fails.  When the file is extended again, the cut part is zero. */
 static void truncated(void)
 {
 	const unsigned int kept = (SIZE / 2 - BLOCK) / PAGE;
@@ -680,7 +680,7 @@ static void on_bus_error(int signal, siginfo_t *info, void *context)
 	bus.at = info->si_addr;
 }
 
-/* A page fails, as madvise() has it: who asks for that is told, and KVM maps what was unmapped anew, with what the guest has written. */
+/* Lets a page fail by madvise(): the caller gets the signal, and KVM maps the memory again, with the guest's data. */
 static void memory_failure(void)
 {
 	struct sigaction action = { .sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO };
@@ -780,7 +780,7 @@ int main(int argc, char **argv)
 		test("punch", punch);
 		test("truncate", truncated);
 	}
-	/* The last one: what has failed stays marked. */
+	/* Must be the last case, because the failed page stays marked. */
 	if (fd >= 0)
 		test("memory-failure", memory_failure);
 	printf("1..%d\n", number);

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Maps DAX memory and writes to it; with "poison" tells the kernel that a page
- * of it is broken, and expects the signal for that, and that the memory around
- * it can still be used; with "numa" prints how many pages of it numa_maps counts
- * as memory of a node, and how many of 2M of shared anonymous memory; with "vfio"
- * and a PCI device maps it for that, says how many kB that has charged, waits for
- * a line, unmaps it, and says how many kB are left; with "cold" says that it is
- * cold, and expects that it can be written to again without a page fault; with
- * "protect" lets nobody access it for a while, and expects what it held; with
- * "protect-read", another process reads it meanwhile, as a debugger does; with
- * "protect-poison", a page of it fails meanwhile; with "read" reads it as another process would, by GUP, and expects that each of its
- * pages has as many references as before, by page_flags.ko; with "faults" writes
- * to each page of a file, and prints how many page faults that takes.
+ * Maps DAX memory and writes to it.  Takes its path, and what to do next:
+ *
+ *   poison          lets a page fail; expects the signal, and that the memory around it works
+ *   numa            prints how many of its pages, and of 2M of shared anonymous memory, numa_maps counts as a node's
+ *   vfio DEVICE     maps it for a PCI device, prints the kB charged, waits for a line, unmaps it, prints the kB left
+ *   cold            uses MADV_COLD; expects that writing to it again takes no page fault
+ *   protect         takes away and gives back all access to it; expects the old content
+ *   protect-read    the same, while another process reads it, as a debugger does
+ *   protect-poison  the same, while a page of it fails
+ *   read            reads it by GUP, as another process would; expects that page_flags.ko shows no more references
+ *   faults          writes to each page of a file, and prints how many page faults that takes
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -37,14 +36,14 @@
 #define ANON (2UL << 20)
 
 /*
- * Not in the middle of a huge page: with the memmap in RAM, the folio there is
- * another one than where a 1G page begins, and does not know whose it is.
+ * The page that fails is not in the middle of a huge page.  With the memmap in
+ * RAM, a 1G page has another folio there than at its start, without an owner.
  */
 #define BROKEN (8 * PAGE)
 
 static volatile sig_atomic_t code;
 static volatile uintptr_t where;
-static volatile int bits;	/* of the address that mean nothing, as all of a huge page is broken */
+static volatile int bits;	/* low bits of the address without a meaning, because all of a huge page fails */
 
 static void on_sigbus(int sig, siginfo_t *info, void *context)
 {
@@ -61,7 +60,7 @@ static int fail(const char *what, const char *path)
 	return 1;
 }
 
-/* The alignment of a device-dax node, 2M for a file. */
+/* The alignment of a device-dax node; 2M for a file. */
 static size_t alignment(int fd)
 {
 	unsigned long align = 2UL << 20;
@@ -74,7 +73,7 @@ static size_t alignment(int fd)
 	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/align", major(st.st_rdev), minor(st.st_rdev));
 	file = fopen(path, "r");
 	if (!file) {
-		/* v5.4 knows it of the region. */
+		/* On v5.4 the region has the alignment. */
 		snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/../dax_region/align", major(st.st_rdev), minor(st.st_rdev));
 		file = fopen(path, "r");
 	}
@@ -84,7 +83,7 @@ static size_t alignment(int fd)
 	return align < 2UL << 20 ? 2UL << 20 : align;
 }
 
-/* The pages of the mapping at @address that are memory of a node, or -1. */
+/* How many pages of the mapping at @address numa_maps counts as a node's memory, or -1. */
 static long node_pages(const volatile void *address)
 {
 	FILE *maps = fopen("/proc/self/numa_maps", "r");
@@ -117,7 +116,7 @@ static int numa(const volatile char *dax)
 	return 0;
 }
 
-/* Those for which a file system has converted blocks are major ones. */
+/* A fault for which the file system converts blocks counts as a major fault. */
 static long page_faults(void)
 {
 	struct rusage usage;
@@ -126,7 +125,7 @@ static long page_faults(void)
 	return usage.ru_minflt + usage.ru_majflt;
 }
 
-/* Of a file, all of it. */
+/* Writes to each page of the file. */
 static int write_faults(int fd, const char *path)
 {
 	volatile char *memory;
@@ -161,7 +160,7 @@ static int cold(volatile char *memory, size_t size, const char *path)
 	return faults != 0;
 }
 
-/* The page faults that a child has taken so far, also for a page that it reads of another process. */
+/* The page faults of a child so far, including those for a page that it reads from another process. */
 static long faults_of(pid_t child)
 {
 	long faults = 0;
@@ -178,7 +177,7 @@ static long faults_of(pid_t child)
 	return faults;
 }
 
-/* Has a child read a byte at @address by /proc/PID/mem; a debugger may do that in any case.  One page fault is enough for it. */
+/* Makes a child read a byte at @address by /proc/PID/mem, as a debugger always may.  One page fault is enough for that. */
 static int read_by_child(const volatile char *address, const char *path)
 {
 	const long many = 10000;
@@ -233,7 +232,7 @@ static int protect(volatile char *memory, size_t size, const char *path, int rea
 	return 0;
 }
 
-/* The page frame's number of the page at @address, without the flags above it; 0 if it has none. */
+/* The number of the page frame at @address, without the flags above it; 0 if there is none. */
 static uint64_t page_frame(const volatile char *address)
 {
 	int pagemap = open("/proc/self/pagemap", O_RDONLY);
@@ -244,7 +243,7 @@ static uint64_t page_frame(const volatile char *address)
 	return entry & ((1ULL << 55) - 1);
 }
 
-/* Has the page at @address fail while nobody may access it; madvise() would not find it then. */
+/* Lets the page at @address fail while nobody may access it.  madvise() would not find the page then. */
 static int poison_protected(volatile char *memory, size_t size, volatile char *address, const char *path)
 {
 	const char *offline = "/sys/devices/system/memory/hard_offline_page";
@@ -280,7 +279,7 @@ static long references(const volatile char *address)
 	return count;
 }
 
-/* From the middle of a huge page on, too, and to the middle of one. */
+/* Also reads from the middle of a huge page on, and up to the middle of one. */
 static int read_by_gup(volatile char *memory, size_t size, const char *path)
 {
 	size_t pages = size / PAGE, first, i, differ = 0;
@@ -332,7 +331,7 @@ static long charged(void)
 	return kb;
 }
 
-/* What VFIO has pinned stays mapped for the device, whatever becomes of the memory's own driver meanwhile. */
+/* What VFIO has pinned stays mapped for the device, even if the memory's own driver is unbound meanwhile. */
 static int vfio(int fd, volatile char *memory, size_t size, const char *device)
 {
 	struct vfio_iommu_type1_dma_unmap unmap = { .argsz = sizeof(unmap), .iova = 1UL << 32, .size = size };
@@ -356,7 +355,7 @@ static int vfio(int fd, volatile char *memory, size_t size, const char *device)
 		return fail("VFIO", device);
 	if (ioctl(container, VFIO_IOMMU_MAP_DMA, &map))
 		return fail("VFIO_IOMMU_MAP_DMA", device);
-	/* A device-dax node that is open when its driver goes cannot be opened any more when that is back. */
+	/* If a device-dax node is open when its driver is unbound, it cannot be opened after the driver is bound again. */
 	munmap((void *)memory, size);
 	close(fd);
 	printf("mapped_kb=%ld\n", charged());
@@ -421,7 +420,7 @@ int main(int argc, char **argv)
 	} else if (madvise((void *)broken, PAGE, MADV_HWPOISON)) {
 		return fail("madvise", argv[1]);
 	}
-	/* The address is exact to 1 << bits bytes, which are those that were mapped together. */
+	/* The address is exact to 1 << bits bytes, which is the size of the mapping. */
 	if (code != BUS_MCEERR_AR || bits < 12 || 1UL << bits > size || where >> bits != (uintptr_t)broken >> bits) {
 		fprintf(stderr, "dax-memory: %s: SIGBUS code %d at %#lx, exact to %d bits, expected code %d at %p\n", argv[1],
 			code, where, bits, BUS_MCEERR_AR, (void *)broken);

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What make demo shows beside the entries of page tables; each prints one line:
+ * The facts of make demo besides page table entries; each command prints one line:
  *
- *   pages FILE|PFN COUNT     the references of so many pages, and how many are
- *                            PG_reserved: of a file's first, mapped page, or
- *                            from a page frame on; page_flags.ko shows them
- *   assign DEVICE BYTES BDF  has VFIO map memory for the PCI device, and prints
- *                            by how many kB VmLck has grown
- *   full FILE BYTES          has a guest with an interrupt controller in the
- *                            kernel write to all of the file, a word in each
- *                            2M, and prints what ends it; or that it goes on
- *                            faulting, by far more faults than it has words
- *   clone-fails FOLDER       makes a file, and a clone of it, has a page of it
- *                            fail, and prints what whoever maps it is told
+ *   pages FILE|PFN COUNT     the references of COUNT pages, and how many of them are
+ *                            PG_reserved, by page_flags.ko: from the first page of
+ *                            a file on, or from a page frame on
+ *   assign DEVICE BYTES BDF  maps memory for the PCI device by VFIO, and prints by
+ *                            how many kB VmLck has grown
+ *   full FILE BYTES          lets a guest with an interrupt controller in the kernel
+ *                            write to all of the file, one word per 2M; prints how
+ *                            it ends, or that it takes far more faults than that
+ *   clone-fails FOLDER       makes a file and a clone of it, lets a page of the file
+ *                            fail, and prints what the process that maps it is told
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -29,9 +28,9 @@
 
 #define SZ_2M (2UL << 20)
 #define IOVA 0x100000000ULL	/* above the window of the interrupts */
-#define LOOPS 1000		/* faults; a guest that ends has one for each word, and few more */
+#define LOOPS 1000		/* faults; a guest that ends takes one per word, and few more */
 
-/* The page frame of the first page of a file, which the caller's mapping keeps. */
+/* Maps the first page of the file, and returns its page frame; the mapping stays. */
 static unsigned long first_frame(void)
 {
 	volatile char *memory = map_path(PAGE, 0);
@@ -80,11 +79,11 @@ static int assign(size_t size, const char *bdf)
 	before = kib_of("/proc/self/status", "VmLck");
 	DO_IOCTL(container, VFIO_IOMMU_MAP_DMA, &dma);
 	printf("charged=%ld\n", kib_of("/proc/self/status", "VmLck") - before);
-	/* What is still mapped is unmapped as the process ends. */
+	/* The mapping for the device ends with the process. */
 	return 0;
 }
 
-/* The faults of our virtual machine so far, or its exits where those are not counted. */
+/* The faults of this VM so far, or its exits on kernels that do not count faults. */
 static unsigned long faults(void)
 {
 	static const char *const names[] = { "pf_taken", "exits" };
@@ -124,7 +123,7 @@ static int full(uint64_t size)
 	void *memory = map_path(size, 0);
 	pthread_t thread;
 
-	/* KVM faults pages in behind the back of a guest that takes interrupts. */
+	/* KVM can handle page faults asynchronously if the guest takes interrupts. */
 	interrupts = true;
 	open_guest();
 	if (set_slot(memory, size, 0))

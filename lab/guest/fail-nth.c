@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Has the kernel's first allocation in a call fail, then in the same call the
- * second one, and so on until the call makes no more: of slabs and of pages,
- * and where the kernel can do that, each copy from and to user space as well.
- * The calls are those that the series changes, on DAX memory.  Whatever one of
- * them returns, the memory keeps its content, the call can be made again, and
- * succeeds; and when it is undone no pin and no charge is left.
- * MADV_HWPOISON is none of them: what fails may be the copy of the registers when
- * the signal for it returns; nor is a driver that is bound, as x86 warns when
- * struct pages cannot be had, the stock kernel like the other.
+ * Makes the kernel's first allocation in a call fail, then repeats the call with
+ * the second one, and so on until there are no more.  These are allocations of
+ * slabs and pages and, if the kernel can do that, copies from and to user space.
+ * The calls are those that the series changes, on DAX memory.  Whatever a call
+ * returns, the memory keeps its content, and the call succeeds when it is
+ * repeated.  When it is undone, no pin and no charge is left.
+ * MADV_HWPOISON is left out: what fails may be the copy of the registers when its
+ * signal handler returns.  Binding a driver is left out, because x86 warns if it
+ * cannot allocate struct pages, on the stock kernel, too.
  *
- * Takes the path of the memory, how many MiB of it, and a PCI device that VFIO
- * has, if the memory is to be mapped for one.  Prints of each call, after its
- * name, how often it returned an error, and how many failures it was given.
+ * Takes the path of the memory, its size in MiB and, to map it for one, a PCI
+ * device that VFIO has.  Prints for each call its name, how often it returned an
+ * error, and how many failures it was given.
  */
 #define _GNU_SOURCE
 #include <libgen.h>
@@ -24,14 +24,14 @@
 
 #include "small-guest.h"
 
-#define GUEST_PAGES 4		/* that the guest writes to */
-#define MAX_FAILURES 20000	/* no call comes near it */
-#define MADV_POPULATE_WRITE_ 23	/* the C library may not have it */
+#define GUEST_PAGES 4		/* to which the guest writes */
+#define MAX_FAILURES 20000	/* far more than any call has */
+#define MADV_POPULATE_WRITE_ 23	/* the C library may lack it */
 
 static size_t size;
 static int dax, fail_nth, container = -1;
 static char *memory, *place;	/* where it is mapped, and where mremap() moves it */
-static uint64_t iova;		/* where the device has it */
+static uint64_t iova;		/* its address for the device */
 
 static void put(const char *file, const char *words)
 {
@@ -59,10 +59,10 @@ static long number(const char *file, const char *word)
 	return value;
 }
 
-/* Of the whole machine.  Before v5.7 nothing counts them. */
+/* The pins of the whole machine.  Kernels before v5.7 do not count them. */
 static long pins(void)
 {
-	/* Each CPU has a share of its own that it adds now and then. */
+	/* Each CPU adds its own count to the total only now and then. */
 	put("/proc/sys/vm/stat_refresh", "1");
 	return number("/proc/vmstat", "nr_foll_pin_acquired ") - number("/proc/vmstat", "nr_foll_pin_released ");
 }
@@ -73,7 +73,7 @@ static long charged(void)
 }
 
 /*
- * The calls, what each of them finds, and what undoes it
+ * The calls, the state that each call expects, and how to undo it
  */
 
 static void map(void)
@@ -88,7 +88,7 @@ static void map_touched(void)
 	memory[0] = memory[size - 1] = 'x';
 }
 
-/* For a device; elsewhere each time, so that the IOMMU needs page tables. */
+/* Uses another device address each time, so that the IOMMU needs page tables. */
 static void map_for_device(void)
 {
 	static unsigned int times;
@@ -149,7 +149,7 @@ static int populate(void)
 	return madvise(memory, size, MADV_POPULATE_WRITE_);
 }
 
-/* A page fault of user space does not fail for want of memory: it is taken again. */
+/* A page fault of user space does not fail when memory runs out, but is repeated. */
 static int touch(void)
 {
 	memory[0] = memory[size - 1] = 'x';
@@ -183,7 +183,7 @@ static void map_for_guest(void)
 		fail("KVM_SET_USER_MEMORY_REGION");
 }
 
-/* All that the guest has written, and nothing else. */
+/* Checks and clears what the guest has written, and deletes the memslot. */
 static int check_guest(void)
 {
 	for (int i = 0; i < GUEST_PAGES; i++) {
@@ -212,7 +212,7 @@ static void map_for_logged(void)
 		fail("KVM_MEM_LOG_DIRTY_PAGES");
 }
 
-/* Two VMAs from one, and one again; where a page of 1G is all there is, they cannot be had. */
+/* Splits a VMA into two, and merges them again.  A single page of 1G cannot be split. */
 static int split(void)
 {
 	return madvise(memory, size / 2, MADV_DONTFORK);
@@ -230,7 +230,7 @@ static void map_split(void)
 		fail("MADV_DONTFORK");
 }
 
-/* Returns a file that shares all blocks with the memory's, each page of which has its number; -1 where files can't share blocks. */
+/* Returns a file that shares all blocks of the memory, whose pages have their numbers; -1 if files cannot share blocks. */
 static int clone_file(void)
 {
 	static int fd = -1;
@@ -252,7 +252,7 @@ static int clone_file(void)
 	return ioctl(fd, FICLONE, dax) ? -1 : fd;
 }
 
-/* Its pages are found by 2M in the page cache, but are to be mapped alone. */
+/* The page cache has the pages of the clone as 2M entries, but page faults must map single pages. */
 static void map_clone(void)
 {
 	int fd = clone_file();
@@ -266,7 +266,7 @@ static void map_clone(void)
 		fail("madvise");
 }
 
-/* One page gets a block of its own. */
+/* Gives one page a block of its own. */
 static int copy_block(void)
 {
 	return madvise(memory + PAGE, PAGE, MADV_POPULATE_WRITE_);
@@ -313,14 +313,14 @@ static void expect(const struct call *call, long nth, bool ok, const char *what)
 	exit(1);
 }
 
-/* What map_touched() wrote, but for what the guest writes over. */
+/* What map_touched() wrote must be there, except where the guest writes. */
 static bool keeps_content(const struct call *call)
 {
 	return memory[size - 1] == 'x' && (memory[0] == 'x' || call->before == map_for_guest || call->before == map_for_running ||
 					   call->before == map_for_logged);
 }
 
-/* Makes the call with its nth allocation or copy failing; returns whether there was one. */
+/* Makes the call with its nth allocation or copy failing; returns whether it had so many. */
 static bool make_call(const struct call *call, long nth, int *err)
 {
 	char words[16];
@@ -329,11 +329,11 @@ static bool make_call(const struct call *call, long nth, int *err)
 	if (pwrite(fail_nth, words, strlen(words), 0) < 0)
 		fail("fail-nth");
 	*err = call->call() ? errno : 0;
-	/* What is left to count; if this is what fails, it was none of the call's. */
+	/* Read how many are left to count.  If this read is what fails, the call had fewer. */
 	memset(words, 0, sizeof(words));
 	if (pread(fail_nth, words, sizeof(words) - 1, 0) <= 0)
 		words[0] = '1';
-	/* Nor if it is this copy: then the next one can be made. */
+	/* This copy may be what fails, and then the next one succeeds. */
 	if (pwrite(fail_nth, "0", 1, 0) < 0 && pwrite(fail_nth, "0", 1, 0) < 0)
 		fail("fail-nth");
 	return !atoi(words);
@@ -378,7 +378,7 @@ static void inject(void)
 		put(file, "0");
 		if (i == 2)
 			continue;
-		/* Also those that may wait, i.e. nearly all. */
+		/* Also allocations that may wait, which are nearly all. */
 		snprintf(file, sizeof(file), "/sys/kernel/debug/%s/ignore-gfp-wait", what[i]);
 		put(file, "N");
 	}
@@ -425,7 +425,7 @@ int main(int argc, char **argv)
 	if (argc > 3)
 		open_vfio(argv[3]);
 
-	/* Two places, each as aligned as the largest page. */
+	/* Two places, each aligned to the largest page size. */
 	room = mmap(NULL, 3 * GIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (room == MAP_FAILED)
 		fail("mmap");
@@ -439,13 +439,13 @@ int main(int argc, char **argv)
 		/* A file system may answer any failure by SIGBUS; a device has no clones. */
 		if (calls[i].call == (S_ISCHR(st.st_mode) ? copy_block : touch))
 			continue;
-		/* Of a page of 1G, 262144 entries are made and removed for each failure, which takes too long. */
+		/* For a 1G page, each failure would make and remove 262144 entries, which takes too long. */
 		if ((calls[i].call == log_slot || calls[i].before == map_for_logged) && size == GIB)
 			continue;
 		if ((calls[i].call == split || calls[i].call == merge) && size == GIB)
 			continue;
 		map();
-		/* Not before v5.14; nor have all file systems clones. */
+		/* Kernels before v5.14 lack the call, and some file systems lack clones. */
 		if ((calls[i].call == populate && populate() && errno == EINVAL) ||
 		    (calls[i].call == copy_block && clone_file() < 0)) {
 			printf(" %s=none", calls[i].name);

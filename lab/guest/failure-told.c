@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Three processes map the same DAX memory, each at an address of its own: one
- * that has asked to be told early of a memory failure, as QEMU does, one that
- * has not, and one whose madvise() has a page of it fail.  The last one gets
- * SIGBUS with BUS_MCEERR_AR, the first one with BUS_MCEERR_AO, both with the
- * address that the page has there; the other one gets none, or on older kernels
- * the same; and each of them reads what was written before, as the page can be
- * had again.  Each process has a guest in that memory, which has written to all
- * of it before, and must be able to do so again, with interrupts off or on.
+ * Three processes map the same DAX memory, each at another address.  The first
+ * has asked to be told early of memory failures, as QEMU does.  The second has
+ * not.  The third makes a page fail by madvise().  The third gets SIGBUS with
+ * BUS_MCEERR_AR, the first SIGBUS with BUS_MCEERR_AO, each with its own address
+ * of the page.  The second gets no signal or, on older kernels, the same as the
+ * first.  All of them can then read what was written before, because the page
+ * can be used again.  Each process has a guest that has written to all of the
+ * memory, and that must be able to do so again.
  *
- * Takes the path of the memory, how many bytes of it to map, early if only the
- * one that has asked is told, or all, off or on for the guests' interrupts, and
- * perhaps where in the path's memory the mapping begins; prints who was told of
- * what.  Ends with 1 if it was not so.
+ * Takes the path of the memory, how many bytes to map, and "early" if only the
+ * process that asked is told, or "all".  Then come "off" or "on" for the guests'
+ * interrupts, and optionally the offset of the mapping.  Prints who was told of
+ * what.  Ends with 1 if that was wrong.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -22,19 +22,19 @@
 
 #include "small-guest.h"
 
-#define WORD 8			/* where in a page the processes write, and not the guests */
-#define TIMEOUT 60		/* seconds for a signal that will not come */
+#define WORD 8			/* offset in a page at which the processes write, but not the guests */
+#define TIMEOUT 60		/* seconds to wait for a signal that does not come */
 
-static size_t size, fails, offset;	/* fails: the page that does */
+static size_t size, fails, offset;	/* fails: the offset of the page that fails */
 static int all_are_told;
 
-/* As many pages as there are in 2M, so that 1G does not take long. */
+/* Writes to at most 512 pages, so that 1G does not take long. */
 static int guest_writes(void)
 {
 	return run_guest(size, size < 512 * PAGE ? PAGE : size / 512);
 }
 
-/* A process that maps the memory has its guest there. */
+/* Each process that maps the memory has a guest there. */
 static void open_guest_in(void *memory)
 {
 	open_guest();
@@ -44,7 +44,7 @@ static void open_guest_in(void *memory)
 		fail("KVM_RUN before the failure");
 }
 
-/* What is wrong with the memory, or NULL. */
+/* Returns what is wrong with the memory, or NULL. */
 static const char *goes_on(const char *memory)
 {
 	static char said[64];
@@ -57,20 +57,20 @@ static const char *goes_on(const char *memory)
 	return said;
 }
 
-/* How a signal differs from what it has to be, or NULL. */
+/* Returns how a signal differs from the expected one, or NULL. */
 static const char *differs(const siginfo_t *got, int code, const char *address)
 {
 	if (got->si_signo != SIGBUS)
 		return "another signal than SIGBUS";
 	if (got->si_code != code)
 		return "SIGBUS with another code";
-	/* With the size of the mapping: of a page of 2M or 1G all has failed. */
+	/* The address is exact to the size of the mapping, because all of a 2M or 1G page fails. */
 	if (((uintptr_t)got->si_addr ^ (uintptr_t)address) >> got->si_addr_lsb)
 		return "SIGBUS with another address";
 	return NULL;
 }
 
-/* Has the memory mapped until it is told of a failure, or that there was one; ends with 1 unless that is as it has to be. */
+/* Maps the memory until it is told of a failure, or that there was one; returns 1 if it was told wrongly. */
 static int mapper(int early, int ready, int over)
 {
 	const struct timespec none = { 0, 0 }, long_time = { TIMEOUT, 0 };
@@ -85,7 +85,7 @@ static int mapper(int early, int ready, int over)
 	sigprocmask(SIG_BLOCK, &bus, NULL);
 	if (early && prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0))
 		fail("PR_MCE_KILL");
-	/* Elsewhere than the others. */
+	/* Map the memory at another address than the other processes. */
 	mmap(NULL, size * (2 + early), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	memory = map_path(size, offset);
 	open_guest_in(memory);
@@ -131,7 +131,7 @@ int main(int argc, char **argv)
 	all_are_told = !strcmp(argv[3], "all");
 	interrupts = !strcmp(argv[4], "on");
 	offset = argc > 5 ? strtoul(argv[5], NULL, 0) : 0;
-	/* v5.4 tells of each page once; with an offset it is the one whose address is in the next 2M. */
+	/* v5.4 tells of each page only once.  With an offset, the page is one whose address is in the next 2M. */
 	fails = (interrupts ? 5 : 3) * PAGE + (offset ? 2UL << 20 : 0);
 	memory = map_path(size, offset);
 	memory[fails + WORD] = 'x';

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A page of a DAX file fails while its entry is locked, by dax_entry.ko, as by a
- * page fault whose file system looks for the block.  Whoever tells the users of
- * the page has to wait for that.  Meanwhile
+ * A page of a DAX file fails while dax_entry.ko holds the lock of its entry.  (A
+ * page fault holds it while the file system looks for the block.)  The task that
+ * must tell the users of the page waits for the lock.  Checks that
  *
- *   others   can have blocks allocated for a file beside it
- *   killed   the task that waits can be killed, as the failure is injected
- *   told     if it is not killed it is told as soon as the entry is unlocked, once
+ *   others   meanwhile, blocks can be allocated for another file
+ *   killed   the waiting task can be killed, as long as the failure is injected
+ *   told     if not killed, it is told once, as soon as the entry is unlocked
  *
- * Takes the path of the file, on XFS; its content is lost.  Prints what was so, or
- * the first that was not, and ends with 1 then.
+ * Takes the path of the file, on XFS, whose content is lost.  Prints 1 or 0 for
+ * each of these, and ends with 1 if one of them is 0.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -61,7 +61,7 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 	code = info->si_code;
 }
 
-/* Has page @index fail after a byte has come; ends with 0 if it was told once. */
+/* Lets page @index fail after a byte has come; ends with 0 if it was told once. */
 static int fails(unsigned long index, int ready, int go)
 {
 	struct sigaction action = { .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO };
@@ -79,7 +79,7 @@ static int fails(unsigned long index, int ready, int go)
 	return told != 1 || code != BUS_MCEERR_AR;
 }
 
-/* Whether a child has ended before the patience has; then with that status. */
+/* Whether a child has ended within PATIENCE seconds; then sets its status. */
 static int ended(pid_t pid, int *status)
 {
 	struct pollfd fd = { .fd = syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
@@ -92,7 +92,7 @@ static int ended(pid_t pid, int *status)
 	return is && waitpid(pid, status, 0) == pid;
 }
 
-/* Waits until the child sleeps in the kernel, where only the locked entry can have it wait. */
+/* Waits until the child sleeps in the kernel, where only the locked entry can make it wait. */
 static void wait_until_it_waits(pid_t pid)
 {
 	char name[64], line[256] = "";
@@ -114,7 +114,7 @@ static void wait_until_it_waits(pid_t pid)
 	exit(1);
 }
 
-/* A child has the page fail while its entry is locked. */
+/* Starts a child that lets the page fail while its entry is locked. */
 static pid_t start(unsigned long index)
 {
 	int ready[2], go[2], err;
@@ -172,10 +172,10 @@ int main(int argc, char **argv)
 	}
 	path = argv[1];
 	file = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
-	/* The entry is locked of the file that is the standard input. */
+	/* dax_entry.ko locks an entry of the file that is the standard input. */
 	if (file < 0 || dup2(file, 0) || fallocate(file, 0, 0, SIZE))
 		fail("making the file");
-	/* XFS puts it into the same allocation group. Since v6.15, fallocate() waits for each locked entry of its own file. */
+	/* XFS puts it into the same allocation group.  Since v6.15, fallocate() waits for locked entries of its own file. */
 	snprintf(name, sizeof(name), "%s.beside", path);
 	beside = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
 	if (beside < 0 || unlink(name))

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A guest whose memory is 1 GiB of a DAX file, in one written extent at a multiple
- * of 1G.  KVM must map it by one entry, which takes one page fault, also again:
+ * of 1G.  KVM must map it by one entry, which takes one page fault.  That must be so
+ * again after each of these:
  *
- *   write     the guest writes to each page
+ *   write     the guest has written to each page
  *   look      others have read smaps, pagemap and numa_maps
  *   fsync     the file has been written back
- *   log       its dirty pages have been logged, and are not any more: the log has
- *             those that it wrote to, and no others
- *   dontneed  all was taken out of the host's page table
+ *   log       dirty logging was on; the log has the pages that the guest wrote to, and
+ *             no others
+ *   dontneed  all was removed from the host's page table
  *   slot      the memslot was deleted, and made again
  *
- * and whatever happens to the file, the guest writes to the file, and to nothing else:
+ * Whatever happens to the file, the guest must write to the file, and to nothing else:
  *
- *   clone     a clone keeps what the guest had written before
- *   punch     a hole of 4K, of 2M
- *   truncate  KVM_RUN fails with EFAULT behind the end, and goes on before it
+ *   clone     a clone keeps what the guest wrote before
+ *   punch     a hole of 4K, then one of 2M
+ *   truncate  KVM_RUN fails with EFAULT beyond the end, and works before it
  *
- * Takes the path of the file, which is 1 GiB, and what it is to be mapped by, 1g or,
- * to see that the rest of it works, 2m.  Prints a line for each of these; ends with 1
- * at the first thing that is wrong.
+ * Takes the path of the file, and the expected mapping: 1g or, to test the rest of the
+ * program, 2m.  Prints a line for each item; ends with 1 at the first failure.
  */
 #define _GNU_SOURCE
 #include <libgen.h>
@@ -38,7 +38,7 @@ static const char *stage;
 static int file;
 static char *memory;
 static bool by_1g;
-static uint32_t words[PAGES];	/* what the first word of each page has to be */
+static uint32_t words[PAGES];	/* the expected first word of each page */
 static uint32_t generation;
 static unsigned long faults_before;
 
@@ -68,7 +68,7 @@ static unsigned long statistic(const char *name)
 	return value;
 }
 
-/* The guest writes to the pages from @begin to @end, by something new; -1 with errno if it cannot. */
+/* The guest writes new words to the pages from @begin to @end; returns -1 with errno if it cannot. */
 static int write_pages(uint64_t begin, uint64_t end)
 {
 	int ret;
@@ -89,7 +89,7 @@ static void must_write(uint64_t begin, uint64_t end)
 		      run->exit_reason);
 }
 
-/* What the file has, by read(2): not where KVM thinks that it is. */
+/* Reads the file by read(2), and not where KVM has mapped it. */
 static void check_file(uint64_t end)
 {
 	uint32_t word;
@@ -102,7 +102,7 @@ static void check_file(uint64_t end)
 	}
 }
 
-/* By one entry again, one fault after it was taken away, or none if it was not. */
+/* One entry must map the memory, after at most @max_faults page faults. */
 static void check_entries(unsigned long max_faults)
 {
 	unsigned long huge = statistic("pages_2m"), gigantic = statistic("pages_1g");
@@ -171,7 +171,7 @@ static void test_log(void)
 	}
 	if (statistic("pages_1g"))
 		wrong("a 1G entry while dirty pages are logged");
-	/* And again, what was in the log has to be noticed anew. */
+	/* Write again to a page that was in the log: it must be logged again. */
 	must_write(MIDDLE, MIDDLE + PAGE);
 	DO_IOCTL(vm, KVM_GET_DIRTY_LOG, &log);
 	if (!(bits[MIDDLE / PAGE / 64] >> MIDDLE / PAGE % 64 & 1))
@@ -186,7 +186,7 @@ static void test_log(void)
 	printf("log logged=%lu\n", logged);
 }
 
-/* A new file beside the memory's. */
+/* Makes a new file in the folder of the memory's file. */
 static int new_file(void)
 {
 	char name[PATH_MAX];
@@ -283,7 +283,7 @@ int main(int argc, char **argv)
 		fail("mmap");
 	open_guest();
 	stage = "begin";
-	/* The last instruction of its code, for the page of that: what is counted is the memory's. */
+	/* Run only the last instruction of the code, to map its page: now only the memory takes faults. */
 	if (run_from((struct kvm_regs){ .rip = CODE + 11 }))
 		fail("a guest that ends at once");
 	if (set_slot(memory, GIB, 0))
@@ -299,7 +299,7 @@ int main(int argc, char **argv)
 		read_whole("/proc/self/smaps");
 		read_whole("/proc/self/smaps_rollup");
 		read_whole("/proc/self/numa_maps");
-		/* An entry for each 4K, which an emulator copies slowly. */
+		/* pagemap has an entry for each 4K, which an emulator copies slowly. */
 		if (i % 100 == 0)
 			read_pagemap();
 	}
@@ -313,7 +313,7 @@ int main(int argc, char **argv)
 			fail("fsync");
 		if (statistic("pages_1g") || statistic("pages_2m"))
 			wrong("KVM still has writable entries of a file that has been written back");
-		/* One that KVM takes while the host makes it writable may be taken again. */
+		/* A fault that KVM takes while the host makes the page writable may be taken again. */
 		must_write(MIDDLE, MIDDLE + PAGE);
 		must_write(0, GIB);
 		check_entries(2);
@@ -335,11 +335,11 @@ int main(int argc, char **argv)
 	if (set_slot(memory, 0, 0) || set_slot(memory, GIB, 0))
 		fail("KVM_SET_USER_MEMORY_REGION");
 	must_write(0, GIB);
-	/* KVM_X86_QUIRK_SLOT_ZAP_ALL: the guest's code has lost its entry, too. */
+	/* With KVM_X86_QUIRK_SLOT_ZAP_ALL, the guest's code has lost its entry, too. */
 	check_entries(2);
 	check_file(GIB);
 
-	/* From here on the file is in pieces. */
+	/* From here on, the file has more than one extent. */
 	test_clone();
 	test_punch(MIDDLE, PAGE);
 	test_punch(100 * 2 * MIB, 2 * MIB);

@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Device-dax memory is taken away while a guest with two vCPUs writes to all of
- * it again and again, in three ways:
+ * Takes device-dax memory away while a guest with two vCPUs writes to all of it
+ * again and again, in three ways:
  *
  *   unbound   the driver is unbound from the device
- *   disabled  ndctl disables the namespace, so that the device goes, too
+ *   disabled  ndctl disables the namespace, which also removes the device
  *   unmapped  the memory is unmapped
  *
- * Each vCPU must have gone through all of the memory before.  When it is taken
- * away KVM_RUN must fail with EFAULT, on both vCPUs; a vCPU that begins anew after
- * that must not come to the end.  Then nothing may be left that the guest could
- * write to, which each of its pages is tried for, and an access of the host must
- * get SIGBUS with BUS_ADRERR, if it still maps the memory.
+ * Before that, each vCPU must have written to all of the memory.  When the memory
+ * is gone, KVM_RUN must fail with EFAULT on both vCPUs, and a vCPU that starts
+ * again must not come to the end.  Then the guest must not be able to write to
+ * any page.  If the host still maps the memory, an access must get SIGBUS with
+ * BUS_ADRERR.
  *
- * When the memory is back it must have what the guest wrote before, and the guest
- * must be able to write to it, at once.  In turn that is the same guest, which
- * finds it in the same memslot, and a new one.  Every other two times all is
- * unmapped from the page tables just before it is taken away, so that this meets
- * page faults.
+ * When the memory is back, it must have what the guest wrote before, and the guest
+ * must be able to write to it at once.  Every other time, that is a new guest
+ * instead of the old one with the same memslot.  Two of every four times, all is
+ * unmapped from the page tables first, so that the removal meets page faults.
  *
- * Takes the path of the device, how many MiB to use, the size of its pages in KiB,
- * how often to take the memory away in each way, the driver's folder in sysfs and
- * the namespace, and whether interrupts are off or on.  Prints how often it was taken away, and how often a vCPU has
- * gone through all of it; ends with 1 at the first thing that is wrong.
+ * Takes the path of the device, how many MiB to use, the page size in KiB, and how
+ * often to do each of the three.  Then come the driver's folder in
+ * sysfs, the namespace, and "off" or "on" for interrupts.  Prints how often the
+ * memory was taken away, and how often a vCPU wrote to all of it.  Ends with 1 at
+ * the first failure.
  */
 #define _GNU_SOURCE
 #include <limits.h>
@@ -42,8 +42,8 @@ static struct vcpu {
 	int fd;
 	struct kvm_run *run;
 	pthread_t thread;
-	unsigned long rounds;	/* since the memory has been back */
-	int err;		/* what has ended it, 0 if that was none */
+	unsigned long rounds;	/* since the memory is back */
+	int err;		/* the error that has ended it, or 0 */
 	bool ended;
 } vcpus[VCPUS];
 
@@ -54,7 +54,7 @@ static atomic_bool gone;
 static const char *driver, *namespace;
 static char device[NAME_MAX + 1];
 static uint64_t size, page_size;
-static uint32_t generation;	/* of what the guest writes: since when the memory has been there */
+static uint32_t generation;	/* part of what the guest writes: how often the memory has come back */
 static unsigned long rounds;
 static int dax = -1;
 static uint8_t *memory;
@@ -83,13 +83,13 @@ static void __attribute__((noreturn, format(printf, 1, 2))) wrong(const char *fo
 	exit(1);
 }
 
-/* Where a vCPU writes in a page: not where another one does, nor where it did before the memory was taken away. */
+/* The offset in a page at which a vCPU writes: differs between vCPUs, and from before the memory was taken away. */
 static uint64_t word_of(const struct vcpu *v, uint32_t of_generation)
 {
 	return (v - vcpus) * 8 + of_generation % 2 * 4;
 }
 
-/* Has the guest write to a word in each 4K from @begin to @end, with the vCPU. */
+/* Lets the guest write to a word in each 4K from @begin to @end, with the vCPU. */
 static int write_from(struct vcpu *v, uint64_t begin, uint64_t end)
 {
 	struct kvm_regs regs = {
@@ -100,7 +100,7 @@ static int write_from(struct vcpu *v, uint64_t begin, uint64_t end)
 	return run_vcpu_from(v->fd, v->run, regs);
 }
 
-/* Begins until it fails; when the memory is gone it must. */
+/* Starts the vCPU until it fails, which it must when the memory is gone. */
 static void *run_vcpu(void *arg)
 {
 	struct vcpu *v = arg;
@@ -153,7 +153,7 @@ static void start(void)
 	}
 }
 
-/* Waits until each vCPU has gone through all of the memory. */
+/* Waits until each vCPU has written to all of the memory. */
 static void wait_for_rounds(void)
 {
 	pthread_mutex_lock(&mutex);
@@ -166,7 +166,7 @@ static void wait_for_rounds(void)
 	pthread_mutex_unlock(&mutex);
 }
 
-/* What the guest has written now, and before the memory was taken away. */
+/* Checks what the guest has written now, and before the memory was taken away. */
 static void check_words(void)
 {
 	for (struct vcpu *v = vcpus; v < vcpus + VCPUS; v++) {
@@ -274,7 +274,7 @@ static void expect_sigbus(uint64_t at)
 		wrong("at %#lx the host gets SIGBUS with code %d", at, (int)code_of_signal);
 }
 
-/* At @place, or where the kernel chooses to. */
+/* Maps the memory at @place, or where the kernel chooses. */
 static void map(void *place)
 {
 	if (dax < 0)
@@ -286,7 +286,7 @@ static void map(void *place)
 		wrong("mmap: %s", strerror(errno));
 }
 
-/* Nobody has the device open when its driver is bound again: device-dax counts who has by what probing initializes. */
+/* Closes the device before its driver is bound again: probing initializes what device-dax counts its users with. */
 static void bring_back(bool to_new_guest)
 {
 	void *place = memory;
@@ -356,7 +356,7 @@ int main(int argc, char **argv)
 		}
 	}
 
-	/* The last time that it has come back, too. */
+	/* Check once more after the memory has come back the last time. */
 	way = UNMAPPED;
 	generation++;
 	for (struct vcpu *v = vcpus; v < vcpus + VCPUS; v++) {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Has a guest write to each page of DAX memory, and looks at the entries of
- * the guest's page table that map it, which the module kvm_leaves shows: all
- * of one size, each with the page frame that belongs there, all write-back.
+ * Lets a guest write to each page of DAX memory.  Then checks the entries of
+ * KVM's page table that map it, as the module kvm_leaves shows them.  All must
+ * have the same size, the right page frames, and the memory type write-back.
  *
- * Takes the path of the memory, MiB of it, and the page size that is expected
- * of the entries: 4k, 2m or 1g.
+ * Takes the path of the memory, its MiB, and the expected page size of the
+ * entries: 4k, 2m or 1g.
  *
- * What belongs there is not taken from KVM: a device says in sysfs where it
- * lies, a file's pages are those of the host's page table.
+ * The right page frames do not come from KVM: a device's address is in sysfs, and
+ * a file's pages are in the host's page table.
  */
 #define _GNU_SOURCE
 #include <stdbool.h>
@@ -21,7 +21,7 @@
 #define LEAVES "/sys/kernel/debug/kvm_leaves"
 #define NR_MEMTYPES 8
 
-/* The first page frame of a device, 0 for a file. */
+/* The first page frame of a device; 0 for a file. */
 static uint64_t device_pfn(int fd)
 {
 	unsigned long long resource;
@@ -41,7 +41,7 @@ static uint64_t device_pfn(int fd)
 	return resource / PAGE;
 }
 
-/* KVM's count of the VM's faults; it has another name in older kernels. */
+/* KVM's count of the VM's faults, which has another name in older kernels. */
 static unsigned long faults(void)
 {
 	static const char *const names[] = { "pf_taken", "pf_fixed" };
@@ -91,7 +91,7 @@ static bool is_intel(void)
 
 int main(int argc, char **argv)
 {
-	/* EPT's number of write-back, or its index in the PAT that Linux sets. */
+	/* EPT's number for write-back, or its index in the PAT that Linux sets. */
 	const unsigned int write_back = is_intel() ? 6 : 0;
 	uint64_t size, i, base, first = 0, pages[3] = {}, memtypes[NR_MEMTYPES] = {};
 	char line[256], *memory;

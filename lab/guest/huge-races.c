@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One thread reads a huge page of device-dax all the time, while another one
- * takes it out of the page table: by MADV_DONTNEED, or by reading
- * /proc/self/pagemap, which splits one of 1G.  Or there is no race, and the
- * page is said to be MADV_COLD, which only splits one of 1G, a hundred times.
- * Nothing may change.
+ * One thread reads a huge page of device-dax all the time.  Another one removes
+ * the page from the page table by MADV_DONTNEED, or reads /proc/self/pagemap,
+ * which splits a 1G page.  "cold" is no race: it calls MADV_COLD on the page a
+ * hundred times, which only splits a 1G page.  The content must not change.
  *
- * Takes dontneed, pagemap or cold, the device, the size of its pages in MiB,
- * and for how many seconds; prints how often the page was taken, and how many
- * of its first words, which were 1, no longer are.
+ * Takes dontneed, pagemap or cold, the device, its page size in MiB, and how
+ * many seconds to run.  Prints how often the page was removed, and how many of
+ * its first words changed.
  */
 #include <fcntl.h>
 #include <pthread.h>

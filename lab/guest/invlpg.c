@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A guest changes the entries of its page table and says so by INVLPG, once for
- * each page of its memory, while the host maps other memory in the place of that.
- * With shadow paging KVM maps such a page at once, if the host has it mapped
- * writable.  When the host is done the guest reads all of it: what was there
- * before is no longer its memory.
+ * A guest changes each entry of its page table and executes INVLPG for it, while
+ * the host maps other memory in place of the guest's.  With shadow paging, KVM
+ * maps such a page at once, if the host maps it writable.  When the host is done,
+ * the guest reads all of its memory.  It must not see the earlier memory, which is
+ * no longer its own.
  *
- * The guest's memory is the end of a larger mapping by 4K, whose page table
- * entries the host clears one after the other, the guest's last.
+ * The guest's memory is the end of a larger mapping by 4K.  The host clears the
+ * page table entries of that mapping one by one, those of the guest last.
  *
- * Takes the path of memory whose mappings by 4K are wanted, how many MiB of it to
- * map, twice of which it must have, and how often to map the other half.  Prints
- * how often it was mapped, and how often the guest has read a word of before; ends
- * with 1 if it has.
+ * Takes the path of memory that can be mapped by 4K, half its size in MiB, and how
+ * often to map the other half.  Prints how often it was mapped, and how often the
+ * guest read a word of the earlier memory.  Ends with 1 if that happened.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -30,11 +29,11 @@
 
 static pthread_barrier_t barrier;
 static unsigned long stale, times;
-static unsigned int half;	/* that is mapped */
+static unsigned int half;	/* the half that is mapped */
 static atomic_bool sweeping;
 static uint64_t sweep_ns;	/* how long the guest took for all of its memory */
 
-/* edi: the first page; esi: the end; ebp: the page table entry of the first */
+/* edi: the first page; esi: the end; ebp: the page table entry of the first page */
 static const uint8_t sweep[] = {
 	0x81, 0x75, 0x00, 0x00, 0x02, 0x00, 0x00, /* 1: xorl $0x200, (%ebp) */
 	0x0f, 0x01, 0x3f,			/* invlpg (%edi) */
@@ -45,7 +44,7 @@ static const uint8_t sweep[] = {
 	0xf4,					/* hlt */
 };
 
-/* edi: the first page; esi: the end; ebx: what its words have besides their address */
+/* edi: the first page; esi: the end; ebx: what each word has besides its address */
 static const uint8_t look[] = {
 	0x8b, 0x07,				/* 1: mov (%edi), %eax */
 	0x31, 0xd8,				/* xor %ebx, %eax */
@@ -66,7 +65,7 @@ static uint64_t now_ns(void)
 	return now.tv_sec * 1000000000UL + now.tv_nsec;
 }
 
-/* Has the guest run what is at @code of its own page, with @ebx; returns whether it has come to the end. */
+/* Runs the guest at @code of its own page, with @ebx; returns whether it has come to the end. */
 static bool run_code(uint64_t code, uint32_t ebx)
 {
 	const struct kvm_regs regs = {
@@ -92,7 +91,7 @@ static void *run_vcpu(void *unused)
 		run_code(CODE, 0);
 		sweep_ns = now_ns() - start;
 		pthread_barrier_wait(&barrier);
-		/* Now the other half is mapped, and nobody changes that. */
+		/* Now the other half is mapped, and stays mapped. */
 		if (run_code(CODE + sizeof(sweep), half))
 			continue;
 		DO_IOCTL(vcpu, KVM_GET_REGS, &regs);
@@ -106,7 +105,7 @@ static void *run_vcpu(void *unused)
 	return unused;
 }
 
-/* Makes the guest's page tables: its first 4M, where they are, and its memory. */
+/* Makes the guest's page tables, which map its first 4M, where they lie, and its memory. */
 static void make_tables(void)
 {
 	struct kvm_userspace_memory_region slot = {
@@ -149,7 +148,7 @@ int main(int argc, char **argv)
 	if (fd < 0)
 		fail("open");
 
-	/* With its addresses off by 4K from its pages of 2M, nothing can be mapped larger. */
+	/* Place it 4K off a multiple of 2M, so that nothing can be mapped larger than 4K. */
 	memory = mmap(NULL, size + 4 * MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		fail("mmap of the place");

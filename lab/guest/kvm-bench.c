@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Counts what it takes to give memory of one kind to a guest: page faults, and
- * instructions of the whole machine, which are the kernel's, KVM's, the guest's
- * and those of this program.
+ * Counts what it takes to give memory of one kind to a guest: page faults, and the
+ * instructions of the whole machine.  These are the instructions of the kernel, of
+ * KVM, of the guest, and of this program.
  *
- * The counter is the CPU's time-stamp counter.  It counts instructions in an
- * emulator that advances its clock by one for each (QEMU -icount shift=0,
- * Bochs with sync=none), as long as the CPU has no time to idle.
+ * The counter is the CPU's time-stamp counter.  It counts instructions if the
+ * emulator advances its clock by one for each, and if the CPU is never idle.  QEMU
+ * does that with -icount shift=0, and Bochs with sync=none.
  *
- * Takes a name of the memory, its path (none for memory without a file), MiB
- * of it, how many vCPUs share the work, how often each figure is taken, and
- * what is to be measured; see usage() below.  Prints lines of "row", name,
- * MiB, vCPUs, figure, pages, faults, instructions, which are the median of the
- * repetitions, how many percent of it lie between the largest and the smallest,
- * and of which sections the last repetition consists: those between readings 1
- * and 2 of the clock, 3 and 4, and so on are numbered from 1, and a minus says
- * that one was taken off.
+ * Takes a name of the memory, its path (- for memory without a file) and its MiB.
+ * Then come the number of vCPUs that share the work, how often to measure, and what
+ * (see usage()).  Prints lines of "row", name, MiB, vCPUs, figure, pages,
+ * faults, instructions, spread and sections.  Instructions are the median of the
+ * repetitions.  The spread is the difference between the largest and the smallest
+ * one, in percent of the median.  The sections are those of the last repetition,
+ * numbered from 1: between readings 1 and 2 of the clock, 3 and 4, and so on.  A
+ * minus says that the section was subtracted.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -40,12 +40,12 @@
 #define HUGE (2UL << 20)
 #define GIGANTIC (1UL << 30)
 #define MAX_VCPUS 8
-#define MAX_ZEROED (256UL << 20)	/* more would take long, and is one instruction for each 8 bytes */
+#define MAX_ZEROED (256UL << 20)	/* one instruction zeroes 8 bytes, so more would take long */
 #define NR_ROWS 32
 #define MAX_REPETITIONS 99
 #define MAX_SECTIONS 8
 
-/* Where the guest has its page tables and its code, and the memory that is measured. */
+/* Guest physical addresses: page tables, code, and the measured memory. */
 #define PML4 0x1000UL
 #define PDPT 0x2000UL
 #define CODE 0x3000UL
@@ -64,7 +64,7 @@ static const uint8_t write_code[] = {
 	0xf4,			/* 2: hlt */
 };
 
-/* rdi: the first link, rsi: how many to follow */
+/* rdi: the first link, rsi: how many links to follow */
 static const uint8_t chase_code[] = {
 	0x48, 0x8b, 0x3f,	/* 1: mov (%rdi), %rdi */
 	0x48, 0xff, 0xce,	/* dec %rsi */
@@ -82,11 +82,11 @@ struct vm {
 	void *memory;
 };
 
-/* The measured: faults of KVM, or of the host where a row says so. */
+/* What is measured: faults of KVM, or of the host if the row is the host's. */
 struct cost {
 	int64_t instructions;	/* a difference of two counts may be negative */
 	uint64_t faults, pages;
-	int sections[MAX_SECTIONS];	/* 0 for none */
+	int sections[MAX_SECTIONS];	/* 0 marks the end */
 };
 
 static struct row {
@@ -98,9 +98,9 @@ static struct row {
 } rows[NR_ROWS];
 
 static const char *name, *path;
-static uint64_t page_size;	/* as large as the host can map this memory */
+static uint64_t page_size;	/* the largest by which the host can map this memory */
 static int kvm, run_size;
-static int hugetlb_fd = -1;	/* a file of hugetlbfs, which keeps its pages as a DAX file does */
+static int hugetlb_fd = -1;	/* a hugetlbfs file, which keeps its pages as a DAX file does */
 static unsigned int nr_vcpus = 1;
 static int readings;	/* of the clock */
 
@@ -141,7 +141,7 @@ static bool begins(const char *word)
 	return !strncmp(name, word, strlen(word));
 }
 
-/* A repetition more of @row. */
+/* Adds a repetition to @row. */
 static void record(const char *row, struct cost cost)
 {
 	struct row *r = rows;
@@ -169,7 +169,7 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The median, as the timer adds to what is counted, and to what is taken off. */
+/* Prints the median, because the timer adds to what is counted, and to what is subtracted. */
 static void print_row(struct row *r, uint64_t size)
 {
 	int64_t median;
@@ -184,7 +184,7 @@ static void print_row(struct row *r, uint64_t size)
 	putchar('\n');
 }
 
-/* The one place where the clock is read; count-functions.c looks for it. */
+/* The only place that reads the clock; count-functions.c looks for it. */
 __attribute__((noinline)) static uint64_t now(void)
 {
 	readings++;
@@ -199,7 +199,7 @@ static struct cost since(uint64_t start)
 	return cost;
 }
 
-/* Adds the instructions of @b to those of @a, or takes them off. */
+/* Adds the instructions of @b to those of @a, or subtracts them. */
 static void add(struct cost *a, int sign, const struct cost *b)
 {
 	int i = 0, j;
@@ -221,7 +221,7 @@ static struct cost minus(struct cost a, struct cost b)
 	return a;
 }
 
-/* Reserves addresses, so that every kind of memory is mapped at a multiple of 1G; @size bytes of it are mapped. */
+/* Maps @size bytes of the memory at a multiple of 1G, for which it reserves addresses. */
 static void *map(uint64_t size)
 {
 	int flags = MAP_FIXED | MAP_SHARED, fd = -1;
@@ -259,7 +259,7 @@ static uint64_t host_faults(void)
 	return usage.ru_minflt + usage.ru_majflt;
 }
 
-/* The host writes to each page of @memory. */
+/* Writes to each page of @memory from the host. */
 static struct cost touch(void *memory, uint64_t size)
 {
 	uint64_t i, faults = host_faults(), start = now();
@@ -288,7 +288,7 @@ static bool read_statistic(int vm, const char *statistic, uint64_t *value)
 	return true;
 }
 
-/* It has another name in older kernels, and counts less there. */
+/* KVM's count of faults has another name in older kernels, and counts less there. */
 static uint64_t guest_faults(int vm)
 {
 	uint64_t value;
@@ -298,7 +298,7 @@ static uint64_t guest_faults(int vm)
 	return value;
 }
 
-/* Leaf entries of all sizes, of all the VM's memory; 0 on kernels that don't count them. */
+/* The leaf entries of all sizes, for all the VM's memory; 0 on kernels that do not count them. */
 static uint64_t guest_pages(int vm)
 {
 	uint64_t small, huge, gigantic;
@@ -319,7 +319,7 @@ static void set_slot(struct vm *vm, unsigned int slot, uint32_t flags, uint64_t 
 	DO_IOCTL(vm->fd, KVM_SET_USER_MEMORY_REGION, &region);
 }
 
-/* 64-bit mode; what the guest calls an address is one of its physical memory, by pages of 1G. */
+/* Sets 64-bit mode, in which 1G pages map each guest address to the same physical address. */
 static void set_mode(int vcpu)
 {
 	const struct kvm_segment data = { .present = 1, .s = 1, .db = 1, .g = 1, .limit = 0xffffffff, .type = 3 };
@@ -361,7 +361,7 @@ static void run_vcpu(struct vm *vm, unsigned int i, enum code code, uint64_t rdi
 		fail("the guest ended with exit %u, expected HLT", vm->run[i]->exit_reason);
 }
 
-/* A VM whose vCPUs have run, so that no fault on its code or page tables is left. */
+/* Makes a VM whose vCPUs have run, so that its code and page tables cause no more faults. */
 static void make_vm(struct vm *vm, void *memory, uint64_t size, uint64_t shift, unsigned int vcpus)
 {
 	unsigned int i;
@@ -408,7 +408,7 @@ struct share {
 	pthread_barrier_t *barrier;
 };
 
-/* A vCPU writes to its share of the memory, together with the others. */
+/* Lets a vCPU write to its share of the memory, together with the others. */
 static void *write_share(void *argument)
 {
 	struct share *share = argument;
@@ -416,7 +416,7 @@ static void *write_share(void *argument)
 	uint64_t part = vm->size / vm->nr_vcpus, start = vm->gpa + share->vcpu * part;
 
 	if (share->barrier) {
-		/* KVM waits for RCU when a vCPU is run by another thread than before. */
+		/* KVM waits for RCU when another thread than before runs a vCPU. */
 		run_vcpu(vm, share->vcpu, WRITE, 0, 0, SMALL);
 		pthread_barrier_wait(share->barrier);	/* all are ready */
 		pthread_barrier_wait(share->barrier);	/* all may start */
@@ -427,7 +427,7 @@ static void *write_share(void *argument)
 	return NULL;
 }
 
-/* The guest writes once to each @step bytes of its memory. */
+/* Lets the guest write once to each @step bytes of its memory. */
 static struct cost pass(struct vm *vm, uint64_t step)
 {
 	uint64_t faults = guest_faults(vm->fd), start;
@@ -463,10 +463,9 @@ static struct cost pass(struct vm *vm, uint64_t step)
 }
 
 /*
- * What the guest's faults cost until it has written to each 4K: a pass, less
- * another one that has no faults.  It begins with a pass over the pages that
- * the host has, as the fewer instructions are taken off the less the timer
- * adds to them.
+ * What the guest's faults cost until it has written to each 4K: the cost of a
+ * pass, less that of a pass without faults.  It begins with a pass over the pages
+ * of the host, because the timer adds less if fewer instructions are subtracted.
  */
 static struct cost fault_in(struct vm *vm)
 {
@@ -484,7 +483,7 @@ static struct cost fault_in(struct vm *vm)
 	return minus(first, again);
 }
 
-/* Makes a VM, which it ends; @shift moves the guest's addresses against the host's. */
+/* Makes a VM, measures it, and ends it; @shift moves the guest's addresses against the host's. */
 static struct cost populate(void *memory, uint64_t size, uint64_t shift)
 {
 	uint64_t pages;
@@ -507,9 +506,9 @@ static void measure_touch(const char *row, void *memory, uint64_t size)
 }
 
 /*
- * The host's own faults: on memory that has no pages yet, where there is such,
- * and on memory that has them.  And what zeroing as much memory costs, which
- * the former do.
+ * Measures the host's own faults: on memory that has no pages yet, if there is
+ * such memory, and on memory that has pages.  Also measures what it costs to zero
+ * as much memory, because faults of the first kind do that.
  */
 static void measure_host(uint64_t size)
 {
@@ -541,7 +540,7 @@ static void measure_host(uint64_t size)
 	munmap(memory, size);
 }
 
-/* KVM's path with the host's own fault. */
+/* Measures KVM's path including the host's own fault. */
 static void measure_absent(uint64_t size)
 {
 	void *memory = map(size);
@@ -550,7 +549,7 @@ static void measure_absent(uint64_t size)
 	munmap(memory, size);
 }
 
-/* KVM's path alone. */
+/* Measures KVM's path alone. */
 static void measure_mapped(uint64_t size)
 {
 	void *memory = map(size);
@@ -561,9 +560,9 @@ static void measure_mapped(uint64_t size)
 }
 
 /*
- * The level decision: what a fault costs less when KVM need not ask the host's
- * page table, since the guest's address and the host's are not the same within
- * 2M, and a huge page is out of the question.  Only where both are of 4K.
+ * Measures the level decision: how much less a fault costs if KVM need not ask
+ * the host's page table.  That is so if the guest's and the host's addresses
+ * differ modulo 2M, which excludes huge pages.  Only for pages of 4K.
  */
 static void measure_level(uint64_t size)
 {
@@ -574,7 +573,7 @@ static void measure_level(uint64_t size)
 		return;
 	memory = map(size);
 	touch(memory, size);
-	/* The first faults on a page also move it between the host's lists. */
+	/* The first faults on a page also move the page between the host's lists. */
 	populate(memory, size, 0);
 	populate(memory, size, 0);
 	asked = populate(memory, size, 0);
@@ -586,7 +585,7 @@ static void measure_level(uint64_t size)
 	munmap(memory, size);
 }
 
-/* Each row of a life with dirty logging, up to the time when all is mapped as before. */
+/* Measures all of dirty logging, until KVM maps the memory as before. */
 static void measure_log(uint64_t size)
 {
 	struct kvm_dirty_log log = { .slot = 1 };
@@ -598,11 +597,11 @@ static void measure_log(uint64_t size)
 	log.dirty_bitmap = malloc(size / SMALL / 8);
 	if (!log.dirty_bitmap)
 		fail("no memory");
-	/* What is in it is overwritten; it is there from now on. */
+	/* Touch the bitmap now; the log overwrites the content. */
 	memset(log.dirty_bitmap, 0xff, size / SMALL / 8);
 	touch(memory, size);
 	make_vm(&vm, memory, size, 0, nr_vcpus);
-	pages = guest_pages(vm.fd);	/* of its code and page tables */
+	pages = guest_pages(vm.fd);	/* those of its code and page tables */
 	pass(&vm, SMALL);
 	idle = pass(&vm, SMALL);
 
@@ -632,7 +631,7 @@ static void measure_log(uint64_t size)
 	cost.pages = guest_pages(vm.fd) - pages;
 	record("log-off", cost);
 
-	/* What is not huge again after a write to each page will not become so. */
+	/* What is not huge again after a write to each page never becomes huge. */
 	cost = fault_in(&vm);
 	cost.pages = guest_pages(vm.fd) - pages;
 	record("recover", cost);
@@ -641,7 +640,7 @@ static void measure_log(uint64_t size)
 	munmap(memory, size);
 }
 
-/* The guest follows links, one in each 4K, in an order in which no page comes after its neighbour. */
+/* The guest follows links, one in each 4K, in an order in which neighbouring pages never follow each other. */
 static void measure_chase(uint64_t size)
 {
 	uint64_t step = 7919, nr = size / SMALL, i, start, faults;
@@ -667,7 +666,7 @@ static void measure_chase(uint64_t size)
 	munmap(memory, size);
 }
 
-/* A container with the IOMMU of @device. */
+/* Opens a container with the IOMMU of @device. */
 static int make_container(const char *device, int *group, int *device_fd)
 {
 	char link[128], target[128];
@@ -702,8 +701,8 @@ static void measure_vfio(uint64_t size, const char *device)
 	int ret;
 
 	/*
-	 * Neighbouring pages of anonymous memory are mapped for the device together where they are neighbours in physical memory,
-	 * too.  That is chance, and so none is: every other page comes first.
+	 * VFIO maps neighbouring pages of anonymous memory together if they are also neighbours in physical memory.  That is chance.
+	 * Touch every other page first, so that no pages are such neighbours.
 	 */
 	if (begins("anon"))
 		for (i = 0; i < size; i += 2 * SMALL)
@@ -721,7 +720,7 @@ static void measure_vfio(uint64_t size, const char *device)
 		cost.pages = size / page_size;
 		record("vfio-unmap", cost);
 	} else if (errno != EOPNOTSUPP || !begins("fsdax")) {
-		/* It does not pin the pages of a file on a DAX file system, and there is no row. */
+		/* VFIO does not pin pages of files on DAX file systems, so these have no row. */
 		fail("VFIO_IOMMU_MAP_DMA: %s", strerror(errno));
 	}
 	munmap(memory, size);
@@ -765,18 +764,18 @@ int main(int argc, char **argv)
 		hugetlb_fd = memfd_create("kvm-bench", MFD_CLOEXEC | MFD_HUGETLB | (unsigned int)__builtin_ctzl(page_size) << 26);
 		if (hugetlb_fd < 0 || ftruncate(hugetlb_fd, size))
 			fail("a file of %" PRIu64 " MiB: %s", size >> 20, strerror(errno));
-		/* It has its pages before anything is measured. */
+		/* Allocate its pages before anything is measured. */
 		memory = map(size);
 		touch(memory, size);
 		munmap(memory, size);
 	}
 	kvm = do_open("/dev/kvm");
 	run_size = DO_IOCTL(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
-	/* Nothing of this program itself faults while something is measured. */
+	/* This program itself must not take faults during a measurement. */
 	if (mlockall(MCL_CURRENT))
 		fail("mlockall: %s", strerror(errno));
 
-	/* The first round warms up, if others follow. */
+	/* The first round only warms up, if others follow. */
 	for (i = 0; i <= repetitions; i++) {
 		if (i == 1)
 			memset(rows, 0, sizeof(rows));

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Looks for DAX memory in what the kernel writes of its memory, where it must not
- * be, and for anonymous memory, which must be there.
+ * Searches an image that the kernel writes of its memory for DAX memory, which must
+ * not be there, and for anonymous memory, which must.
  *
- * "hibernate PATH DISK" writes marks to 2M of both, has the machine hibernate, sees
- * that they are still there, and counts those on the disk.  "crash PATH KERNEL
- * INITRAMFS WORDS" writes marks, and ends this kernel; that one begins with the words,
- * and MARKS=<marks>.  "look FILE MARKS" then counts those in the dump.
+ * "hibernate PATH DISK" writes marks to 2M of both, hibernates, checks that they are
+ * still there, and counts them on the disk.  "crash PATH KERNEL INITRAMFS WORDS"
+ * writes marks and crashes this kernel; the crash kernel gets the words, and
+ * MARKS=<marks>.  There, "look FILE MARKS" counts the marks in the dump.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,7 +23,7 @@
 
 #define PAGE 4096UL
 #define SIZE (2UL << 20)
-#define MAPPED (1UL << 30)	/* any alignment takes it, and nobody touches what there is none of */
+#define MAPPED (1UL << 30)	/* a multiple of every alignment; what is beyond the memory is never touched */
 
 enum { DAX, ANON, KINDS };
 
@@ -51,7 +51,7 @@ static void set(char *memory, const struct mark *mark)
 		memcpy(memory + page, mark, sizeof(*mark));
 }
 
-/* How many pages begin with the mark. */
+/* Counts the pages that begin with the mark. */
 static long count(const char *memory, size_t size, const struct mark *mark)
 {
 	long pages = 0;
@@ -63,8 +63,8 @@ static long count(const char *memory, size_t size, const struct mark *mark)
 }
 
 /*
- * Prints how many pages of each kind the file has; the one must all be there, of the other none.  Memory that the kernel has
- * moved a page from is in a dump as well, with what was there.
+ * Prints how many pages of each kind the file has: all anonymous ones must be there, and no DAX page.  A dump may have more
+ * anonymous ones, because it also has the old content of memory from which the kernel has moved a page.
  */
 static int look(const char *path, int flags, const struct mark *marks)
 {
@@ -105,7 +105,7 @@ static int hibernate(const char *dax, const char *anon, const char *disk,
 		fprintf(stderr, "memory-image: memory is not what it was before\n");
 		return 1;
 	}
-	/* The image has gone to the disk past the disk's page cache. */
+	/* The kernel has written the image past the disk's page cache. */
 	return look(disk, O_DIRECT, marks);
 }
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Three pages of 1G of device-dax are mapped.  madvise() makes a VMA of two and
- * one of the third, and is then asked to make a part of the larger a part of the
- * other, which moves their boundary: by a page of 1G, as the driver allows, and
- * then by 4K, into a page, as the driver refuses if it is asked, as it refuses
- * to split a VMA there.
+ * Maps three 1G pages of device-dax.  madvise() makes two VMAs of them, with two
+ * pages and one, and then moves their boundary into the larger VMA.  By a 1G page,
+ * the driver allows that.  By 4K, into a page, the driver refuses it if it is
+ * asked, as it refuses to split a VMA there.
  *
- * Takes left or right, the VMA that is to lose that, and the device; prints
- * refused, or where the boundary is now.  Ends with 1 unless it was refused.
+ * Takes "left" or "right", which is the VMA that is to lose the part, and the
+ * device.  Prints "refused", or by how much the boundary has moved.  Ends with 1
+ * unless it was refused.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@
 
 #define GB (1UL << 30)
 
-/* Returns where the VMA ends that has @address, or 0. */
+/* Returns the end of the VMA that has @address, or 0. */
 static unsigned long vma_end(unsigned long address)
 {
 	unsigned long start, end, found = 0;
@@ -58,7 +58,7 @@ int main(int argc, char **argv)
 	memory[2 * GB] = 1;
 	first = (unsigned long)memory;
 
-	/* The page at the end that is to gain, and then the one in the middle. */
+	/* First the page at the end of the VMA that is to gain, and then the middle one. */
 	boundary = first + (left ? 2 : 1) * GB;
 	if (madvise(memory + (left ? 2 * GB : 0), GB, MADV_DONTFORK) || vma_end(first) != boundary) {
 		fprintf(stderr, "moved-boundary: there are no two VMAs\n");

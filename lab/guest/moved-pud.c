@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A page of 1G of device-dax is mapped and written to, and mremap() moves it to
- * another address.  Anonymous memory takes its old one, where nothing but zeroes
- * is to be found, whatever the TLB still has; what was written is at the new one.
+ * Writes to a mapped 1G page of device-dax, and moves it to another address by
+ * mremap().  Then maps anonymous memory at the old address, which must read as
+ * zeroes, whatever the TLB still has.  The new address must have what was written.
  *
- * Takes the device; prints what is at both.  Ends with 1 unless that is right.
+ * Takes the device.  Prints what is at both addresses.  Ends with 1 if it is wrong.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

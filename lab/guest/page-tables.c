@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A guest writes to each page of 1 GiB of its memory: how much the page tables of
- * its process grow meanwhile, and those of KVM.  Takes the path of the memory.
+ * Prints how much the page tables of KVM and of the process grow while a guest
+ * writes to each page of 1 GiB of memory.  Takes the path of the memory.
  */
 #define _GNU_SOURCE
 #include "small-guest.h"
 
-/* What the page tables of all guests take, in KiB, with what each CPU has counted for itself so far. */
+/* The size of all guests' page tables, in KiB, including what CPUs have not yet added to the total. */
 static long kib_of_guests(void)
 {
 	static const char refresh[] = "/proc/sys/vm/stat_refresh";

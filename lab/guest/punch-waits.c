@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Punches holes into a DAX file while a thread writes to all of it and another one
- * reads it through a pipe, which takes the pages by GUP.  A hole is punched when
- * nobody but page tables refers to a page any more; whoever waits for that must not
- * wait for page tables that are filled again meanwhile.  Prints how often it was
- * done; when one takes many rounds of the writer, the last of them without a
- * reader, what it waits for, and ends with 1.
+ * Punches holes into a DAX file while one thread writes to all of it.  Another one
+ * reads it through a pipe, which takes the pages by GUP.  A hole punch waits
+ * until only page tables refer to a page.  It must not wait for page tables that
+ * are filled again meanwhile.  Prints how many holes it has punched.  If a hole
+ * takes many rounds of the writer, it stops the reader.  If that does not help, it
+ * prints where the kernel waits, and ends with 1.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,7 +25,7 @@
 #define HOLE (64UL << 10)
 #define PIPE (64L << 10)
 
-/* A hole takes few, as the writer waits for the lock that who punches holds. */
+/* A hole takes few rounds, because the writer waits for the lock that fallocate() holds. */
 #define ROUNDS 1000
 
 static volatile char *memory;
@@ -83,7 +83,7 @@ static void *watch(void *punches)
 		if (rounds - since < 2 * ROUNDS)
 			continue;
 		printf("stuck after punches=%lu rounds=%lu\n", *(volatile unsigned long *)punches, rounds - since);
-		/* The thread that punches is the first one. */
+		/* The main thread punches. */
 		fd = open("/proc/self/stack", O_RDONLY);
 		size = fd < 0 ? 0 : read(fd, stack, sizeof(stack) - 1);
 		fwrite(stack, 1, size > 0 ? size : 0, stdout);

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Has pages of a file fail whose blocks another file shares.  Takes the folder,
- * which must be on a DAX file system that can share blocks, how often a page is
- * to fail, and what happens to the other file meanwhile:
+ * Lets pages of a file fail whose blocks another file shares.  Takes a folder on a
+ * DAX file system that can share blocks, how many failures to cause, and what
+ * happens to the other file:
  *
- *   copied  it is written to, so that each write has a block allocated, and is
- *           made to share the blocks again
+ *   copied  it is written to, so that each write allocates a block; then it shares
+ *           the blocks again
  *   closed  it is deleted, and another one is made
- *   told    as copied, and another process, which is told early, reads the
- *           pages all the time: of each failure it may be told once
+ *   told    as copied, while another process, which is told early, reads the pages
+ *           all the time; it may be told once of each failure
  *
- * Prints how often a page has failed, the other file has been copied or closed,
- * and the other process was told.  Ends with 1 if all of it stands still,
- * which is not to be slow, or something fails, as after a shutdown, or if the process was told
- * more often than a page has failed.
+ * Prints how many pages have failed, how often the other file was copied or closed,
+ * and how often the other process was told.  Ends with 1 if everything stands still
+ * (which is more than being slow), or if something fails, as after a shutdown.  Also
+ * ends with 1 if the process was told more often than pages have failed.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -35,8 +35,8 @@
 #define PAGE 4096UL
 #define SIZE (64 * PAGE)
 /*
- * So many looks in a row without progress are a hang, where one at which the
- * CPUs had nothing else to run either counts as five.
+ * So many looks in a row without progress are a hang.  A look counts as five if
+ * the CPUs also had nothing else to run.
  */
 #define PATIENCE 3000
 
@@ -112,7 +112,7 @@ static void is_told(int sig, siginfo_t *info, void *unused)
 		counts->told++;
 }
 
-/* Another process that reads the pages, until this one ends. */
+/* Starts another process, which reads the pages until this one ends. */
 static void reader(void)
 {
 	struct sigaction action = { .sa_sigaction = is_told, .sa_flags = SA_SIGINFO };
@@ -150,7 +150,7 @@ static void run(unsigned long nr, void *(*other)(void *), int told)
 			fail("MADV_HWPOISON");
 }
 
-/* Whether nothing waits for a CPU but this, which reads it. */
+/* Whether only this process, which reads the number, is running. */
 static bool cpus_are_idle(void)
 {
 	FILE *file = fopen("/proc/loadavg", "r");
@@ -187,7 +187,7 @@ int main(int argc, char **argv)
 		    !strcmp(argv[3], "told"));
 		_exit(0);
 	}
-	/* What hangs in the kernel cannot be waited for. */
+	/* Poll, because a process that hangs in the kernel cannot be waited for. */
 	while (!(ended = waitpid(pid, &status, WNOHANG)) && still < PATIENCE) {
 		usleep(100000);
 		now = counts->failures + counts->rounds;

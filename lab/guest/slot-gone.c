@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A guest runs an instruction in each 2M of its memory, and reads a word in each,
- * which has the address of the 2M, while the memslot is deleted and made again.
- * What it reads is from the memory, or without a memslot what user space answers,
- * which is the same: anything else was never the guest's.
+ * A guest executes an instruction and reads a word in each 2M of its memory, while
+ * the memslot is deleted and made again.  The word is the address of the 2M.  The
+ * guest reads it from the memory or, without a memslot, from user space, which
+ * answers with the same word.  Anything else was never the guest's.
  *
- * It runs instructions there so that with nx_huge_pages the memory is mapped
- * smaller than the host has it.
+ * With nx_huge_pages, the instructions make KVM map the memory by smaller pages
+ * than the host does.
  *
  * Takes the path of 1 GiB of memory, and how often to delete the memslot.  Prints
- * how often it was deleted, how many words were read, and how often user space
- * has answered; ends with 1 at the first that is wrong.
+ * how often it was deleted, how many words were read, and how many of them came
+ * from user space.  Ends with 1 at the first wrong word.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -25,7 +25,7 @@
 static atomic_ulong rounds, answered;
 static atomic_bool stop, wrong;
 
-/* The guest's program, in its own page: esi is the end of the memory. */
+/* The guest's program, in a page of its own; esi: the end of the memory */
 static const uint8_t program[] = {
 	0xbf, 0x00, 0x00, 0x00, 0x40,		/* mov $MEMORY, %edi */
 	0xff, 0xd7,				/* 1: call *%edi */
@@ -64,7 +64,7 @@ static void *run_vcpu(void *unused)
 		case KVM_EXIT_INTERNAL_ERROR:
 			if (run->internal.suberror != KVM_INTERNAL_ERROR_EMULATION)
 				fail("KVM_EXIT_INTERNAL_ERROR");
-			/* There is no instruction now; and no exception shall be left of it. */
+			/* Without a memslot there is no instruction.  Start again, so that no exception is left. */
 			DO_IOCTL(vcpu, KVM_SET_REGS, &start);
 			break;
 		case KVM_EXIT_INTR:
@@ -109,7 +109,7 @@ int main(int argc, char **argv)
 	if (errno)
 		fail("pthread_create");
 	while (deleted < times && !wrong) {
-		/* All is mapped once, and then at any time while it is mapped anew. */
+		/* First delete the memslot when all is mapped, and then at any time while it is mapped again. */
 		for (before = rounds; rounds == before && !wrong; )
 			;
 		if (set_slot(memory, 0, 0) || set_slot(memory, GIB, 0))

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A guest without a kernel, which writes to one word in each so many bytes of
- * its memory.  It is in protected mode without paging: what it calls an address
- * is one of its physical memory.  For the programs beside, one guest for each.
- * If interrupts are on, KVM has the interrupt controllers, too, as of any guest
- * with a kernel: only then may it queue page faults as asynchronous ones.  No
- * device interrupts.  Such a guest ends by "out", as KVM keeps its "hlt".
+ * A guest without a kernel, which writes to one word per step in its memory.  It is
+ * in protected mode without paging: its addresses are physical ones.  Each program
+ * that includes this file has one such guest.  With interrupts on, KVM also has the
+ * interrupt controllers, as for any guest with a kernel.  Only then may KVM queue
+ * page faults as asynchronous ones.  No device sends interrupts.  The guest ends by
+ * "out", because KVM with these controllers handles "hlt" itself.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@
 #define MEMORY GIB
 
 static const char *path;	/* of the memory */
-static bool interrupts;		/* to be set before the guest is opened */
+static bool interrupts;		/* set it before open_guest() */
 static int kvm, vm, vcpu;
 static struct kvm_run *run;
 
@@ -46,7 +46,7 @@ static int do_ioctl(int fd, unsigned long request, const char *what, void *arg)
 
 #define DO_IOCTL(fd, request, arg) do_ioctl(fd, request, #request, (void *)(arg))
 
-/* Maps @size bytes of the path, from @offset on, to be read and written. */
+/* Maps @size bytes of the path from @offset on, for reading and writing. */
 static inline void *map_path(size_t size, off_t offset)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -61,7 +61,7 @@ static inline void *map_path(size_t size, off_t offset)
 	return memory;
 }
 
-/* The figure of that name in a file such as /proc/self/status, in KiB. */
+/* The value of @name in a file such as /proc/self/status, in KiB. */
 static inline long kib_of(const char *file, const char *name)
 {
 	FILE *lines = fopen(file, "r");
@@ -98,7 +98,7 @@ static inline unsigned long frame_of(const volatile void *memory)
 	return entry & ((1UL << 55) - 1);
 }
 
-/* Makes the memslot of the memory, changes its flags, or with @size 0 deletes it; returns what the call does. */
+/* Makes the memory's memslot, changes its flags, or with @size 0 deletes it; returns the result of the ioctl. */
 static inline int set_slot(void *memory, uint64_t size, uint32_t flags)
 {
 	struct kvm_userspace_memory_region arg = {
@@ -112,7 +112,7 @@ static inline int set_slot(void *memory, uint64_t size, uint32_t flags)
 	return ioctl(vm, KVM_SET_USER_MEMORY_REGION, &arg);
 }
 
-/* Makes the vCPU @id; returns its file, and in @shared what KVM and its user share of it. */
+/* Makes vCPU @id; returns its file descriptor, and in @shared its kvm_run. */
 static inline int open_vcpu(int id, struct kvm_run **shared)
 {
 	const struct kvm_segment flat = {
@@ -130,16 +130,16 @@ static inline int open_vcpu(int id, struct kvm_run **shared)
 	sregs.cs.type = 11;
 	sregs.cs.selector = 8;
 	DO_IOCTL(fd, KVM_SET_SREGS, &sregs);
-	/* Of these only the first one would run. */
+	/* With interrupt controllers, only the first vCPU would run. */
 	if (interrupts)
 		DO_IOCTL(fd, KVM_SET_MP_STATE, &(struct kvm_mp_state){ KVM_MP_STATE_RUNNABLE });
 	return fd;
 }
 
-/* Returns the page that the guest's code is in, as the host has it. */
+/* Makes the guest; returns the page of its code, as the host maps it. */
 static inline void *open_guest(void)
 {
-	/* edi: the first word, which becomes its address and eax; esi: the end; edx: the step */
+	/* edi: the first word, which gets its address plus eax; esi: the end; edx: the step */
 	static const uint8_t code[] = {
 		0x8d, 0x1c, 0x07,	/* 1: lea (%edi, %eax), %ebx */
 		0x89, 0x1f,		/* mov %ebx, (%edi) */
@@ -169,8 +169,8 @@ static inline void *open_guest(void)
 }
 
 /*
- * Has the vCPU of @fd run from where @regs says to its end; returns -1 if it does not
- * come there, with errno, which is EIO where the guest has done something else.
+ * Runs the vCPU of @fd from where @regs says to its end.  Returns -1 with errno if it
+ * does not come there; errno is EIO if the guest did something else.
  */
 static inline int run_vcpu_from(int fd, const struct kvm_run *shared, struct kvm_regs regs)
 {
@@ -183,7 +183,7 @@ static inline int run_vcpu_from(int fd, const struct kvm_run *shared, struct kvm
 	} while (shared->exit_reason == KVM_EXIT_INTR);
 	if (shared->exit_reason == KVM_EXIT_HLT || shared->exit_reason == KVM_EXIT_IO)
 		return 0;
-	/* Perhaps what it needed could not be had, and KVM took it for something else. */
+	/* Perhaps memory was missing, and KVM took the access for something else. */
 	errno = EIO;
 	return -1;
 }
@@ -193,7 +193,7 @@ static inline int run_from(struct kvm_regs regs)
 	return run_vcpu_from(vcpu, run, regs);
 }
 
-/* Has the guest write to all of its memory, a word in each @step bytes; returns as run_from() does. */
+/* Lets the guest write to all of its memory, one word per @step bytes; returns as run_from() does. */
 static inline int run_guest(uint64_t size, uint64_t step)
 {
 	return run_from((struct kvm_regs){ .rip = CODE, .rdi = MEMORY, .rsi = MEMORY + size, .rdx = step });

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Init of the guest in the demonstration: writes to nearly all of the guest's
- * memory, says so on the console, and waits to be killed.
+ * Init of the demo's guest: writes to nearly all of the guest's memory, says so
+ * on the console, and waits to be killed.
  */
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-/* For page tables and the kernel's own needs; the rest of the free memory is written to. */
+/* Left free for page tables and the kernel's own needs. */
 #define KEEP_FREE (32UL << 20)
 #define PAGE 4096UL
 
@@ -38,7 +38,7 @@ int main(void)
 		return 1;
 	}
 
-	/* Fewer faults in the guest, for speed; its kernel still writes to every page. */
+	/* Huge pages cause fewer faults in the guest, for speed; its kernel still writes to every page. */
 	madvise((void *)memory, size, MADV_HUGEPAGE);
 	for (unsigned long offset = 0; offset < size; offset += PAGE)
 		memory[offset] = 1;

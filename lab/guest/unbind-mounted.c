@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Uses a file on a DAX file system, as a process or as the memory of a guest,
- * and says what comes of it.  Takes the path of the file and who writes to it,
- * process or guest.  Writes to each 4K of 2M of it, at first and for each line
- * that it reads, and prints a line each time: "written", or what it got instead.
+ * Uses a file on a DAX file system, as a process or as the memory of a guest.
+ * Takes the path of the file and who writes to it, process or guest.  Writes to
+ * each 4K of 2M, once at the start and once for each line that it reads.  Prints
+ * "written" each time, or the error that it got instead.
  */
 #define _GNU_SOURCE
 #include <setjmp.h>

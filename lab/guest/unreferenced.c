@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Takes the first page of some mapped memory its references, by page_flags.ko, as
- * a driver does while nobody has allocated its page, or while it is unbound; then
- * a guest whose memory this is writes to a page of it.  KVM must map that page,
- * without taking, or giving back, a reference to one that has none: at first, while
- * dirty pages are logged, and when they no longer are.  The memory is a BAR with
- * struct pages, which is mapped by pfn, or device-dax.
+ * Sets the reference count of the first page of some memory to 0, by page_flags.ko.
+ * A driver leaves it so while its page is not allocated, or while it is unbound.
+ * Then a guest with this memory writes to one of its pages: at first, while dirty
+ * pages are logged, and when they no longer are.  KVM must map that page without
+ * taking or dropping a reference of a page that has none.  The memory is device-dax,
+ * or a BAR with struct pages, which is mapped by pfn.
  *
- * Takes the path of the memory, its size, where in it the guest writes, and of a
- * BAR the number of its first page, as pagemap says nothing of what is mapped by pfn.
- * Prints the reference counts of the first page before that, each time the guest has
- * the other one mapped, and when its memslot is gone, and how many huge pages KVM
- * has, as far as it says so; ends with 1 if any of the latter differs from 0, if
- * the guest does not run, or if the log has anything but the page that it writes to.
- * The page gets back what it had.
+ * Takes the path of the memory, its size, and where in it the guest writes.  A BAR
+ * also needs the number of its first page frame, because pagemap does not show what
+ * is mapped by pfn.  Prints the reference counts of the first page: before, each
+ * time the guest has mapped its page, and without the memslot.  Also prints how many
+ * huge pages KVM has, if KVM shows that.  Ends with 1 if one of these but the first
+ * is not 0, if the guest does not run, or if the log is wrong.  Restores the first
+ * page's count.
  */
 #define _GNU_SOURCE
 #include <unistd.h>
@@ -22,7 +22,7 @@
 
 static const char page_flags[] = "/sys/kernel/debug/page_flags";
 
-/* Chooses the page, and gives it so many references if that is not negative. */
+/* Chooses the page, and sets its reference count if @count is not negative. */
 static void set_count(unsigned long pfn, int count)
 {
 	FILE *file = fopen(page_flags, "w");
@@ -44,7 +44,7 @@ static int count_of(unsigned long pfn)
 	return count;
 }
 
-/* v5.4 puts the reference after it has mapped the page: what is left to see is that the page is huge. */
+/* v5.4 drops its reference after it has mapped the page.  What can still be seen is that the page is huge. */
 static int huge_pages(void)
 {
 	FILE *file = fopen("/sys/kernel/debug/kvm/largepages", "r");
@@ -58,7 +58,7 @@ static int huge_pages(void)
 	return number;
 }
 
-/* Has KVM logged the page at @at of the memory as dirty, and no other one? */
+/* Whether KVM has logged the page at @at of the memory as dirty, and no other page. */
 static bool only_dirty(unsigned long size, unsigned long at)
 {
 	unsigned char bitmap[(2 << 20) / PAGE / 8] = {}, want[sizeof(bitmap)] = {};
@@ -73,7 +73,7 @@ static bool only_dirty(unsigned long size, unsigned long at)
 	return !memcmp(bitmap, want, sizeof(bitmap));
 }
 
-/* Has the guest write to @word, which is at @at of the memory; says so if it does not. */
+/* Lets the guest write to @word, which is at @at of the memory; prints an error if it does not. */
 static bool guest_writes(volatile uint32_t *word, unsigned long at, const char *when)
 {
 	*word = 1;
@@ -122,7 +122,7 @@ int main(int argc, char **argv)
 		fail("KVM_SET_USER_MEMORY_REGION");
 	set_count(pfn, 0);
 	for (i = 0; i < 3 && good; i++) {
-		/* The first time it is as it was made. */
+		/* The first time, the memslot is as it was made. */
 		if (i && set_slot(memory, size, slots[i].flags)) {
 			printf("KVM_SET_USER_MEMORY_REGION fails %s: %s\n", slots[i].when, strerror(errno));
 			good = false;
@@ -136,7 +136,7 @@ int main(int argc, char **argv)
 			good = false;
 		}
 	}
-	/* Deletes what KVM has mapped, and is done with it when it returns. */
+	/* Removes what KVM has mapped; that is done when the call returns. */
 	if (set_slot(NULL, 0, 0))
 		fail("KVM_SET_USER_MEMORY_REGION");
 	after = count_of(pfn);

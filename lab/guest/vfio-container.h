@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* VFIO's type 1 for programs that include small-guest.h. */
+/* VFIO's type 1 for programs that include small-guest.h */
 #include <libgen.h>
 #include <limits.h>
 #include <linux/vfio.h>
 
 /*
- * Returns a container with the group that @link, an iommu_group of /sys, points to,
- * and that one's file in @group, if its caller wants it.
+ * Opens a container with the group to which @link, an iommu_group in /sys, points.
+ * Returns the container, and in @group the group's file if @group is not NULL.
  */
 static int open_container(const char *link, int *group)
 {

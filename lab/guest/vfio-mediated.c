@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A device of VFIO without hardware, that of vfio_pins.ko, pins memory page by
- * page, as mediated devices do.  Each page is charged to the user while it is
- * pinned, and has its references back afterwards:
+ * A VFIO device without hardware, that of vfio_pins.ko, pins memory page by page,
+ * as mediated devices do.  Each page must be charged to the user while it is
+ * pinned, and must have no more references afterwards than before:
  *
- *   pin     512 pages, and unpin them
- *   unmap   512 pages, and take the mapping away, on which the driver unpins
+ *   pin     pin 512 pages, and unpin them
+ *   unmap   pin 512 pages, and remove the mapping, which makes the driver unpin them
  *
- * Takes the path of the memory.  Prints what was charged; ends with 1 at the first
- * thing that is wrong.
+ * Takes the path of the memory.  Prints what was charged.  Ends with 1 at the first
+ * failure.
  */
 #define _GNU_SOURCE
 #include "small-guest.h"
@@ -36,7 +36,7 @@ static void tell(const char *command, unsigned long first, unsigned long pages)
 		fail(command);
 }
 
-/* The sum of the references of the pages that are pinned. */
+/* The sum of the references of the pages that are to be pinned. */
 static long references(void)
 {
 	char text[32] = "";
@@ -100,7 +100,7 @@ int main(int argc, char **argv)
 	charged_before = charged();
 	for (by_unmap = 0; by_unmap < 2; by_unmap++) {
 		map(memory);
-		/* Such a device's memory is pinned when it is needed, and not before. */
+		/* The mapping itself pins nothing: the device pins memory when it needs it. */
 		is = charged() - charged_before;
 		if (is)
 			wrong("pages charged by the mapping:", is, 0);

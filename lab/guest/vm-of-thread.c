@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A process whose second thread makes a VM. It says "made", or "ended" once that
- * thread has ended, which it does with an argument, and then waits for a line.
+ * A process whose second thread makes a VM.  It prints "made".  With an argument,
+ * it lets that thread end, and prints "ended" instead.  Then it waits for a line.
  */
 #include <fcntl.h>
 #include <linux/kvm.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Runs a command whose memory the kernel does not map by huge pages, as
- * prctl(PR_SET_THP_DISABLE) has it.  Takes the command and its arguments.
+ * Runs a command after prctl(PR_SET_THP_DISABLE), so the kernel maps its
+ * memory without huge pages.  Takes the command and its arguments.
  */
 #include <stdio.h>
 #include <sys/prctl.h>

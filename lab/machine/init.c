@@ -2,29 +2,28 @@
 /*
  * PID 1 of the lab's machine.
  *
- * Makes a root of the host's (read-only over 9p, under a tmpfs that takes the
- * writes), runs one job in it, and reports on a channel of its own.  In a machine
- * without virtio the initramfs itself is the root, and the channels are serial
- * ports.
+ * Enters the host's root, which is read-only over 9p, under a tmpfs for writes.
+ * Runs one job in it, and reports on a channel of its own.  In a machine without
+ * virtio, the initramfs itself is the root, and the channels are serial ports.
  *
- * The kernel hands over its unknown command line words as the environment:
+ * The kernel passes unknown words of its command line as the environment:
  *   LAB_JOB=<file>       the shell script to run
  *   LAB_TERMINAL=1       its input and output are the host's terminal
- *   LAB_SECONDS=<n>      how long the job may say nothing, 0 for ever
- *   LAB_MODULES=<dir>    folder that holds this kernel's lib/modules
- *   LAB_LAYER=1          over the host's files lie those that are shared as "layer"
+ *   LAB_SECONDS=<n>      how long the job may print nothing; 0: for ever
+ *   LAB_MODULES=<dir>    the folder that holds this kernel's lib/modules
+ *   LAB_LAYER=1          the files shared as "layer" lie over the host's files
  *   LAB_ALONE=1          the initramfs holds all files, the channels are serial
  *   LAB_BACKINGS=<list>  for the job: what the NVDIMMs become
  *   LAB_CPUS=<list>      for the job: the CPUs that it runs on, if not all
- *   LAB_RANGES=<list>    for the job: where they are, if they are no NVDIMMs
+ *   LAB_RANGES=<list>    for the job: where the backings begin without NVDIMMs
  *
- * The job also finds in LAB_TROUBLE, one per line, the strings that the kernel
- * log is searched for, and in LAB_ASKED_FOR the one that is no trouble.
+ * The job also gets LAB_TROUBLE, the strings for which the kernel log is
+ * searched, one per line, and LAB_ASKED_FOR, the string that is no trouble.
  *
  * The verdict is written last, after the job has ended and the kernel log was
- * searched: a machine that dies on the way has none, and that is a failure.
+ * searched.  A machine that dies before that has no verdict, which is a failure.
  *
- * The patterns are lab/machine/trouble, which the initramfs holds as /trouble.
+ * The strings are those of lab/machine/trouble, which is /trouble in the initramfs.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -50,25 +49,25 @@
 #include <unistd.h>
 
 enum {
-	STATUS_KERNEL_LOG = 70,		/* the job left a warning in the log */
+	STATUS_KERNEL_LOG = 70,		/* the kernel's log has trouble, or lockdep is off */
 	STATUS_TIMEOUT = 124,
 };
 
 enum { POWER_OFF_SECONDS = 30 };	/* usually a few are enough */
-enum { LEAK_SECONDS = 6 };	/* kmemleak says nothing of what is younger than 5 */
+enum { LEAK_SECONDS = 6 };	/* kmemleak reports nothing that is younger than 5 */
 /*
- * Without any event of the kernel. Usually the ports are there; nothing says
- * that they will not come, and on a busy host the next event may take minutes.
+ * How long to wait for an event of the kernel.  Usually the ports are there at once.
+ * On a busy host, the next event may take minutes; no event says that none will come.
  */
 enum { PORT_SECONDS = 600 };
 
-/* What lab/machine/trouble says, in the order of the file. */
+/* The strings of lab/machine/trouble, in the order of the file. */
 static const char trouble_path[] = "/trouble";
 enum { PATTERNS = 128 };
 static char *trouble[PATTERNS], *asked_for;
 static size_t troubles;
 
-/* The port that takes the job's output. */
+/* The port for the job's output. */
 static int output;
 
 static void say(const char *format, ...)
@@ -80,7 +79,7 @@ static void say(const char *format, ...)
 	vfprintf(stderr, format, args);
 	va_end(args);
 	fputc('\n', stderr);
-	/* What the console has not sent yet is lost when the power goes. */
+	/* What the console has not sent is lost when the power goes off. */
 	tcdrain(STDERR_FILENO);
 }
 
@@ -93,7 +92,7 @@ static void sysrq(char key)
 	close(fd);
 }
 
-/* A device that is never free keeps the power on: then the machine is reset, which ends the emulator as well. */
+/* A device that is never free prevents the power-off.  Then reset the machine, which also ends the emulator. */
 static void power_off(void)
 {
 	if (!fork()) {
@@ -131,7 +130,7 @@ static void mount_shared(const char *tag, const char *target)
 		 "trans=virtio,version=9p2000.L,msize=262144,cache=loose");
 }
 
-/* A root of the host's files that can be written to, as the new "/". */
+/* Makes a writable root of the host's files, and makes it the new "/". */
 static void enter_host_root(void)
 {
 	const char *layers = "lowerdir=/lab/host,upperdir=/lab/written,workdir=/lab/work";
@@ -166,7 +165,7 @@ static void mount_kernel_filesystems(void)
 		die("/dev/fd");
 }
 
-/* Shows this kernel's modules where modprobe looks for them. */
+/* Links this kernel's modules to where modprobe looks for them. */
 static void link_modules(void)
 {
 	const char *modules = getenv("LAB_MODULES");
@@ -184,7 +183,7 @@ static void link_modules(void)
 		die(link);
 }
 
-/* Opens a serial port that passes on what is written as it is. */
+/* Opens a serial port in raw mode, which passes on what is written unchanged. */
 static int open_serial(const char *path)
 {
 	struct termios modes;
@@ -200,7 +199,7 @@ static int open_serial(const char *path)
 	return tcsetattr(fd, TCSANOW, &modes) ? -1 : fd;
 }
 
-/* Opens the virtio serial port of that name, which the host reads; fails with ENODEV if it is not there. */
+/* Opens the virtio serial port of that name, which the host reads; fails with ENODEV if there is none. */
 static int find_virtio(const char *name)
 {
 	struct dirent *entry;
@@ -232,8 +231,8 @@ static int find_virtio(const char *name)
 }
 
 /*
- * Opens it when it is there: the driver learns of its ports and of their names
- * from the host, after it is bound, and that may be after the kernel has booted.
+ * Waits for the port, and opens it.  The driver learns of its ports and their names
+ * from the host after it is bound, which may be after the kernel has booted.
  */
 static int open_virtio(const char *name)
 {
@@ -250,7 +249,7 @@ static int open_virtio(const char *name)
 		port = find_virtio(name);
 		if (port >= 0 || errno != ENODEV)
 			break;
-		/* Of more events than there is room for, some are lost, and that is an event. */
+		/* Events are lost if there are more than fit, and ENOBUFS then counts as an event. */
 		if (recv(events, event, sizeof(event), 0) < 0 && errno != ENOBUFS) {
 			errno = ENODEV;
 			break;
@@ -267,7 +266,7 @@ static int open_port(const char *name)
 	return open_serial(strcmp(name, "verdict") ? "/dev/ttyS1" : "/dev/ttyS2");
 }
 
-/* Reads the patterns: a run whose log cannot be searched has no verdict. */
+/* Reads the strings.  A run whose log cannot be searched gets no verdict. */
 static void read_trouble(const char *path)
 {
 	FILE *file = fopen(path, "r");
@@ -298,7 +297,7 @@ static void read_trouble(const char *path)
 		die(path);
 }
 
-/* Whether a kernel in trouble logs this, and no test has asked for it. */
+/* Whether the line tells of trouble, and no test has caused it on purpose. */
 static bool is_trouble(const char *text)
 {
 	size_t i;
@@ -312,7 +311,7 @@ static bool is_trouble(const char *text)
 	return false;
 }
 
-/* For make check, on the host: prints the lines of the standard input that are trouble. */
+/* For make check, on the host: prints the lines of standard input that are trouble. */
 static int try_trouble(const char *path)
 {
 	char line[1024];
@@ -325,7 +324,7 @@ static int try_trouble(const char *path)
 	return 0;
 }
 
-/* Lets the job ask the log of a part of it. */
+/* Lets the job search a part of the log itself. */
 static void hand_over_trouble(void)
 {
 	size_t i, length;
@@ -383,7 +382,7 @@ static time_t now(void)
 	return time.tv_sec;
 }
 
-/* How much the machine has sent by its ports, of which the job's output is one. */
+/* How many bytes the machine has sent by its ports, including the job's output. */
 static unsigned long sent(void)
 {
 	static const char folder[] = "/sys/kernel/debug/virtio-ports";
@@ -412,7 +411,7 @@ static unsigned long sent(void)
 	return sum;
 }
 
-/* Returns the exit status of @job, or STATUS_TIMEOUT when it has had no output for so many seconds: as long as it has, it is only slow. */
+/* Returns the exit status of @job, or STATUS_TIMEOUT if it prints nothing for @seconds.  A job that prints is only slow. */
 static int wait_for_job(pid_t job, long seconds)
 {
 	const struct timespec second = { .tv_sec = 1 };
@@ -448,9 +447,9 @@ static int wait_for_job(pid_t job, long seconds)
 }
 
 /*
- * Has kmemleak look for memory that nothing points to any more; the kernel's log
- * gets their number, the console each of them. What has changed since the last
- * look is taken for in use, so that the first one finds nothing.
+ * Makes kmemleak look for memory that nothing points to.  The kernel's log gets
+ * the number of leaks, and the console each of them.  kmemleak takes memory that
+ * has changed since the last scan for used, so the first scan finds nothing.
  */
 static void find_leaks(void)
 {
@@ -474,9 +473,9 @@ static void find_leaks(void)
 }
 
 /*
- * Copies to @report each line that the kernel has logged, since it booted, that
- * tells of trouble: KASAN reports once, what it has said at boot is all it says.
- * Returns their number; a log that overran counts.
+ * Copies to @report each line of trouble that the kernel has logged since it
+ * booted: KASAN reports only once, which may have been at boot.  Returns the
+ * number of these lines; a log that overran also counts.
  */
 static int search_log(int log, FILE *report)
 {
@@ -507,8 +506,8 @@ static int search_log(int log, FILE *report)
 }
 
 /*
- * Lockdep ends with the first that it reports, and also when it runs out of room:
- * from then on its silence means nothing. Returns whether that is so.
+ * Lockdep switches itself off after its first report, and also when it runs out
+ * of room.  From then on its silence means nothing.  Returns whether it is off.
  */
 static bool lockdep_is_off(void)
 {
@@ -553,7 +552,7 @@ int main(int argc, char **argv)
 		die("the port for the verdict");
 	verdict = fdopen(port, "w");
 	log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	/* Linux warns at boot of the topology of the CPU that Bochs emulates. */
+	/* Skip the log of the boot there: Linux warns of the topology of the CPU that Bochs emulates. */
 	if (log < 0 || (getenv("LAB_ALONE") && lseek(log, 0, SEEK_END) < 0))
 		die("/dev/kmsg");
 
@@ -562,7 +561,7 @@ int main(int argc, char **argv)
 		errno = EINVAL;
 		die("LAB_JOB");
 	}
-	/* A machine that hangs has hung in its job, or before. */
+	/* Tells the host whether a machine that hangs has hung in its job, or before. */
 	fputs("begun\n", verdict);
 	fflush(verdict);
 	limit = getenv("LAB_SECONDS");
@@ -580,7 +579,7 @@ int main(int argc, char **argv)
 	fprintf(verdict, "status %d\n", status);
 	fflush(verdict);
 	fsync(port);
-	/* What a serial port has not sent yet is lost with the machine. */
+	/* What a serial port has not sent is lost with the machine. */
 	if (getenv("LAB_ALONE") && (tcdrain(output) || tcdrain(port)))
 		die("sending the last output");
 	power_off();

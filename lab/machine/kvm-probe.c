@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tells whether /dev/kvm runs a guest: exit status 0 when a vCPU executed one
- * instruction and halted. That /dev/kvm can be opened proves nothing.
- * Ends by SIGALRM when that takes long, which is no answer.
+ * Tells whether /dev/kvm can run a guest: exit status 0 if a vCPU has executed one
+ * instruction and halted.  That /dev/kvm can be opened proves nothing.  If it takes
+ * too long, SIGALRM ends the program, which is no answer.
  */
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -34,7 +34,7 @@ int main(void)
 	int kvm, vm, vcpu;
 	char *memory;
 
-	/* A KVM that does not work may also never come back. */
+	/* A KVM that does not work may never return. */
 	alarm(10);
 
 	kvm = check(open("/dev/kvm", O_RDWR), "/dev/kvm");

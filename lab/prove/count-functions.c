@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A plugin for QEMU that counts how often each instruction is executed while
- * kvm-bench counts: from one reading of its clock to the next, which makes a
- * section, and not from there to the one after that.
+ * A QEMU plugin that counts how often each instruction is executed while
+ * kvm-bench counts.  A section is from one reading of kvm-bench's clock to the
+ * next one.  From there to the reading after that, nothing is counted.
  *
- * Takes clock=<address of kvm-bench's now(), hexadecimal>, where no other
- * program must have code, and out=<file>.  Writes lines of section, address
- * and count; the sections are numbered from 1, as in kvm-bench.
+ * Takes clock=<address of kvm-bench's now(), hexadecimal>, at which no other
+ * program may have code, and out=<file>.  Writes lines of section, address and
+ * count.  The sections are numbered from 1, as in kvm-bench.
  *
  * An instruction with a rep prefix is executed once for each repetition.  One
- * that faults, or makes a guest end, is begun twice and counted twice, which
- * the emulator's clock does not.
+ * that faults, or makes a guest end, is begun twice and counted twice here, but
+ * not by the emulator's clock.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is used of QEMU's interface for plugins; Debian has no header of it. */
+/* The used parts of QEMU's plugin interface, for which Debian has no header. */
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
 struct qemu_info;
@@ -39,7 +39,7 @@ void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *insn, i
 int qemu_plugin_version = 1;
 int qemu_plugin_install(uint64_t id, const struct qemu_info *info, int argc, char **argv);
 
-/* The instructions that were ever translated, by a hash of their address; 0 is none. */
+/* All instructions that were ever translated, by a hash of their address; address 0 is an empty place. */
 #define NR_PLACES (1U << 21)
 
 static struct place {
