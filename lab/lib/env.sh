@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034
-# What every script of the host begins with: -h, messages and their end, the kernel that the variables name, the series.
-# Sourced, prints nothing; gives TOP, LAB, and what lib/process.sh, lib/variant.sh and lib/series.sh give.
+# Shared start of the host's scripts: handles -h, defines messages and exits, and finds the kernel and the series that the variables name.
+# Sourced; prints only errors. Gives TOP, LAB, and what lib/process.sh, lib/variant.sh and lib/series.sh give.
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 LAB=$TOP/lab

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Explains a target of make, and the variables that it takes, with the words of docs/lab.md; a variable whose row names no target is for
-# most of them. Takes the target: make help-<target>
+# Explains a target of make and its variables, with the text of docs/lab.md. A variable whose row names no target applies to most targets.
+# Takes the target: make help-<target>
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/help.sh"

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# -h of any script prints what its first lines say, up to the first one that is no comment.
+# Makes -h of any script print the comment at its top, up to the first line that is no comment.
 # Sourced, with the script's arguments.
 
 case ${1:-} in

@@ -1,14 +1,14 @@
 # shellcheck shell=bash disable=SC2034
-# How the scripts say what is wrong, end, wait for each other, and run what takes long.
-# Sourced by env.sh; gives say, die, leave_out, die_if_full, lock, end_group, as_group and quietly, and names each command that fails.
+# Messages, exits, locks and long-running commands of the host's scripts.
+# Sourced by env.sh; gives say, die, leave_out, die_if_full, lock, end_group, as_group and quietly. Also prints which command has failed.
 
 say() { echo "${0##*/}: $*" >&2; }
-# The status of what needs a source that is not within reach: no failure where several bases are tried.
+# The exit status if a source or packages cannot be obtained. Commands that try several bases do not count it as a failure.
 NO_SOURCE=69
-# die STATUS MESSAGE: ends the script with one sentence.
+# die STATUS MESSAGE: prints a message, and ends the script.
 die() { local status=$1; shift; say "$*"; exit "$status"; }
 
-# leave_out WHY NAME...: ends the script if one of these variables is given, as it would mean nothing there.
+# leave_out WHY NAME...: ends the script if one of these variables is set, because it would have no effect.
 leave_out() {
 	local why=$1 name
 	shift
@@ -17,7 +17,7 @@ leave_out() {
 	done
 }
 
-# die_if_full [WORDS]: ends the script when a disk is full, now or by the WORDS of what failed, as that is then the reason.
+# die_if_full [WORDS]: ends the script if a disk is full now, or if WORDS, the output of a failed command, says that one was.
 die_if_full() {
 	local place
 	for place in "$BUILD" "$CACHE" "${TMPDIR:-/tmp}"; do
@@ -29,8 +29,8 @@ die_if_full() {
 	esac
 }
 
-# failed STATUS FILE LINE COMMAND: names what failed, as set -e says nothing; a script of the lab, or the line that counts, has said it
-# itself. What ends a subshell is named by what has started it.
+# failed STATUS FILE LINE COMMAND: prints which command failed, because set -e prints nothing. Stays silent if a message has been printed
+# already: by a script of the lab, or before a return or a check of the failure count. A subshell leaves it to its parent.
 failed() {
 	[ "$BASH_SUBSHELL" -eq 0 ] || return 0
 	local file=${2##*/}
@@ -45,8 +45,8 @@ failed() {
 set -E
 trap 'failed $? "${BASH_SOURCE[0]}" $LINENO "$BASH_COMMAND"' ERR
 
-# lock NAME: waits until no other run in this checkout holds NAME; released when the script ends. HELD names the lock that the
-# script which has started this one holds for it.
+# lock NAME: waits until no other run in this checkout holds the lock NAME, then holds it until the script ends. HELD names a lock that
+# the calling script already holds for this one.
 lock() {
 	local file=$BUILD/.lock-$1 holder
 	[ "${HELD:-}" != "$1" ] || return 0
@@ -60,7 +60,7 @@ lock() {
 	echo $$ >"$file"
 }
 
-# end_group PID: ends the process group of this child, and returns when nothing of it runs any more; a zombie does not.
+# end_group PID: ends the process group of this child, first by TERM, then by KILL. Returns when only zombies are left, or after 10 s.
 end_group() {
 	local signal
 	for signal in TERM KILL; do
@@ -73,8 +73,8 @@ end_group() {
 	done
 }
 
-# start_group COMMAND...: starts a command or a function in a process group of its own, without input, and sets pid. Its callers have
-# traps, pid and ended as their own: a signal that comes before await_group is kept.
+# start_group COMMAND...: starts a command or a function in its own process group, without input, and sets pid. The caller declares traps,
+# pid and ended as local variables. A signal that arrives before await_group is kept in ended.
 start_group() {
 	traps=$(trap -p INT TERM HUP) ended=''
 	trap 'ended=1' INT TERM HUP
@@ -84,8 +84,8 @@ start_group() {
 	set +m
 }
 
-# await_group [PID]: the status of what start_group has started; a signal to the script alone ends it at once, with all that it has
-# started, and that other process.
+# await_group [PID]: waits for the group that start_group started, and returns its status. A signal to the script alone ends the script at
+# once, with that group and the process PID.
 await_group() {
 	local status=0
 	# shellcheck disable=SC2064
@@ -97,15 +97,15 @@ await_group() {
 	return "$status"
 }
 
-# as_group COMMAND...: runs it so, and returns its status.
+# as_group COMMAND...: runs a command in its own process group as above, and returns its status.
 as_group() {
 	local traps pid ended
 	start_group "$@"
 	await_group
 }
 
-# quietly LOG WHAT COMMAND...: runs a long command with its output in LOG, tells every 15 s that it goes on,
-# and shows the errors when it fails. What the command has started ends with it if it fails, and with the script.
+# quietly LOG WHAT COMMAND...: runs a long command with its output in LOG, and prints its progress every 15 s. If the command fails,
+# prints the errors and ends the script. If the command fails or a signal ends the script, all that the command started is ended, too.
 quietly() {
 	local log=$1 what=$2 start=$SECONDS status=0 traps pid ticker ended
 	shift 2

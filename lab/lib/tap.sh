@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Results as TAP: their lines, their counts, and their numbers.
-# Sourced; gives ok, not_ok, skip and end_tap, which count in passed, failed and skipped, and number_tap.
+# Prints, counts and numbers test results as TAP.
+# Sourced; gives ok, not_ok, skip and end_tap, which use the counters passed, failed and skipped, and number_tap.
 
 passed=0 failed=0 skipped=0
 
@@ -14,20 +14,20 @@ not_ok() {
 	failed=$((failed + 1))
 }
 
-# skip NAME REASON
+# skip NAME REASON: prints and counts a skipped test.
 skip() {
 	echo "ok $1 # SKIP $2"
 	skipped=$((skipped + 1))
 }
 
-# end_tap: prints the counts; fails if a test has.
+# end_tap: prints the counters. Fails if a test has failed.
 end_tap() {
 	echo "$passed passed, $failed failed, $skipped skipped"
 	[ "$failed" -eq 0 ]
 }
 
-# number_tap: the results on standard input, numbered, and what is none as a comment; the plan comes last, as their number is known
-# only then. Fails if a test has, or if there is none.
+# number_tap: prints the results on stdin with numbers, and all other lines as comments. The plan comes last, because the number of
+# results is known only then. Fails if a test has failed, or if there is no result.
 number_tap() {
 	local line n=0 passed=0 failed=0 skipped=0
 	echo "KTAP version 1"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034
-# Which kernel is meant, and where it is.
-# Sourced by env.sh; takes BASE, CPU, STOCK, MUTANT, UPTO, SPARSE, OBJECTS, COMPILE_ONLY, CONFIG, CACHE and BUILD from the environment, and
-# gives VARIANT, OUT, TREE and the like, and what series/<base>/base says of the base.
+# Determines which kernel the variables name, and where it is. Ends the script if their values are wrong or exclude each other.
+# Sourced by env.sh; takes BASE, CPU, STOCK, MUTANT, UPTO, SPARSE, OBJECTS, COMPILE_ONLY, CONFIG, CACHE and BUILD from the environment.
+# Gives VARIANT, OUT, TREE and related paths, and functions that read series/<base>/base.
 
 DEFAULT_BASE=$(<"$TOP/series/default")
 BASE=${BASE:-$DEFAULT_BASE}
@@ -10,7 +10,7 @@ CACHE=$(realpath -m "${CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kvm-dax}")
 BUILD=$(realpath -m "${BUILD:-$TOP/build}")
 SERIES=$TOP/series/$BASE
 
-# cross_compiler CONFIG: the prefix of the compiler for another architecture, which has that name, or nothing.
+# cross_compiler CONFIG: prints the prefix of the compiler if CONFIG is the name of another architecture, otherwise nothing.
 cross_compiler() {
 	case $1 in
 	arm64) echo aarch64-linux-gnu- ;;
@@ -19,15 +19,15 @@ cross_compiler() {
 	esac
 }
 
-# configs: the names that CONFIG can have for BASE.
+# configs: prints the names that CONFIG can have for BASE.
 configs() {
 	(cd "$LAB/kernel/config" && for folder in */; do
-		[[ $folder != machine-* ]] || continue	# what CPU= chooses
+		[[ $folder != machine-* ]] || continue	# CPU= chooses these
 		[ -d "$TOP/series/$folder" ] || [ -z "$(ls -d "$folder"*.config "$folder$BASE"/*.config 2>/dev/null)" ] || echo "${folder%/}"
 	done)
 }
 
-# compiled_configs: those of them that make objects and make configs compile; the others have the code of the default one.
+# compiled_configs: prints those that make objects and make configs compile. The others compile the default one's code.
 compiled_configs() { configs | grep -vxE 'debug|dump|bench|kabi|regress'; }
 
 [ -d "$SERIES" ] || die 2 "there is no series/$BASE; BASE can be: $(cd "$TOP/series" && echo ./*/ | sed 's|\./||g; s|/||g')"
@@ -65,7 +65,7 @@ else
 fi
 
 unset ARCH CROSS_COMPILE
-# A file is the configuration of a kernel of the reader's own.
+# A CONFIG with a slash is a file, the user's own kernel configuration.
 case ${CONFIG:-} in
 */*)
 	[ -f "$CONFIG" ] || die 2 "CONFIG=$CONFIG: there is no such file"
@@ -76,7 +76,7 @@ esac
 if [ -n "${CONFIG:-}" ]; then
 	{ configs; [ -z "${OWN_CONFIG:-}" ] || echo own; } | grep -xF -e "$CONFIG" >/dev/null ||
 		die 2 "CONFIG=$CONFIG: for BASE=$BASE the lab knows $(configs | paste -sd ' '), or none; a file of yours has a / in its name"
-	# Those two targets say that they do no more than compile.
+	# make objects and make configs set these variables, because they only compile.
 	unusable=$(sed -n "s/^$CONFIG\t//p" "$LAB/kernel/config/not-for-machines")
 	[ -z "$unusable" ] || [ -n "${OBJECTS:-}${COMPILE_ONLY:-}" ] ||
 		die 2 "CONFIG=$CONFIG is for make objects and make configs; no machine of the lab can use that kernel, as $unusable"
@@ -87,7 +87,7 @@ if [ -n "${CONFIG:-}" ]; then
 	esac
 fi
 
-# The kernel of an arm64 machine, with a configuration of its own; MACHINE_CONFIG is its folder in lab/kernel/config.
+# The arm64 machine's kernel has its own configuration. MACHINE_CONFIG is its folder in lab/kernel/config.
 MACHINE_CONFIG=
 if [ "$CPU" = arm64 ]; then
 	[ -z "${CONFIG:-}" ] ||
@@ -100,19 +100,20 @@ if [ "$CPU" = arm64 ]; then
 	export ARCH=arm64 CROSS_COMPILE
 fi
 
-# One mutant at a time is built, in a tree that all of them share; a kernel of another CONFIG or machine has a tree of its own.
+# All mutants share one tree, and one mutant at a time is built. A kernel with another CONFIG or for another machine has its own tree.
 OUT=$BUILD/$BASE/${VARIANT%%-*}${CONFIG:+-$CONFIG}${MACHINE_CONFIG:+-$MACHINE_CONFIG}
 TREE=$OUT/tree
-[ "$VARIANT" != objects ] || TREE=$BUILD/$BASE/objects/tree	# of all configurations, as nothing is built in it
+[ "$VARIANT" != objects ] || TREE=$BUILD/$BASE/objects/tree	# shared by all configurations, because nothing is built in it
 MODULES=$OUT/modules
 BZIMAGE=$TREE/arch/x86/boot/bzImage
 [ -z "$MACHINE_CONFIG" ] || BZIMAGE=$TREE/arch/arm64/boot/Image
 SELFTESTS=$BUILD/$BASE/series${MACHINE_CONFIG:+-$MACHINE_CONFIG}/tree/tools/testing/selftests
 
-# base_field NAME: the value of a "name: value" line of series/<base>/base.
+# base_field NAME: prints the value of a "name: value" line of series/<base>/base.
 base_field() { sed -n "s/^$1: *//p" "$SERIES/base"; }
 
-# new_warnings LOG: a compiler's warnings, but for those of the pristine source that the base knows; fails if there are none.
+# new_warnings LOG: prints the warnings in LOG, except make's own and those of the pristine source that series/<base>/base lists. Fails if
+# none is left.
 new_warnings() {
 	local known
 	known=$(base_field warnings)
