@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sees that the Debian packages for a job of the lab are there, and installs them when root.
+# Checks that the Debian packages for some jobs of the lab are installed. Root installs missing ones; others are told the command.
 # Takes the jobs: build, machine, intel, arm64, check, applies, plot, regress, fstests, objects, htmldocs.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
@@ -42,7 +42,7 @@ lock packages
 say "installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
 log=$BUILD/packages.log
-# apt-get update cannot be told to wait for another apt, of another checkout or the system's own.
+# apt-get update has no option to wait for another apt, of another checkout or of the system.
 update() {
 	local said
 	until said=$(apt-get update 2>&1); do

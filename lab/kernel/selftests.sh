@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds the selftests of the tree with the series, by the kernel's own makefiles, whatever kernel they will run on.
-# Takes TARGETS=<folders of tools/testing/selftests>, "kvm vfio dax" if not given; what a base does not have is left out;
-# PROGRAMS=<names>, for CPU=arm64: those of kvm that it builds, beside those of the series; and INSTALL=<folder>, where they are to be
-# installed as the kernel does it, with the list of them. MADE=<base>-series says that the tree is made already, by the build of its kernel.
+# Builds the selftests of the tree with the series, by the kernel's own makefiles. They are the same for every kernel that they run on.
+# Takes TARGETS=<folders of tools/testing/selftests> ("kvm vfio dax" if not given; those that the base lacks are left out);
+# PROGRAMS=<names>, for CPU=arm64 the tests of kvm to build besides those of the series; INSTALL=<folder>, to install the tests there as
+# the kernel does, with a list of them; and MADE=<base>-series, if the build of its kernel has made the tree already.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -13,13 +13,13 @@ lock "$BASE-series"
 targets=
 for target in ${TARGETS:-kvm vfio dax}; do
 	[ ! -e "$SELFTESTS/$target/Makefile" ] || targets+=" $target"
-	# What a series has lost goes from the tree, too: git leaves what was built of it.
+	# Remove programs of tests that the series no longer has, because git leaves them in the tree.
 	[ ! -d "$SELFTESTS/$target" ] || find "$SELFTESTS/$target" -type f -name '*dax*_test' |
 		while read -r program; do [ -e "$program.c" ] || rm "$program"; done
 done
-stand_ins=${SELFTESTS%/tree/*}/stand-ins	# the programs for which something else stands in
+stand_ins=${SELFTESTS%/tree/*}/stand-ins	# lists the programs that a failing script replaces
 
-# For arm64 they are static, as the machine's libraries may be of another version; and of KVM's own those that run on DAX memory.
+# For arm64, link statically: the machine's libraries may have another version. Of KVM's tests, build only those for DAX memory.
 variables=()
 if [ -n "$MACHINE_CONFIG" ]; then
 	export LDFLAGS=-static
@@ -29,8 +29,8 @@ if [ -n "$MACHINE_CONFIG" ]; then
 	variables=("TEST_GEN_PROGS_aarch64=$PROGRAMS" "TEST_GEN_PROGS_arm64=$PROGRAMS")
 fi
 
-# list_what_no_script_runs: mm and vm list only the script that runs the others; what it does not name is a test by itself.
-# Not v5.4's transhuge-stress, which never ends.
+# list_what_no_script_runs: adds tests of mm and vm to the installed list, where the kernel lists only the script that runs the others. A
+# program that no script names is a test by itself. Leaves out v5.4's transhuge-stress, which never ends.
 list_what_no_script_runs() {
 	local target program scripts
 	for target in mm vm; do
@@ -43,24 +43,24 @@ list_what_no_script_runs() {
 
 build() {
 	local program target
-	# They would be newer than their sources, and so stay.
+	# Remove the replacements of an earlier run: make would keep them, because they are newer than their sources.
 	[ ! -e "$stand_ins" ] || xargs -d '\n' rm -f <"$stand_ins"
 	: >"$stand_ins"
 	make -s -C "$SELFTESTS/../../.." headers
-	# One by one: v5.4 goes on after a folder that does not build.
+	# Build one folder at a time, because v5.4's makefile continues after a folder that does not build.
 	for target in ${targets// [mv]m/}; do
 		make -C "$SELFTESTS" TARGETS="$target" FORCE_TARGETS=1 -j"$(nproc)" "${variables[@]}" all || return
 	done
 	[ -n "${INSTALL:-}" ] || return 0
-	# Not every base's tests of mm, or of vm as it was called, all build. The kernel's makefiles install all or none of a folder:
-	# what stands in for such a program fails.
+	# Some tests of mm (vm in older kernels) do not build on each base, and the kernel's makefiles install all programs of a folder or
+	# none. So replace a program that does not build with a script that fails.
 	make -k -C "$SELFTESTS" TARGETS="$targets" -j"$(nproc)" all 2>&1 | tee "$INSTALL.log" || true
 	sed -nE "s,^make.*\*\*\* \[[^ ]*: ($SELFTESTS/.*/.*)\] Error .*,\1,p" "$INSTALL.log" | tee "$stand_ins" | while read -r program; do
 		printf '#!/bin/sh\necho "%s has not been built"\nexit 1\n' "${program##*/}" >"$program"
 		chmod +x "$program"
 	done
 	make -C "$SELFTESTS" TARGETS="$targets" INSTALL_PATH="$INSTALL" -j"$(nproc)" install
-	# v5.4 has the list only in the script that runs them.
+	# v5.4 has the list only in the script that runs the tests.
 	grep -q kselftest-list "$SELFTESTS/Makefile" || awk '
 		/^cd [a-z]/ { target = $2 }
 		/^\t"/ { gsub(/[\t"\\]/, ""); print target ":" $0 }' "$INSTALL/run_kselftest.sh" >"$INSTALL/kselftest-list.txt"
@@ -69,9 +69,9 @@ build() {
 [ -f "$SELFTESTS/../../../.config" ] || STOCK='' MUTANT='' UPTO='' CONFIG='' "$LAB/kernel/config.sh"
 quietly "${SELFTESTS%/tree/*}/selftests.log" "building the selftests of $BASE" build
 
-# This host does not run those of another architecture.
+# This host cannot run tests of another architecture.
 [ -z "${CROSS_COMPILE:-}" ] || exit 0
-# Each test that the series adds says how it is called. The library of KVM's opens /dev/kvm first, and skips them if it is not there.
+# Check that each test that the series adds prints its usage. Tests of KVM open /dev/kvm first, and skip (status 4) if it is not there.
 git -C "$SELFTESTS" diff --name-only --relative --diff-filter=A pristine -- '*_test.c' | while read -r program; do
 	target=${program%%/*} program=$SELFTESTS/${program%.c} status=0
 	[ -x "$program" ] || continue

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Finds the pristine source of BASE, keeps it as a bare git repository in CACHE, and prints that repository's path.
-# Takes KSRC=<directory or tarball>, which comes before the base's Debian package; neither is ever modified.
-# Or takes: list, and prints each source of the base's line within reach, as "version suites" or the path of a tarball;
-# tarball VERSION, and prints the path of the package's tarball; debian VERSION, and prints the .dsc of its source package;
-# package NAME, and prints the .dsc of the newest source package of that name in the base's suites.
+# Imports the pristine source of BASE into a bare git repository in CACHE, and prints the repository's path.
+# Takes KSRC=<directory or tarball>, which is used instead of the base's Debian package; modifies neither. Or takes one of these:
+#   list             prints each available source of the base's line, as "version suites" or the path of a tarball
+#   tarball VERSION  prints the path of the tarball of that version: kernel.org's if the cache has it, otherwise the package's
+#   debian VERSION   prints the path of the .dsc of that version of the source package
+#   package NAME     prints the path of the .dsc of the newest source package NAME in the base's suites
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -16,16 +17,16 @@ suites=$(base_field suites)
 mkdir -p "$CACHE" || die 2 "cannot write to $CACHE; pass CACHE=<directory>"
 lock source
 
-# APT_OPTIONS of the functions below: none, or those that make apt look into the suites of series/<base>/base.
+# The apt options for the functions below: none, or those with which apt searches the suites that series/<base>/base names.
 apt_options=()
 
-# The version of the base's Debian package that apt would install, or nothing.
+# Prints the version of the base's Debian package that apt would install, or nothing.
 candidate() {
 	[ -n "$package" ] && command -v apt-cache >/dev/null || return 0
 	apt-cache "${apt_options[@]}" policy "$package" 2>/dev/null | sed -nE 's/^ *Candidate: *//p' | grep -vxF '(none)' || true
 }
 
-# mirrors SUITE: the mirrors that this machine's apt uses for its own suite, or for that suite's security updates.
+# mirrors SUITE: prints the mirrors that this host's apt uses for its own suite, or for that suite's security updates.
 mirrors() {
 	local suffix=''
 	case $1 in
@@ -35,8 +36,8 @@ mirrors() {
 		sed -nE "s,^(${codename:-stable}|oldoldstable|oldstable|stable|testing|unstable)$suffix main ,,p" | sort -u
 }
 
-# Makes apt look into the suites that the base names, for the kinds of packages in $1: deb, or deb and deb-src.
-# The lists and the configuration for that are in the cache; the system's are read, but stay as they are.
+# Makes apt search the suites that the base names, for the kinds of packages in $1: deb, or deb and deb-src. The lists and the
+# configuration for that are in the cache. The system's are read, but not changed.
 use_suites_of_base() {
 	local apt=$CACHE/apt-$BASE site suite kind
 	mkdir -p "$apt"
@@ -54,7 +55,7 @@ use_suites_of_base() {
 	apt-get "${apt_options[@]}" -q update >"$apt/log" 2>&1 || true
 }
 
-# Brings tarball of version $1 of the package into the cache, and prints its path.
+# Downloads version $1 of the package, puts its tarball into the cache, and prints the tarball's path.
 download() {
 	local version=$1 tarball=$CACHE/$package"_"$1.tar.xz work found
 	if [ ! -f "$tarball" ]; then
@@ -63,7 +64,7 @@ download() {
 		trap "rm -rf '$work'" EXIT
 		say "downloading $package $version"
 		(cd "$work" && apt-get "${apt_options[@]}" -q download "$package=$version" >log 2>&1) || { tail -n 3 "$work/log" >&2; return 1; }
-		# This runs in a condition, where set -e does not hold: a part of a tarball must not stay.
+		# set -e is off here, because this function runs in a condition. Check each step, so that no incomplete tarball stays.
 		dpkg-deb -x "$work"/*.deb "$work/x" || { die_if_full; return 1; }
 		found=("$work"/x/usr/src/linux-source-*.tar.xz)
 		mv "${found[0]}" "$tarball" || return 1
@@ -73,16 +74,16 @@ download() {
 	echo "$tarball"
 }
 
-# The source package of version $1, unpacked by nobody: its .dsc and what that names, in a folder of the cache.
+# Downloads the source package of version $1 into the cache, without unpacking it, and prints the path of its .dsc.
 download_debian() {
 	local version=$1 name
-	# In the cache's own lists are more versions than in the system's, and source packages at all.
+	# The cache's own lists have more versions than the system's, and also source packages.
 	use_suites_of_base "deb deb-src" || return 1
 	name=$(apt-cache "${apt_options[@]}" show "$package=$version" | sed -nE '0,/^Source:/s/^Source: *([^ ]*).*/\1/p')
 	download_dsc "${name:-$package}" "$version"
 }
 
-# The newest source package of that name in the suites of the base, as download_debian has it; without a network, what is in the cache.
+# Does the same with the newest version of source package $1 in the base's suites; without a network, with the newest one in the cache.
 download_newest() {
 	local name=$1 version=''
 	package=$name
@@ -97,7 +98,7 @@ download_newest() {
 	download_dsc "$name" "$version"
 }
 
-# download_dsc NAME VERSION
+# download_dsc NAME VERSION: downloads that source package, unless the cache has it, and prints the path of its .dsc.
 download_dsc() {
 	local name=$1 version=$2 dsc work
 	work=$CACHE/debian/${name}_$version
@@ -119,7 +120,7 @@ download_dsc() {
 	echo "$dsc"
 }
 
-# Tarballs of the line in the cache: those of its package, if $1 is not empty, and kernel.org's.
+# Prints the tarballs of the base's line in the cache: kernel.org's, and if $1 is not empty, also those of the package.
 cached() {
 	find "$CACHE" -maxdepth 1 \( ${1:+-name "linux-source-${line}_*.tar.xz" -o} \
 		-name "linux-$line.*.tar.xz" -o -name "linux-$line.*.tar.gz" \) |
@@ -127,7 +128,7 @@ cached() {
 }
 newest_cached() { cached package | tail -n 1; }
 
-# The newest version in each suite, and what else is there; without a network, what is in the cache.
+# Prints the newest version in each suite and kernel.org's tarballs in the cache; without a network, all tarballs in the cache.
 list() {
 	local versions=''
 	if [ -n "${KSRC:-}" ]; then
@@ -170,10 +171,10 @@ find_source() {
 	newest_cached
 }
 
-# The name of a tarball, which for a package has its version, or of a tree.
+# Prints the name of a tarball (a package's has the version in it) or of a tree.
 name_of() { basename "$1" | sed -E 's/\.tar\.(xz|gz|bz2)$//'; }
 
-# A name for the source that changes when its content does.
+# Prints a name for the source that changes when the source changes.
 identify() {
 	local source=$1
 	if [ -d "$source" ]; then
@@ -188,7 +189,7 @@ identify() {
 case ${1:-} in
 list) list; exit ;;
 tarball | debian)
-	# A version of another suite than the system's is found in the cache's lists.
+	# The cache's lists also have versions from other suites than the system's.
 	if [ "$1" = debian ]; then download_debian "$2"; exit; fi
 	kernel_org=$(cached '' | grep -F "/linux-$2.tar" | tail -n 1) || true
 	[ -z "$kernel_org" ] || { echo "$kernel_org"; exit; }
@@ -208,18 +209,18 @@ source=$(find_source) || exit
 	"${package:+apt finds no Debian package $package${suites:+ in ${suites// /, }} now; make it available, or }pass" \
 	"KSRC=<a Linux $line tree or tarball>, or put linux-$line.<n>.tar.xz into $CACHE"
 
-# copy TREE FOLDER: its files, without what a build has left there.
+# copy TREE FOLDER: copies the files of a tree, without what a build has left there.
 copy() {
 	(cd "$1" && tar --exclude=./.git -cf - .) | tar -C "$2" -xvf -
 	make -s -C "$2" mrproper
 }
 
-# store FOLDER MESSAGE...: makes it a repository of one commit, the same each time.
+# store FOLDER MESSAGE...: makes the folder a repository of one commit, which is the same each time.
 store() {
 	export GIT_AUTHOR_NAME=pristine GIT_AUTHOR_EMAIL=pristine GIT_AUTHOR_DATE='2000-01-01T00:00:00Z'
 	export GIT_COMMITTER_NAME=pristine GIT_COMMITTER_EMAIL=pristine GIT_COMMITTER_DATE='2000-01-01T00:00:00Z'
 	git -C "$1" -c init.defaultBranch=linux init -q
-	# Debian's .gitignore hides the whole tree.
+	# Add with -f, because Debian's .gitignore ignores the whole tree.
 	git -C "$1" -c core.compression=1 add -v -A -f
 	git -C "$1" -c gc.auto=0 commit -q -m "$2" -m "$3"
 }
@@ -233,7 +234,7 @@ if [ ! -d "$repository" ]; then
 	if [ -d "$source" ]; then
 		quietly "$CACHE/import.log" "copying $source" copy "$source" "$work"
 	else
-		# On a full disk tar has a line for each file.
+		# Show only the last lines, because on a full disk tar prints one for each file.
 		tar -C "$work" --strip-components=1 -xf "$source" 2>&1 | tail -n 3 >&2 || {
 			die_if_full
 			remedy="remove it"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes the git work tree of BASE: the pristine source as one commit, and one commit per patch on top.
-# Takes STOCK=1 (no patches), UPTO=<n> (the first n), MUTANT=<name> (one patch more), SPARSE=1 (in a tree of its own, of
-# the files that the patches touch) and KSRC; commits of yours in it are never overwritten.
+# Makes the git work tree of BASE: one commit for the pristine source, and one for each patch. Never overwrites work of yours in the tree.
+# Takes STOCK=1 (no patches), UPTO=<n> (the first n patches), MUTANT=<name> (one more patch), SPARSE=1 (a separate tree, which has only
+# the files that the patches touch) and KSRC.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -16,10 +16,10 @@ lock "$BASE-${VARIANT%%-*}"
 [ ! -f "$OUT/moving" ] ||
 	die 1 "${TREE#"$TOP"/} is in the middle of make rebase; run make rebase BASE=$BASE, which says what is to be done, or ends it"
 
-# What the tree is made of; the same recipe gives the same commits.
+# The recipe says what the tree is made of. The same recipe gives the same commits.
 pristine=$(git -C "$repository" rev-parse HEAD)
 recipe=$(recipe "$pristine" "${patches[@]}")
-made=$OUT/tree-made	# two words: recipe, and the commit it gave; not there while the tree is being made
+made=$OUT/tree-made	# two words: the recipe, and the resulting commit; absent while the tree is being made
 
 version() {
 	git -C "$TREE" show "$pristine:Makefile" |
@@ -56,8 +56,8 @@ else
 	git -C "$TREE" fetch -q "$repository" HEAD
 fi
 
-# The patches are applied beside the tree, to the files that they touch. The tree then gets the result at once: a file that
-# stays as it was keeps its time, so that it is not compiled again.
+# Apply the patches in a second work tree, which has only the files that they touch. Then check out the result in one step: files that
+# stay the same keep their time, and are not compiled again.
 beside=$TREE.am
 rm -rf "$beside"
 git -C "$TREE" worktree prune
@@ -65,7 +65,7 @@ git -C "$TREE" worktree add -q --no-checkout --detach "$beside" "$pristine"
 cat /dev/null "${patches[@]}" | touched_by - | sed 's|^|/|' | git -C "$beside" sparse-checkout set --no-cone --stdin
 git -C "$beside" checkout -q
 for patch in "${patches[@]}"; do
-	# The same committer and dates each time: the same series gives the same commits.
+	# Use the same committer and dates each time, so that the same series gives the same commits.
 	git -C "$beside" -c user.name=kvm-dax -c user.email=kvm-dax am -q --committer-date-is-author-date "$patch" >"$OUT/am.log" 2>&1 || {
 		if git -C "$beside" apply --check -R "$patch" 2>/dev/null; then
 			why="is in Linux $(version) already; make rebase leaves out what a source has"
@@ -77,7 +77,7 @@ for patch in "${patches[@]}"; do
 		die 1 "${patch#"$TOP"/} $why"
 	}
 done
-# What ends before all of this is done must not look like a tree with work in it; until here it is what it was.
+# The tree is unchanged until here. If this script is interrupted from here on, the tree must not look as if it had work of yours in it.
 rm -f "$made"
 git -C "$TREE" tag -f pristine "$pristine" >/dev/null
 [ "$VARIANT" != sparse ] || cat "${patches[@]}" | touched_by - | sed 's|^|/|' | git -C "$TREE" sparse-checkout set --no-cone --stdin
