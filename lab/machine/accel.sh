@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Prints the accelerator for the machine: kvm when this host's KVM runs a guest that can run guests, else tcg.
-# Takes ACCEL=kvm or tcg to skip the probe; the answer is kept in build/accel, with what it depends on: the host's kernel, and
-# whether it has /dev/kvm. That a probe was not over in time is no answer, as the host may only have been busy: it is tcg this once.
+# Prints the accelerator for the machine: kvm if this host's KVM runs guests that can run guests, otherwise tcg.
+# Takes ACCEL=kvm or tcg, to skip the probe. Keeps the answer in build/accel, with what it depends on: the host's kernel, and whether it
+# has /dev/kvm. If the probe exceeds its time, prints tcg but keeps no answer, because the host may only have been busy.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -19,15 +19,15 @@ if [ "$(sed 1d "$answer" 2>/dev/null)" != "$of" ] || [ "$LAB/machine/kvm-probe.c
 	found=tcg status=0
 	{ "$BUILD/kvm-probe" || status=$?; } 2>"$answer.log"
 	if [ "$status" -eq 0 ]; then
-		# Whether guests of its guests run is seen, and kept, once there is a kernel for them.
+		# Nested guests can be probed only with a kernel. Until one is built, print tcg and keep no answer.
 		[ -f "$BZIMAGE" ] || { echo tcg; exit; }
-		# In the foreground, where Ctrl-C reaches the machine.
+		# Run in the foreground, where Ctrl-C reaches the machine.
 		ACCEL=kvm SECONDS_MAX=60 timeout --foreground 120 "$LAB/machine/run.sh" run "$BUILD/kvm-probe" >>"$answer.log" 2>&1 || status=$?
 		[ "$status" -ne 0 ] || found=kvm
 	fi
 	case $status in
 	130) exit 130 ;;
-	# The emulator was killed, the probe or the machine had no more time (124, 126, and 142, by the probe's own clock), or was ended.
+	# The emulator was killed (123), the probe or the machine took too long (124, 126, or 142 by the probe's clock), or was ended.
 	123 | 124 | 126 | 137 | 142 | 143)
 		say "whether this host's KVM runs guests that can run guests was not seen in time (status $status); the machine runs under tcg"
 		echo tcg

@@ -1,31 +1,30 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # The machine for CPU=amd: QEMU with AMD's nested paging, NVDIMMs, an IOMMU, and the host's root over 9p.
-# Sourced by run.sh, which says what compose and prepare take and give; NESTED=1 is for a machine within the machine,
-# ICOUNT=<backing> for one with a single CPU, the clock of which advances by 1 ns with each instruction, and 8 GiB of that backing;
-# FILES_1G=1 for one whose only NVDIMM has a file system that can map files by 1G; PLUGIN=<file,argument=value...> for a plugin of the
-# emulator.
+# Sourced by run.sh, which says what compose and prepare take and give. NESTED=1 is for a machine within the machine. ICOUNT=<backing> is
+# for one with a single CPU, whose clock advances by 1 ns per instruction. A DAX backing gets an NVDIMM of 18 GiB there. FILES_1G=1 is for
+# a machine whose only NVDIMM has a file system that can map files by 1G. PLUGIN=<file,argument=value...> loads a plugin of the emulator.
 
 # shellcheck source=lab/machine/qemu.sh
 . "$LAB/machine/qemu.sh"
 
 packages=machine
-grace=90	# seconds to boot and to end, beyond the job's time limit
+grace=90	# seconds to boot and to shut down, beyond the job's time limit
 [ "${CONFIG:-}" != debug ] || grace=400	# it boots slowly, and PID 1 looks for leaks twice
 normal_end=0	# the emulator's status when the machine powers off
 
-# What each NVDIMM becomes, and its size in MiB: data, the kernel's struct pages for it, 2 for labels.
-# That of the machine within the machine lies on a DAX device of the outer one.
+# The backing that each NVDIMM becomes, and its size in MiB: the data, the kernel's struct pages for it, and 2 for labels. The NVDIMM of a
+# nested machine lies on a DAX device of the outer machine.
 if [ -n "${ICOUNT:-}" ]; then
 	memory=12G
 	nvdimms=()
 	[[ $ICOUNT != *dax-* ]] || nvdimms=("$ICOUNT 18434")
 elif [ -n "${FILES_1G:-}" ]; then
 	memory=4G
-	nvdimms=("fsdax-xfs-1g 8194")	# 7 GiB of data, as they begin at a multiple of 1G
+	nvdimms=("fsdax-xfs-1g 8194")	# 7 GiB of data, because data begins at a multiple of 1G
 elif [ -z "${NESTED:-}" ]; then
 	memory=6G
 	nvdimms=("devdax-4k 1282" "devdax-2m 1282" "devdax-1g 4098" "fsdax-ext4 1794" "fsdax-xfs 2946")
-	# The first one starts at a multiple of 1G, as newer kernels need it to map pages of 1G; the base says which it is to be.
+	# Only the first NVDIMM begins at a multiple of 1G, which newer kernels need for 1G pages. The base says which one is first.
 	first=$(base_field first-nvdimm)
 	mapfile -t nvdimms < <(printf '%s\n' "${nvdimms[@]}" |
 		awk -v first="$first" '$1 == first; $1 != first { rest = rest $0 "\n" } END { printf "%s", rest }')
@@ -36,16 +35,16 @@ fi
 
 compose() {
 	local without backings nvdimm backing size file object words cpus=2 guests_on='' accel=icount
-	# What the base cannot do with the emulator's CPU: its selftests five levels of page tables, its KVM the guests' AVX state.
+	# CPU features that the base cannot use: its selftests lack page tables of five levels, or its KVM lacks the guests' AVX state.
 	without=$(base_field cpu)
 	emulator=(qemu-system-x86_64 -name "kvm-dax-$BASE-$VARIANT" -nodefaults -no-user-config -display none -no-reboot)
 	[ -n "${ICOUNT:-}" ] || accel=$("$LAB/machine/accel.sh")
 	case $accel in
 	icount) cpus=1; emulator+=(-accel "tcg,thread=single" -icount "shift=0,sleep=on" -cpu "max,erms=off$without") ;;
-	# Without XSAVE in a machine within the machine: the emulator gives it a wrong size of the area, and its kernel is overwritten.
+	# No XSAVE in a nested machine: the emulator reports a wrong size of its area, and the kernel overwrites its own memory.
 	kvm) emulator+=(-accel kvm -cpu "host$without${NESTED:+,xsave=off}") ;;
-	# A CPU that loads x87 registers writes to the first one's flags of SVM, too, and undoes what that does to them at the same time
-	# (docs/lab.md). So there is one CPU more, and no guest runs on the first.
+	# When any CPU loads x87 registers, the emulator also writes the first CPU's SVM flags, and undoes simultaneous changes to them
+	# (docs/lab.md). So the machine has one more CPU, and no guest runs on the first.
 	tcg) cpus=3 guests_on=1-2; emulator+=(-accel "tcg,thread=multi" -cpu "max$without") ;;
 	esac
 	[ -z "${PLUGIN:-}" ] || emulator+=(-plugin "$PLUGIN")
@@ -63,24 +62,24 @@ compose() {
 	done
 	shared / host
 	words="console=ttyS0 panic=-1 log_buf_len=8M"
-	# As a guest is started that waits to take an interrupt, the emulator changes its CPU's set of pending interrupts without the lock,
-	# and so may lose one that another CPU sends. A timer that ticks makes up for it, but not where v7.3 compares the clocks of two CPUs
+	# When a guest waits until it can take an interrupt, the emulator changes the CPU's pending interrupts without the lock. So it may
+	# lose an interrupt that another CPU sends. The next tick replaces it, but not where v7.3 compares the clocks of two CPUs
 	# (docs/lab.md).
 	[ -n "${ICOUNT:-}" ] || words+=" highres=off tsc=nowatchdog"
 	words+=" LAB_MODULES=$MODULES LAB_BACKINGS=$backings${guests_on:+ LAB_CPUS=$guests_on}"
-	# Memory for the kernel that writes the dump of one that has crashed.
+	# Reserve memory for the kernel that writes the dump of a crashed one.
 	[ "${CONFIG:-}" != dump ] || words+=" crashkernel=512M"
-	# A report of a page that is used after it was freed says by whom it was allocated and freed.
+	# Reports of a use after free then say who allocated and freed the page.
 	[ "${CONFIG:-}" != debug ] || words+=" page_owner=on"
 	if [ -z "${NESTED:-}" ]; then
-		# A device to assign, behind an IOMMU without interrupt remapping, which VFIO has to be told to accept.
+		# A device to assign. Its IOMMU has no interrupt remapping, so VFIO must be told to accept that.
 		emulator+=(-device "intel-iommu,intremap=off,caching-mode=on" -device edu)
-		# A controller whose BAR has struct pages; the base says by which version of its protocol it finds them.
+		# An NVMe controller whose BAR has struct pages. The base says by which version of its protocol the driver finds the BAR.
 		emulator+=(-drive "if=none,id=cmb,driver=null-co,size=16M" -device "nvme,drive=cmb,serial=cmb,cmb_size_mb=16$(base_field nvme)")
 		words+=" intel_iommu=on vfio_iommu_type1.allow_unsafe_interrupts=1 $(base_field words)"
 	fi
 	qemu_channels "$words"
 }
 
-# Where the CPUs are; from Linux, while it takes interrupts, the backtraces of its CPUs and of the tasks that wait.
+# Saves the registers of the CPUs. Makes Linux print the backtraces of its CPUs and of waiting tasks, if it still takes interrupts.
 examine() { ask_monitor '^(CPU#|RIP=|CR[0-4]=|EFER=)' "info registers -a" "sendkey alt-sysrq-l" "sendkey alt-sysrq-w"; }

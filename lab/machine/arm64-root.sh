@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Makes a folder of Debian's user space for arm64, which the machine of CPU=arm64 lays over the host's root, and prints its path.
-# Takes nothing; the packages come from the mirrors of this machine's own apt, and nothing is installed on it.
+# Makes a folder with Debian's user space for arm64, and prints its path. The machine of CPU=arm64 lays it over the host's root.
+# Takes nothing. Downloads the packages from the mirrors of this host's apt, and installs none of them on the host.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
 # shellcheck source=lab/kernel/apt.sh
 . "$LAB/kernel/apt.sh"
 
-# What the jobs call. Of what is essential in Debian only that which is named, and what it depends on.
+# The packages that the jobs use. apt adds what these depend on, but no other essential packages of Debian.
 packages=(bash coreutils diffutils e2fsprogs findutils gawk grep kmod mount ndctl procps qemu-system-arm sed util-linux xfsprogs)
 root=$CACHE/arm64-root-$codename-$(sha256sum <"$LAB/machine/arm64-root.sh" | cut -c1-8)
 if [ -d "$root" ]; then
@@ -39,7 +39,7 @@ say "downloading Debian's packages for arm64, once; that takes a minute or more"
 	tail -n 3 "$work/log" >&2
 	die "$NO_SOURCE" "the mirrors of this machine's apt do not give the arm64 packages now; their words are above"
 }
-# /bin and the like are links as they are on the host, or the host's /usr/bin/bash would be found before this /bin/bash.
+# Make /bin and the like links, as on the host. Otherwise the host's /usr/bin/bash would be found before this /bin/bash.
 for folder in bin sbin lib; do
 	mkdir -p "$work/root/usr/$folder"
 	ln -s "usr/$folder" "$work/root/$folder"
@@ -48,7 +48,7 @@ for package in "$work"/cache/archives/*.deb; do
 	dpkg-deb --fsys-tarfile "$package" | tar -C "$work/root" -x --keep-directory-symlink ||
 		{ die_if_full; die 1 "${package##*/} does not unpack"; }
 done
-# The names that scripts of the packages would make.
+# Make the links that scripts of the packages would make.
 for pair in "awk gawk" "sh bash"; do
 	read -r name program <<<"$pair"
 	[ -e "$work/root/bin/$name" ] || ln -s "$program" "$work/root/bin/$name"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes a cpio archive of files, with the libraries that they need, at the paths that they have on the host.
-# Takes the archive to make, a folder that is to be there, and files or folders.
+# Makes a cpio archive of files and the libraries that they need, at the paths that they have on the host.
+# Takes the archive to make, a folder to create in it, and files or folders.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -10,7 +10,7 @@ shift 2
 root=$(mktemp -d "$BUILD/carry.XXXXXX")
 trap 'rm -rf "$root"' EXIT
 
-# The path without the links on the way; a link at its end becomes the file.
+# Copies a file or folder to its path without symbolic links. If the last name of the path is a link, copies the file behind it.
 carry() {
 	local path=$1 place
 	place=$(realpath "${path%/*}/")
@@ -23,7 +23,7 @@ libraries() {
 	{ ldd "$@" 2>/dev/null || true; } | sed -nE 's/^.*(=>|\t) *(\/[^ ]+) \(.*$/\2/p' | sort -u
 }
 
-# /bin and the like lead where they do on the host.
+# If /bin and the like are links on the host, make the same links.
 for path in /bin /sbin /lib /lib64; do
 	[ ! -L "$path" ] || cp -P "$path" "$root/"
 done

@@ -1,32 +1,32 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # The machine for CPU=intel: Bochs with VMX and EPT, which boots from a CD and has neither virtio nor NVDIMMs.
-# Sourced by run.sh, which says what compose and prepare take and give; CARRY=<files> are more files that the job needs.
+# Sourced by run.sh, which says what compose and prepare take and give. CARRY=<files> names more files that the job needs.
 
 packages=intel
-grace=600	# seconds to boot and to end, beyond the job's time limit: the whole machine is slow
-normal_end=1	# the emulator's status when the machine powers off, which it takes for a panic
+grace=600	# seconds to boot and to shut down, beyond the job's time limit: the whole machine is slow
+normal_end=1	# the emulator's status when the machine powers off, which it treats as a panic
 
-# Where memory is set aside and how much, in MiB, and what it becomes: device-dax is soft-reserved memory, file systems lie
-# on pmem. Neighbours are of different kinds, or they would be one. The sum is small, as the emulator needs time for each MiB
-# to start; 1024 MiB below 4096 are a hole, and the last 16 below that are the firmware's.
+# The start and size in MiB of reserved memory, and its backing: device-dax is soft-reserved memory, file systems lie on pmem. Neighbours
+# differ in kind, or the kernel would merge them. The sum is small, because the emulator needs time for each MiB to start. There is no
+# memory from 3072 to 4096, and the 16 MiB below 3072 are the firmware's.
 ranges=("1152 512 devdax-2m" "1664 576 fsdax-ext4" "2240 128 devdax-4k" "2368 688 fsdax-xfs" "4096 3072 devdax-1g")
 memory=7168
 device_dax=soft-reserved
 cpu=corei7_skylake_x
-# A kernel without soft-reserved memory has its device-dax on pmem, too: with gaps, and room for what ndctl notes at the start.
-# It also takes no word about the clock; so it gets a CPU that says nothing about it either, and measures.
+# A kernel without soft-reserved memory has device-dax on pmem, too, with gaps, and with room at the start for ndctl's metadata. It also
+# lacks tsc_early_khz=. So it gets a CPU that does not report the speed of its clock, and measures it.
 if [ ! -e "$LAB/kernel/config/$BASE/soft-reserved.config" ]; then
 	ranges=("1152 512 devdax-2m" "1680 560 fsdax-ext4" "2256 144 devdax-4k" "4096 4096 devdax-1g" "8208 992 fsdax-xfs")
 	memory=9216 device_dax=pmem cpu=corei7_haswell_4770
 fi
 
-# Instructions per second of the machine's clock: fewer than the emulator executes, so that what waits for time, as the
-# serial lines do, is fast. What corei7_skylake_x says of its clock, 3.5 GHz, is wrong, and tsc_early_khz= says so.
+# Instructions per second of the machine's clock. There are fewer than the emulator executes, so that waiting for time, as the serial
+# lines do, is fast. corei7_skylake_x wrongly reports a clock of 3.5 GHz, which tsc_early_khz= corrects.
 ips=50000000
-# What counts instructions wants the timer as seldom as on the machine of CPU=amd, where each takes 1 ns.
+# To count instructions, the timer should tick as seldom as in the machine of CPU=amd, where each instruction takes 1 ns.
 [ -z "${ICOUNT:-}" ] || ips=1000000000
 
-# The programs of the host that the scripts in lab/guest call; with them come the libraries that ldd names.
+# The host's programs that the scripts in lab/guest call. carry.sh adds the libraries that ldd names.
 programs=(awk bash basename cat chmod comm cp cut date dd dirname env fallocate grep head id insmod ln ls mkdir
 	mkfs.ext4 mkfs.xfs mkswap mktemp modprobe mount mv ndctl paste readlink realpath rm rmmod sed seq sleep sort stat swapoff swapon sync tail
 	tee timeout touch tr umount uname wc)
@@ -43,16 +43,16 @@ compose() {
 		*) memmap+=" memmap=${size}M!${start}M" ;;
 		esac
 	done
-	# Without XSAVE, of whose area it gives the size in one format only: v7.3 notices, and has its own memory overwritten then.
+	# No XSAVE: Bochs reports the size of its area in one format only. v7.3 notices that, and then overwrites its own memory.
 	words="console=ttyS0,115200 noxsave tsc_early_khz=$((ips / 1000)) panic=-1 log_buf_len=8M"
 	words+=" LAB_MODULES=$MODULES LAB_ALONE=1 LAB_BACKINGS=$backings LAB_RANGES=$starts"
-	# What hibernation writes to the disk is to be found there as it is.
+	# Do not compress what hibernation writes to the disk, because it is searched.
 	[ "${CONFIG:-}" != dump ] || words+=" hibernate=nocompress"
 	kernel_words="$words$memmap $(base_field words) $job_words"
 
-	# It has little room for the paths of files.
+	# Run Bochs in its folder, because it has little room for the paths of files.
 	emulator=(env -C "$run" bochs -q -f /dev/null -rc bochs.rc)
-	# The emulator holds 2 GiB of the machine's memory, and what was touched beyond that in a file.
+	# Bochs keeps 2 GiB of the machine's memory in RAM, and what is touched beyond that in a file.
 	emulator+=("memory: guest=$memory, host=2048")
 	emulator+=("romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot")
 	emulator+=("vgaromimage: file=/usr/share/vgabios/vgabios.bin")
@@ -66,12 +66,12 @@ compose() {
 	emulator+=("com2: enabled=1, mode=file, dev=/dev/fd/3")
 	emulator+=("com3: enabled=1, mode=file, dev=verdict")
 	emulator+=("display_library: rfb, options=\"timeout=0\"")
-	emulator+=("sound: driver=dummy")	# without a sound card the default aborts
+	emulator+=("sound: driver=dummy")	# without a sound card, the default driver aborts
 	emulator+=("log: bochs.log")
 	emulator+=("panic: action=fatal")
 }
 
-# The CD: a boot loader, the kernel, and an initramfs of the same paths as the host's for all that the job needs.
+# Makes the CD: a boot loader, the kernel, the initramfs, and an archive with all files that the job needs, at the host's paths.
 prepare() {
 	local cd=$run/cd program path
 	local -a files=("$run/job" "$LAB/guest" "$LAB/lib/help.sh" "$MODULES")
@@ -82,7 +82,7 @@ prepare() {
 	for path in "$@" ${CARRY:-}; do
 		[ ! -f "$path" ] && [[ " ${CARRY:-} " != *" $path "* ]] || files+=("$(realpath -s "$path")")
 	done
-	echo c >"$run/bochs.rc"	# the debugger that is built in shall continue
+	echo c >"$run/bochs.rc"	# makes Bochs' built-in debugger continue
 	mkdir -p "$cd/boot/grub"
 	cp "$BZIMAGE" "$cd/boot/kernel"
 	cp "$initramfs" "$cd/boot/init.gz"
@@ -100,5 +100,5 @@ prepare() {
 	rm -r "$cd"
 }
 
-# Bochs cannot be asked while it runs.
+# Does nothing, because Bochs cannot be queried while it runs.
 examine() { :; }

@@ -1,11 +1,12 @@
 # shellcheck shell=bash disable=SC2154
-# What the machines that QEMU emulates have in common; sourced by amd.sh and arm64.sh.
+# The common part of the machines that QEMU emulates.
+# Sourced by amd.sh and arm64.sh; gives qemu_channels, shared, prepare and ask_monitor.
 
-# qemu_channels WORDS: adds to emulator the monitor for examine, what run.sh has the machine say (see there), and the kernel
-# with its initramfs and the WORDS on its command line; takes what compose is given.
+# qemu_channels WORDS: adds to emulator the monitor for examine, the channels that run.sh names, and the kernel with its initramfs and the
+# WORDS on its command line. Takes the variables that compose takes.
 qemu_channels() {
 	local words=$1
-	# The monitor's two ends are pipes.
+	# The monitor's two directions are pipes.
 	emulator+=(-chardev "pipe,id=monitor,path=$run/monitor" -mon chardev=monitor)
 	emulator+=(-device virtio-rng-pci)
 	emulator+=(-serial "file:$run/console.log")
@@ -21,12 +22,12 @@ qemu_channels() {
 	emulator+=(-kernel "$BZIMAGE" -initrd "$initramfs" -append "$words $job_words")
 }
 
-# shared FOLDER TAG: adds to emulator a folder of this host that the machine can only read, over 9p.
+# shared FOLDER TAG: adds to emulator a folder of this host, which the machine can only read, over 9p.
 shared() { emulator+=(-virtfs "local,path=$1,mount_tag=$2,security_model=none,readonly=on,multidevs=remap"); }
 
 prepare() { mkfifo "$run/monitor.in" "$run/monitor.out"; }
 
-# ask_monitor REGEX COMMAND...: gives the monitor the commands, and keeps what it says that matches in $run/emulator.log.
+# ask_monitor REGEX COMMAND...: sends the commands to the monitor, and keeps those lines of its answer that match in $run/emulator.log.
 ask_monitor() {
 	local regex=$1
 	shift

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Boots the kernel of BASE in an emulated machine with NVDIMMs, and runs a job or a shell in it.
-# Takes: run COMMAND [ARGUMENT...] | shell | cmdline; CPU=amd or intel; SECONDS_MAX=<how long the job may say nothing>, 1200 if not given;
-# and KERNEL_WORDS=<more words for the kernel's command line>.
+# Boots the kernel of BASE in an emulated machine with DAX memory, and runs a job or a shell in it; or prints the emulator's command.
+# Takes: run COMMAND [ARGUMENT...] | shell | cmdline; CPU=amd, intel or arm64; SECONDS_MAX=<seconds that the job may print nothing>, 1200
+# if not given; and KERNEL_WORDS=<more words for the kernel's command line>.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
 
-# Job statuses of our own; any other comes from the job.
+# The statuses that this script sets. All others come from the machine.
 machine_died=125
-never_began=126	# it hung as it booted
-emulator_killed=123	# not 127, which is also the status of a job that no shell finds
+never_began=126	# the machine hung while it booted
+emulator_killed=123	# not 127, which is also the status of a job that the shell does not find
 
 limit=${SECONDS_MAX:-1200}
 mode=${1:-}
@@ -20,20 +20,21 @@ shell | cmdline) ;;
 *) die 2 "usage: run.sh run COMMAND [ARGUMENT...] | shell | cmdline" ;;
 esac
 
-# The machine of CPU sets packages, grace and normal_end, and has three functions. compose takes mode, run, initramfs and job_words,
-# the last of the words for the kernel, and gives emulator, its command; the console goes to $run/console.log, the verdict to
-# $run/verdict, the job's output to descriptor 3. prepare takes the job's command, and makes what the emulator needs.
-# examine has a machine that hangs say what it does, on its console and in $run/emulator.log, as far as it can.
+# The file of CPU= sets packages, grace and normal_end, and has three functions:
+#   compose  takes mode, run, initramfs and job_words, the last of the kernel's words. Sets emulator, the emulator's command.
+#            The console is written to $run/console.log, the verdict to $run/verdict, and the job's output to descriptor 3.
+#   prepare  takes the job's command, and makes what the emulator needs.
+#   examine  makes a machine that hangs say what it does, on its console and in $run/emulator.log, as far as it can.
 # shellcheck source=lab/machine/amd.sh
 . "$LAB/machine/$CPU.sh"
 
 "$LAB/kernel/deps.sh" "$packages"
 initramfs=$("$LAB/machine/initramfs.sh")
 
-# A folder for this run alone, so that two runs do not meet.
+# Each run has its own folder, so that two runs do not interfere.
 mkdir -p "$OUT/runs"
 run=$(mktemp -d "$OUT/runs/$(date +%H%M%S).XXXX")
-# That of a machine which still runs, however long, stays. In a machine there is no locking, and no machine for so long.
+# Remove old folders, but not those of machines that still run. In a nested machine there is no locking, and none runs that long.
 exec 8<"$run"
 [ -n "${NESTED:-}" ] || flock 8
 find "$OUT/runs" -mindepth 1 -maxdepth 1 -mmin +600 -exec flock -n {} rm -rf {} \; 2>/dev/null || true
@@ -83,16 +84,16 @@ if [ "$mode" = shell ]; then
 	exit
 fi
 trap stop INT TERM HUP
-# seen: how far the machine has come: what its job has said, and before it begins, its console.
+# seen: prints how far the machine has come: the size of its job's output and verdict, and until the job begins, of its console.
 seen() {
 	grep -s rchar "/proc/$output/io" || true
 	stat -c %s "$run/verdict" 2>/dev/null || true
 	grep -qs begun "$run/verdict" || stat -c %s "$run/console.log" 2>/dev/null || true
 }
 
-# The machine ends a job that has said nothing for as long as its limit; when it is too sick for that, we end the machine, but not one
-# that is only slow. One that does not come to its job gets ten times as long, as a kernel may complain for ever.
-# The pipe to cat is there because the emulator wants a descriptor that can only be written to; a terminal's can be read.
+# The machine itself ends a job that prints nothing for its time limit. If the machine is too broken for that, end the machine, but not
+# one that is only slow. A machine that does not reach its job gets ten times as long, because its kernel may print messages forever.
+# The emulator needs a descriptor that can only be written to, so use a pipe to cat. A terminal's descriptor can also be read.
 exec 3> >(exec cat)
 output=$!
 "${emulator[@]}" >"$run/emulator.log" 2>&1 </dev/null 9>&- &
@@ -130,7 +131,7 @@ if [ -z "$status" ]; then
 			"its console is ${run#"$TOP"/}/console.log"
 		exit $never_began
 	fi
-	# QEMU ends with 0 when it is told to.
+	# QEMU exits with 0 when it is told to end.
 	! grep -qs 'terminating on signal' "$run/emulator.log" || emulator_status=143
 	case $emulator_status in
 	"$normal_end") say "the machine died before it gave a verdict; its console is ${run#"$TOP"/}/console.log" ;;
