@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Boots a Linux guest on each kind of memory in turn, has it write to all of it, and prints how KVM mapped that memory.
-# Takes: a label for this kernel, the guest's bzImage, its initramfs, kvm_leaves.ko, and which backings (default: all).
+# Boots a Linux guest on each kind of memory in turn, makes it write to nearly all of it, and prints how KVM mapped that memory.
+# Takes: a label for this kernel, the guest's bzImage, its initramfs, kvm_leaves.ko, and the backings (default: all but fsdax-xfs-1g).
 #
-# Rows go to stdout: "row", the label, the backing, leaf entries of 4K, 2M and 1G, page faults; tab-separated. A guest that is mapped by
-# 1G gives another one: "fact", the label, a text, and how many of these entries are left after a look at it.
-# Only leaves of the guest's RAM are counted. Faults are those of the whole VM.
+# Prints tab-separated rows: "row", the label, the backing, leaf entries of 4K, 2M and 1G, and page faults. For devdax-1g also prints
+# "fact", the label, a text, and how many 1G entries are left after smaps is read.
+# Counts only leaves of the guest's RAM, but page faults of the whole VM.
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"
@@ -17,7 +17,7 @@ shift 4
 backings=("$@")
 [ $# -gt 0 ] || backings=(devdax-4k devdax-2m devdax-1g fsdax-ext4 fsdax-xfs hugetlbfs-2m anon)
 
-# Emulated, a guest's XSAVE area has a wrong size, and newer kernels overwrite their own memory with it: guests do without.
+# The emulator reports a wrong size of a guest's XSAVE area, and newer kernels overwrite their own memory with it. So guests run without.
 cpu=host
 ! grep -q 'QEMU TCG' /proc/cpuinfo || cpu=host,-xsave
 leaves=/sys/kernel/debug/kvm_leaves
@@ -45,7 +45,7 @@ stop_guest() {
 	done
 }
 
-# Gives back what provide() took.
+# Releases what provide() took.
 release() {
 	[ -z "$file" ] || rm -f "$file"
 	file=''
@@ -62,7 +62,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# Sets path, what maps shows for the guest's memory (empty: anonymous), and backend, QEMU's option for $2 MiB of backing $1.
+# Sets up $2 MiB of backing $1. Sets path, which /proc/<pid>/maps shows for the memory (empty: anonymous), and backend, QEMU's option.
 provide() {
 	local backing=$1 mib=$2 got
 	case $backing in
@@ -75,7 +75,7 @@ provide() {
 		fallocate -l "${mib}M" "$path" || fail "$backing: no room for $path of $mib MiB"
 		backend=memory-backend-file,mem-path=$path,share=on,align=2M
 		if [[ $backing = *-1g ]]; then
-			# Only what is written is mapped by 1G.
+			# Write to all of it, because only written blocks are mapped by 1G.
 			dd if=/dev/zero of="$path" bs=4M count=$((mib / 4)) conv=notrunc status=none || fail "$backing: cannot write to $path"
 			backend=${backend/%2M/1G}
 		fi
@@ -101,7 +101,7 @@ provide() {
 	backend+=,id=mem,size=${mib}M
 }
 
-# Fails unless the host maps path at address $2 of QEMU $1. Reads maps: a look into smaps or pagemap may split a mapping.
+# Fails unless the host maps path at address $2 of QEMU $1. Reads maps, because reading smaps or pagemap may split a mapping.
 check_mapping() {
 	local pid=$1 address=$2 range mapped
 	while read -r range _ _ _ _ mapped; do
@@ -112,8 +112,8 @@ check_mapping() {
 	fail "$(printf 'nothing is mapped at %#x of QEMU, where KVM has the guest memory' "$address")"
 }
 
-# Sets pages_4k, pages_2m, pages_1g and faults of QEMU $1, whose guest has $2 MiB.
-# The RAM is one mapping; the guest's address 0 is its first byte.
+# Sets pages_4k, pages_2m, pages_1g and faults of QEMU $1, whose guest has $2 MiB. The RAM is one mapping, which begins at the guest's
+# address 0.
 count() {
 	local pid=$1 bytes=$(($2 << 20)) rows vm_fd='' start='' gfn address in_4k in_2m in_1g stat
 	pages_4k=0 pages_2m=0 pages_1g=0 faults=''
@@ -143,7 +143,7 @@ count() {
 	[ -n "$faults" ] || fail "/sys/kernel/debug/kvm/$pid-$vm_fd has neither pf_taken nor pf_fixed"
 }
 
-# What the guest has done so far: bytes on its console, and page faults.
+# Prints what the guest has done so far: bytes on its console, and page faults.
 advanced() {
 	local stat
 	stat -c %s "$work/console"
@@ -152,13 +152,13 @@ advanced() {
 	done
 }
 
-# Boots a guest on the memory that provide() has set up, and waits until it has written to it.
-# Sets guest and touched (MiB); or fails and sets why.
+# Boots a guest on the memory that provide() has set up, and waits until it has written to that. Sets guest and touched (MiB), or fails
+# and sets why.
 boot() {
 	local mib=$1 console now
 	look_anew
 	: >"$work/console"
-	# A microvm boots in half the time of a q35 machine here; the RAM is laid out alike.
+	# A microvm boots in half the time of a q35 machine here, and its RAM has the same layout.
 	qemu-system-x86_64 -accel kvm -cpu "$cpu" -M microvm,memory-backend=mem -m "$mib" -object "$backend" \
 		-nodefaults -nographic -serial "file:$work/console" -no-reboot \
 		-kernel "$bzimage" -initrd "$initramfs" -append "console=ttyS0 loglevel=4 panic=-1" \
@@ -182,7 +182,7 @@ boot() {
 	done
 }
 
-# What shows a process to others must not change how it is mapped. The guest is stopped, as it would have KVM map its memory again.
+# Reads smaps, which must not change how memory is mapped. Stops the guest for it, because the guest would make KVM map its memory again.
 look_at() {
 	local mib=$1 before=$pages_1g
 	kill -STOP "$guest"
@@ -194,7 +194,7 @@ look_at() {
 
 measure() {
 	local backing=$1 mib=1024 path backend touched why
-	# The hole below the guest's 1 MiB keeps the first GiB from being one leaf.
+	# The hole below the guest's 1 MiB prevents a single leaf for the first GiB.
 	[[ $backing != *-1g ]] || mib=2048
 	provide "$backing" "$mib"
 

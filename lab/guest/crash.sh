@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Has the kernel crash, and the next one look for DAX memory in the dump of the first, where it must not be.
-# Takes the backing that is looked for, devdax-2m if none is given: make run CONFIG=dump JOB=lab/guest/crash.sh
+# Crashes the kernel. The next kernel then searches the dump of the first for DAX memory, which must not be there.
+# Takes the backing to search for (devdax-2m if not given): make run CONFIG=dump JOB=lab/guest/crash.sh
 # Arguments: (devdax-(4k|2m|1g)|fsdax-(ext4|xfs))?
 # Configuration: dump
 set -euo pipefail
@@ -18,6 +18,6 @@ if [ -d "$path" ]; then
 	path+=/memory
 	fallocate -l 2M "$path"
 fi
-# The next kernel's job is this script alone, as it has no DAX devices to prepare.
+# The next kernel runs only this script, because it has no DAX devices to set up.
 words=$(sed -E 's/ (crashkernel|LAB_JOB)=[^ ]*//g' /proc/cmdline)
 "$program" crash "$path" "$BZIMAGE" "$("$LAB/machine/initramfs.sh")" "$words LAB_JOB=$LAB/guest/crash.sh nr_cpus=1 reset_devices"

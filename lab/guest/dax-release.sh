@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# Takes every DAX device away from the kernel: shows that a job has left none in use.
-# Takes nothing; fails, naming the device, when one is still busy.
+# Removes every DAX device from the kernel, to show that a job has left none in use.
+# Takes nothing; fails, naming the device, if one is still busy.
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"
 
 shopt -s nullglob
-looks=120	# one that a lost reference holds is never free: its taker waits in the kernel, and never runs
+looks=120	# a device with a lost reference is never free: the process that removes it waits in the kernel forever
 
-# ends PID: waits for a process, which may be slow; fails when so many looks in a row, a second apart, find it waiting there.
+# ends PID: waits for the end of a process, however slow. Fails if $looks looks in a row, a second apart, find it waiting in the kernel.
 ends() {
 	local now last='' still=0
 	while now=$(sed -nE 's/^(State|.*ctxt_switches):\t//p' "/proc/$1/status" 2>/dev/null) && [[ -n $now && $now != Z* ]]; do
 		if [[ $now = D* && $now = "$last" ]]; then still=$((still + 1)); else still=0; fi
 		[ "$still" -lt "$looks" ] || return 1
 		last=$now
-		# Most are free at once.
+		# Look again soon at first, because most devices are free at once.
 		sleep "$([ "$still" -gt 0 ] && echo 1 || echo 0.1)"
 	done
 	wait "$1"
@@ -32,13 +32,13 @@ for device in ${LAB_RANGES:+/sys/bus/dax/drivers/device_dax/dax*}; do
 		failed=1
 	fi
 done
-# All at once: those that are in use are waited for together.
+# Disable all namespaces at once, to wait for busy ones together.
 waiting=()
 namespaces=$(ndctl list -N | sed -nE 's/.*"dev":"([^"]+)".*/\1/p') ||
 	{ echo "dax-release: ndctl cannot say which namespaces there are" >&2; failed=1; }
 for namespace in $namespaces; do
 	{
-		# Who waits in the kernel cannot be killed, but left behind.
+		# A process that waits in the kernel cannot be killed. Leave it behind.
 		ndctl disable-namespace "$namespace" >/dev/null 2>&1 &
 		ends $! && exit
 		echo "dax-release: $namespace is still in use after the job's end" >&2

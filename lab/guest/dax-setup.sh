@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Partitions the machine's NVDIMMs and shows them as /dax/<backing>: device-dax nodes and mounted file systems.
-# Takes LAB_BACKINGS from machine/run.sh: what NVDIMM 0, 1, ... becomes, separated by commas; in a machine without NVDIMMs
-# LAB_RANGES says where the memory of each begins, as pmem or soft-reserved.
+# Configures the machine's NVDIMMs as /dax/<backing>: device-dax nodes and mounted file systems.
+# Takes LAB_BACKINGS from machine/run.sh: the backings that NVDIMM 0, 1, ... become, separated by commas. In a machine without NVDIMMs,
+# LAB_RANGES says where the memory of each backing begins, as pmem or soft-reserved.
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"
@@ -17,7 +17,7 @@ fail() {
 	exit 1
 }
 
-# Regions are numbered as their probes end; the firmware's handle tells which NVDIMM is behind one.
+# Prints the region of NVDIMM $1. Regions are numbered as their probes end, so the firmware's handle identifies the NVDIMM.
 region_of_nvdimm() {
 	local region nmem
 	for region in /sys/bus/nd/devices/region*; do
@@ -30,7 +30,7 @@ region_of_nvdimm() {
 	fail "the machine has no NVDIMM $1"
 }
 
-# Memory that the kernel's command line makes pmem, by where it begins; nothing if it does not.
+# Prints the region of the pmem that the kernel's command line makes at address $1, or nothing.
 region_at() {
 	local region
 	for region in /sys/bus/nd/devices/region*; do
@@ -38,7 +38,7 @@ region_at() {
 	done
 }
 
-# Makes backing $1 of the soft-reserved memory at $2, which no driver has taken yet.
+# Makes backing $1 of the soft-reserved memory at address $2, which no driver has taken yet.
 prepare_soft_reserved() {
 	local backing=$1 align device said
 	said=$(modprobe dax_hmem 2>&1) ||
@@ -59,7 +59,7 @@ prepare_soft_reserved() {
 	fail "there is no soft-reserved memory at $(printf '%#x' "$2")"
 }
 
-# Reconfigures the namespace that fills region $2 into backing $1.
+# Makes backing $1 of the namespace that fills region $2.
 prepare() {
 	local backing=$1 namespace=namespace${2#region}.0 large='' made device type
 	[[ $backing != fsdax-*-1g ]] || large=1

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Boots a Linux guest of arm64 on each kind of memory in turn, has it write to all of it, and prints how KVM mapped that memory.
-# Takes: a label for this kernel, the guest's Image, its initramfs, and which backings (default: all).
+# Boots an arm64 Linux guest on each kind of memory in turn, makes it write to nearly all of it, and prints how KVM mapped that memory.
+# Takes: a label for this kernel, the guest's Image, its initramfs, and the backings (default: all).
 #
-# Of a guest that runs, a row goes to stdout as demo.sh prints it, its faults being the entries that KVM made for the guest's RAM; and of
-# each guest a line: "fact", the label, the backing, and whether it boots; tab-separated.
+# For a guest that boots, prints a row as boot-guests.sh does. Its page faults are the entries that KVM made for the guest's RAM. For each
+# guest also prints "fact", the label, the backing, and whether it boots, tab-separated.
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"
@@ -16,9 +16,9 @@ shift 3
 backings=("$@")
 [ $# -gt 0 ] || backings=(devdax-4k devdax-2m fsdax-ext4 fsdax-xfs anon)
 
-mib=224	# the smallest NVDIMM has a few more
-ram=0x40000000	# where it is in QEMU's virt machine
-# A guest that is let run has an entry for its first instruction after one exit; one that has none after so many never executes it.
+mib=224	# much less than the smallest NVDIMM has
+ram=0x40000000	# where RAM begins in QEMU's virt machine
+# A guest that can run has an entry for its first instruction after one exit. One without an entry after this many exits never runs.
 exits_max=1000
 tracing=/sys/kernel/tracing
 
@@ -46,7 +46,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# Sets backend, QEMU's option for memory of the backing.
+# Sets backend, QEMU's option for the memory of backing $1.
 provide() {
 	local path
 	case $1 in
@@ -65,7 +65,7 @@ provide() {
 	backend+=,id=mem,size=${mib}M
 }
 
-# entries: of the guest's RAM, how many of 4K, 2M and any other size, and how many times one was made.
+# entries: prints how many entries of 4K, of 2M and of other sizes map the guest's RAM, and how often KVM made one.
 entries() {
 	sed -nE 's/.* addr=0x([0-9a-f]+) size=0x([0-9a-f]+).*/\1 \2/p' "$tracing/trace" | awk -v ram="$ram" -v bytes=$((mib << 20)) '
 		function number(hex,  i, n) { for (i = 1; i <= length(hex); i++) n = n * 16 + index("123456789abcdef", substr(hex, i, 1)); return n }
@@ -78,11 +78,11 @@ entries() {
 		}'
 }
 
-# exits: how often the guest has left its CPU so far.
+# exits: prints how often the guest has left its CPU so far.
 exits() { cat "/sys/kernel/debug/kvm/$guest"-*/exits 2>/dev/null | awk '{ n += $1 } END { print n + 0 }'; }
 
-# Boots a guest on backend, and waits until it has written to its memory; sets touched, the MiB. Or fails, and sets why; 2: it has
-# never executed an instruction.
+# Boots a guest on backend, and waits until the guest has written to its memory. Sets touched (MiB), or fails and sets why. Returns 2 if
+# the guest has never executed an instruction.
 boot() {
 	local now made
 	look_anew
@@ -100,7 +100,7 @@ boot() {
 			return
 		fi
 		kill -0 "$guest" 2>/dev/null || { why="QEMU ended before the guest had written to its memory"; return 1; }
-		# Read before the entries: what is counted here was not followed by one.
+		# Read the exits before the entries. If there is no entry then, none followed these exits.
 		now=$(exits)
 		if [ ! -s "$work/console" ] && [ "$now" -ge "$exits_max" ]; then
 			read -r _ _ _ made < <(entries)

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Looks at what a guest on DAX memory meets besides how it is mapped, and prints a row of each: "fact", a label for this kernel,
-# the fact and what it is, tab-separated; and "look", the label and the name, as it begins with a look, and for the end of all: end.
-# Takes: the label, the folder of demo-facts, punch-waits, shared-failure and page_flags.ko, and which looks: assigned, full, punched,
-# reserved, shared, cloned. Of a fact, the last row counts: what may kill the kernel is told before it has. A kernel labelled stock
-# is reset when it is ill, and at the end, as it may hold devices for ever.
+# Shows how a guest on DAX memory fares, apart from how it is mapped. Prints tab-separated rows: "fact", a label for this kernel, the fact
+# and its value. At the start of each look prints "look", the label and the look's name; at the end of all looks, the name is "end".
+# Takes: the label, the folder of demo-facts, punch-waits, shared-failure and page_flags.ko, and the looks: assigned, full, punched,
+# reserved, shared, cloned. The last row of a fact counts, because a look that may kill the kernel prints that in advance. If the label is
+# stock, the kernel is reset when it is broken, and at the end, because it may hold devices forever.
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"
@@ -13,8 +13,8 @@ export LC_ALL=C
 
 label=$1 built=$2
 shift 2
-mib=16	# of memory that the device gets
-patience=300	# looks at who waits in the kernel, without any change
+mib=16	# MiB of memory for the device
+patience=300	# looks at a process that waits in the kernel, without any change
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -24,19 +24,19 @@ fact() {
 	printf 'fact\t%s\t%s\t%s\n' "$label" "$1" "$2"
 }
 
-# may_die NAME: what it is, should nothing follow.
+# may_die NAME: prints in advance that the kernel dies, in case nothing follows.
 may_die() {
 	echo "$1: looking; the stock kernel may die here" >&2
 	printf 'fact\t%s\t%s\tthe kernel dies\n' "$label" "$1"
 }
 
-# After a hang, no other look shows anything. A write to the port returns when the host has it.
+# After a hang, other looks show nothing. No output is lost, because a write to the port returns only when the host has it.
 reset_if_stock() { [ "$label" != stock ] || echo b >/proc/sysrq-trigger; }
 
-# value NAME WORDS: the value of that name in "name=value ..."; fails if there is none.
+# value NAME WORDS: prints the value of that name in "name=value ...". Fails if there is none.
 value() { sed -nE "s/(^|.* )$1=([^ ]*).*/\2/p" <<<"$2" | grep -m 1 .; }
 
-# waits PID: whether a process does not end: so many looks in a row see that it waits in the kernel and has not run in between.
+# waits PID: succeeds if a process never ends: $patience looks in a row find it waiting in the kernel, and not run in between.
 waits() {
 	local last='' now still=0
 	while now=$(cat "/proc/$1/status" "/proc/$1/stack" 2>/dev/null) && [[ $now != *'State:'*Z* ]]; do
@@ -51,7 +51,7 @@ waits() {
 
 resource() { cat "/sys/bus/dax/devices/$(basename "$(realpath "/dax/$1")")/resource"; }
 
-# Prints on how many of the kinds of DAX memory, of how many, it is set.
+# Prints on how many of the kinds of DAX memory PG_reserved is set, and how many kinds there are.
 count_reserved() {
 	local backing place file said kinds=0 reserved=0
 	IFS=, read -ra backings <<<"$LAB_BACKINGS"
@@ -74,7 +74,7 @@ count_reserved() {
 
 reserved() { fact 'Kinds of DAX memory with PG_reserved set' "$is_reserved"; }
 
-# A file of 4 MiB, of which 2 MiB can be had, as the rest of the file system is full.
+# A guest writes to a file of 4 MiB, which has blocks for only 2 MiB, on a full file system.
 full() {
 	local folder=/dax/fsdax-ext4 said step taken=0 name='Guest writes, but its file system is full'
 	truncate -s 4M $folder/memory
@@ -107,7 +107,7 @@ punched() {
 	esac
 }
 
-# It takes devdax-4k, each page of which counts its own references.
+# This look uses devdax-4k, because each of its pages counts its own references.
 assigned() {
 	local device frame before after said node namespace pid name pages=$((mib << 8))
 	device=$("$(dirname "$0")/vfio-setup.sh")
@@ -132,7 +132,7 @@ assigned() {
 	fi
 }
 
-# Without clones of DAX files there is nothing to see.
+# This look does nothing on a base whose DAX files cannot be cloned.
 shared() {
 	local said count name='XFS: memory fails while a clone is closed' status=0
 	base_has shared-blocks || return 0
@@ -150,7 +150,7 @@ shared() {
 	fi
 }
 
-# Without rmapbt, XFS does not say whose a block is, and whoever fails it has to find that out.
+# Without rmapbt, XFS cannot tell who uses a block. The code that handles the failure has to find that out.
 cloned() {
 	local said device name='XFS without rmapbt: a clone'\''s memory fails'
 	base_has shared-blocks || return 0
@@ -168,7 +168,7 @@ cloned() {
 }
 
 [ -e /sys/kernel/debug/page_flags ] || insmod "$built/page_flags.ko"
-# Before a look takes a device away.
+# Count before a look takes a device away.
 is_reserved=$(count_reserved)
 for look; do
 	printf 'look\t%s\t%s\n' "$label" "$look"

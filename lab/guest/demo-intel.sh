@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Has the test guest write to its memory on each DAX backing, and prints how KVM mapped that memory, in rows as boot-guests.sh does.
+# Runs the test guest, which writes to its memory, on each DAX backing. Prints how KVM mapped that memory, in rows as boot-guests.sh does.
 # Takes: a label for this kernel, and the folder that holds guest-leaves and kvm_leaves.ko.
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
@@ -10,7 +10,7 @@ IFS=, read -ra backings <<<"$LAB_BACKINGS"
 
 for backing in "${backings[@]}"; do
 	echo "$backing: running the test guest" >&2
-	# It fails where the entries are not as they should be; the row shows that.
+	# Ignore the status: leaves.sh fails if the entries are not as expected, and the row shows that.
 	said=$("$(dirname "$0")/leaves.sh" "$backing" "$built" || true)
 	echo "$backing: $said" >&2
 	[[ $said =~ pages_4k=([0-9]+)\ pages_2m=([0-9]+)\ pages_1g=([0-9]+)\ faults=([0-9]+) ]] || exit 1

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Has the allocations fail that VFIO, KVM, mremap(), mprotect(), madvise() and page faults make for DAX memory, one after the other, and
-# sees that nothing is left behind; prints of each call how often it failed, and of how many failures.
-# Takes the backings, all if none is given; needs a kernel with fault injection: make run CONFIG=debug JOB=lab/guest/fail-nth.sh
+# Makes the allocations fail, one after the other, that VFIO, KVM, mremap(), mprotect(), madvise() and page faults make for DAX memory;
+# and if the kernel can do that, each copy from and to user space. Checks that nothing is left behind. Prints for each call how often it
+# returned an error, and how many failures were injected.
+# Takes the backings (all if none is given). Needs a kernel with fault injection: make run CONFIG=debug JOB=lab/guest/fail-nth.sh
 # Arguments: ((devdax-(4k|2m|1g)|fsdax-(ext4|xfs))( (devdax-(4k|2m|1g)|fsdax-(ext4|xfs)))*)?
 # Configuration: debug
 set -euo pipefail
@@ -15,10 +16,10 @@ backings=("$@")
 for backing in "${backings[@]}"; do
 	case $backing in
 	devdax-1g) "$program" "/dax/$backing" 1024 ${device:+"$device"} ;;
-	devdax-2m) "$program" "/dax/$backing" 4 ${device:+"$device"} ;;	# two pages, of which one can be split off
+	devdax-2m) "$program" "/dax/$backing" 4 ${device:+"$device"} ;;	# two pages, so that one can be split off
 	devdax-*) "$program" "/dax/$backing" 2 ${device:+"$device"} ;;
 	*)
-		# Written, so that a page fault maps a block and does no more.
+		# Write the file, so that a page fault only maps a block.
 		dd if=/dev/zero of="/dax/$backing/memory" bs=2M count=1 conv=fsync status=none
 		"$program" "/dax/$backing/memory" 2
 		;;

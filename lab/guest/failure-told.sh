@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Shows which of the processes that map DAX memory are told when a page of it fails, on each backing, and that their guests go on, with
-# interrupts off, and on, when KVM may queue page faults as asynchronous ones.
+# Shows on each backing which of the processes that map DAX memory are told when a page of it fails. Also checks that their guests go on,
+# with interrupts off, and with interrupts on, because KVM may then queue page faults as asynchronous ones.
 # Takes nothing: make run JOB=lab/guest/failure-told.sh
 # Arguments: none
 set -euo pipefail
@@ -11,7 +11,7 @@ set -euo pipefail
 
 IFS=, read -ra backings <<<"$LAB_BACKINGS"
 status=0 told=early
-# Who has asked for it is told, as QEMU does, and who is running; without that, all are.
+# The kernel tells the process in which the page fails, and those that have asked for it, as QEMU does. Older kernels tell all.
 base_has chosen-kill || told=all
 for interrupts in off on; do
 	for backing in "${backings[@]}"; do
@@ -19,7 +19,7 @@ for interrupts in off on; do
 		devdax-1g) "$program" "/dax/$backing" $((1 << 30)) $told $interrupts || status=1 ;;
 		devdax-*)
 			"$program" "/dax/$backing" $((2 << 20)) $told $interrupts || status=1
-			# It is mapped as if it began where a page of 2M does.
+			# Also map at an offset of 1M, which is no multiple of 2M. The kernel maps it as if it were one.
 			base_has chosen-kill || "$program" "/dax/$backing" $((4 << 20)) $told $interrupts $((1 << 20)) || status=1
 			;;
 		*)

@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# How the file systems of the backings are made.
+# Makes the file systems of the backings.
 # Sourced after plan.sh; gives make_file_system.
 
-# make_file_system BACKING DEVICE: makes it. The extents of a file of 1 GiB must lie at multiples of 2M; on XFS it must also fit into one
-# of two groups. With su=1g, the first inodes of each group take a whole GiB; files have the others.
+# make_file_system BACKING DEVICE: makes the file system of that backing. The extents of a file of 1 GiB must lie at multiples of 2M. On
+# XFS the file must also fit into one of two groups. With su=1g, the first inodes of each group take a whole GiB; files have the others.
 make_file_system() {
-	# Files can share blocks, and the file system knows by whom a block is used, so that all of them are told of its failure.
+	# Files can share blocks, and XFS knows who uses a block, so that all users are told of its failure.
 	local xfs_options=(-m "reflink=1,rmapbt=1")
-	# What mkfs.xfs does by default today, and older kernels either do not know or do not have together with DAX.
+	# Turn off what mkfs.xfs does by default today, where the kernel does not know it, or does not support it with DAX.
 	base_has xfs-of-today || xfs_options=(-m "bigtime=0,inobtcount=0,reflink=0" -i nrext64=0)
 	case $1 in
 	fsdax-ext4) mkfs.ext4 -q -b 4096 -E nodiscard -m 0 -O bigalloc -C 2M "$2" ;;

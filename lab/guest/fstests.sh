@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Runs tests of fstests in the machine, on the NVDIMMs of its two DAX file systems, mounted with -o dax=always; prints rows as rows.sh says.
-# Takes the folder of a built copy, and a file with the names of those to run, as "<file system> <test>": xfs has reflink and rmapbt,
-# xfs-plain neither.
+# Runs tests of fstests in the machine, on the NVDIMMs of its two DAX file systems, mounted with -o dax=always (or -o dax, if the base
+# does not know that). Prints rows as rows.sh does.
+# Takes the folder of a built copy, and a file with the names of the tests to run, as "<file system> <test>". The file system xfs has
+# reflink and rmapbt, if the base supports them with DAX; xfs-plain has neither.
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"
@@ -12,7 +13,7 @@ folder=$1 names=$2
 # shellcheck source=lab/guest/plan.sh
 . "$(dirname "$0")/plan.sh"
 
-# The users that tests become; useradd cannot lock its files here.
+# Add the users that tests become. Write the files directly, because useradd cannot lock them here.
 id=65000
 for user in fsgqa fsgqa2 123456-fsgqa; do
 	if ! id "$user" >/dev/null 2>&1; then
@@ -22,7 +23,7 @@ for user in fsgqa fsgqa2 123456-fsgqa; do
 	id=$((id + 1))
 done
 
-# The file systems of the lab are gone then, and so are their folders, which the session's end unmounts.
+# Unmount the lab's file systems. Remove their folders, too, because the session's end would unmount these.
 test_dev=$(findmnt -no SOURCE /dax/fsdax-ext4) scratch_dev=$(findmnt -no SOURCE /dax/fsdax-xfs)
 umount /dax/fsdax-ext4 /dax/fsdax-xfs
 rmdir /dax/fsdax-ext4 /dax/fsdax-xfs
@@ -30,7 +31,7 @@ mkdir -p /run/test /run/scratch
 export TEST_DEV=$test_dev TEST_DIR=/run/test SCRATCH_DEV=$scratch_dev SCRATCH_MNT=/run/scratch RESULT_BASE=/run/fstests
 mkdir -p "$RESULT_BASE"
 
-# prepare FILE-SYSTEM: makes it on the device of the tests.
+# prepare FILE-SYSTEM: makes that file system on the test device.
 prepare() {
 	umount "$TEST_DIR" "$SCRATCH_MNT" 2>/dev/null || true
 	wipefs -qa "$TEST_DEV" "$SCRATCH_DEV"
@@ -40,7 +41,7 @@ prepare() {
 	xfs-plain) MKFS_OPTIONS='-m reflink=0,rmapbt=0' ;;
 	ext4) MKFS_OPTIONS='-b 4096' ;;
 	esac
-	if ! base_has xfs-of-today; then	# dax takes no value there, either
+	if ! base_has xfs-of-today; then	# there, -o dax takes no value either
 		MOUNT_OPTIONS='-o dax' TEST_FS_MOUNT_OPTS='-o dax'
 		[ "$FSTYP" != xfs ] || MKFS_OPTIONS='-m reflink=0,rmapbt=0,bigtime=0,inobtcount=0 -i nrext64=0'
 	fi
@@ -57,13 +58,13 @@ while read -r name; do
 		prepared=$kind
 	fi
 	run ./check "$test"
-	# It ends with 0 for what it does not run, as well.
+	# check also exits with 0 if it does not run the test.
 	if [ "$status" -eq 0 ] && grep -qE '\[(not run|expunged)\]' "$log"; then
 		grep -aE '\[(not run|expunged)\]' "$log" | sed 's/^/# /' | cut -c 1-200
 		status=4
 	fi
 	row "$name" "$status"
-	# What an end by time leaves.
+	# After a test that exceeded its time, make the file system anew.
 	if [ "$status" -gt 100 ]; then prepared=; fi
 done < <(sort -s -t ' ' -k 1,1 "$names")
 

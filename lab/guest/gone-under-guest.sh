@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Takes device-dax memory away while the two vCPUs of a guest write to it: unbinds its driver, disables its namespace, unmaps it. Does
-# so once with the guest's interrupts off, and once with them on, when KVM may queue its page faults as asynchronous ones.
-# Takes how often to do each of these, 20 times if not given: make run JOB=lab/guest/gone-under-guest.sh
+# Removes device-dax memory while the two vCPUs of a guest write to it: unbinds its driver, disables its namespace, unmaps it. Does so
+# with the guest's interrupts off, and again with interrupts on, because KVM may then queue page faults as asynchronous ones.
+# Takes how often to do each of these (20 times if not given): make run JOB=lab/guest/gone-under-guest.sh
 # Arguments: ([1-9][0-9]*)?
 set -euo pipefail
 # shellcheck source=lab/guest/job-program.sh
@@ -10,7 +10,7 @@ set -euo pipefail
 status=0
 IFS=, read -ra backings <<<"$LAB_BACKINGS"
 for backing in "${backings[@]}"; do
-	# Each of the guest's pages is tried, and those of 4K are many.
+	# Use less memory with 4K pages, because the program tries each page.
 	case $backing in
 	devdax-4k) mib=16 page_kib=4 ;;
 	devdax-2m) mib=1024 page_kib=2048 ;;

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Writes the machine's memory to a disk, reads it back and goes on with it, and looks for DAX memory on the disk, where it must
-# not be; prints one TAP result per backing, not numbered.
-# Takes the results' prefix, the programs memory-image and dax_huge_page_test, an extended regular expression that names must
-# match, the backing whose memory is to be the disk, and those to look for. The disk has no file system after that.
+# Hibernates the machine to a disk, resumes it from there, and searches the disk for DAX memory, which must not be there. Prints one TAP
+# result per backing, not numbered.
+# Takes the results' prefix, the programs memory-image and dax_huge_page_test, an extended regular expression that names must match, the
+# backing whose memory is used as the disk, and the backings to search for. Destroys the disk's file system.
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"
@@ -12,15 +12,15 @@ set -euo pipefail
 prefix=$1 image=$2 guest=$3 only=$4 swap=$5
 shift 5
 
-# The kernel takes the first disk for it that it swaps to.
+# The kernel hibernates to the first disk that it swaps to.
 disk=$(awk -v place="/dax/$swap" '$2 == place { print $1 }' /proc/mounts)
 umount "/dax/$swap"
 rm -d "/dax/$swap"
 mkswap "$disk" >/dev/null
 swapon "$disk"
-echo test_resume >/sys/power/disk	# the machine is not switched off in between
+echo test_resume >/sys/power/disk	# resumes at once, without switching the machine off
 
-# The memory is there after it, and a guest can be mapped to it.
+# Hibernates, checks that the memory of backing $1 is still there, and starts a guest on it.
 hibernate() {
 	local path=/dax/$1
 	[ ! -d "$path" ] || path+=/memory

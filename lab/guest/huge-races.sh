@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Reads a huge page of device-dax while it is taken out of the page table, or says that it is cold, and shows what the kernel says of that.
-# Takes how many seconds for each of the four races, 20 if not given (cold, which is none, takes 100 rounds):
+# Reads a huge page of device-dax while it is removed from the page table, or marks the page as cold. Prints how many bad entries the
+# kernel logs.
+# Takes the seconds for each of the four races (20 if not given; cold, which is no race, takes 100 rounds):
 # make run BASE=v5.4 JOB=lab/guest/huge-races.sh
 # Arguments: ([1-9][0-9]*)?
 set -euo pipefail

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Shows whether a guest keeps memory that INVLPG has KVM map while the host takes it away, with shadow paging: device-dax, DAX files, tmpfs.
-# Takes how often to take it away, 20 times if not given: make run BASE=v5.4 JOB=lab/guest/invlpg.sh
+# Shows, with shadow paging, whether a guest keeps memory that INVLPG makes KVM map while the host removes it. Tries device-dax, DAX files
+# and tmpfs.
+# Takes how often to remove the memory (20 times if not given): make run BASE=v5.4 JOB=lab/guest/invlpg.sh
 # Arguments: ([1-9][0-9]*)?
 set -euo pipefail
 # shellcheck source=lab/guest/job-program.sh

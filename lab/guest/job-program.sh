@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034
-# What a job begins with that is a script around one program: -h, and that program, built of the C file with the script's name.
-# Sourced with the job's arguments; gives work, a folder that goes when the job ends, and program.
+# Shared start of jobs that are a script around one program: handles -h, and builds the program from the C file with the script's name.
+# Sourced with the job's arguments; gives program, and work, a folder that is removed when the job ends.
 
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"

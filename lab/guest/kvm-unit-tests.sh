@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs KVM-unit-tests in the machine, each in a QEMU whose guest memory is a file on XFS with DAX; prints rows as rows.sh says.
-# Takes the folder of a copy that make standalone has built, and a file with the names of those to run, as "fsdax-xfs <test>".
+# Runs KVM-unit-tests in the machine, each in a QEMU whose guest memory is a file on XFS with DAX. Prints rows as rows.sh does.
+# Takes the folder of a copy that make standalone has built, and a file with the names of the tests to run, as "fsdax-xfs <test>".
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"
@@ -9,7 +9,7 @@ folder=$1 names=$2
 # shellcheck source=lab/guest/rows.sh
 . "$(dirname "$0")/rows.sh"
 
-# The runner finds out by three starts what QEMU is and whether it can start: those are answered here, as an emulated QEMU is slow.
+# The runner starts QEMU three times to find out what it is and whether it can start. Answer that here, because an emulated QEMU is slow.
 export QEMU=/run/qemu-on-dax
 cat >"$QEMU" <<'EOF'
 #!/bin/bash
@@ -27,7 +27,7 @@ done
 exec qemu-system-x86_64 "$@" -object "memory-backend-file,id=dax,mem-path=/dax/fsdax-xfs/m,size=$size,share=on" -machine memory-backend=dax
 EOF
 chmod +x "$QEMU"
-export ACCEL=kvm TIMEOUT=0	# rows.sh has the limit
+export ACCEL=kvm TIMEOUT=0	# rows.sh sets the time limit
 
 cd /run
 while read -r name; do

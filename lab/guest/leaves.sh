@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs guest-leaves on a backing: the entries of a guest's page table that map it, all of one size, and write-back.
-# Takes the backing, and the folder that holds guest-leaves and kvm_leaves.ko; prints the numbers, and why it fails.
+# Runs guest-leaves on a backing. It checks the page table entries that map the memory of a guest: all of one size, and write-back.
+# Takes the backing, and the folder that holds guest-leaves and kvm_leaves.ko. Prints the numbers of entries, or why the check fails.
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs kvm-bench on one kind of memory after the other, in the machine; prints its rows.
-# Takes: the program, MiB of memory, how often each figure is taken, a list of more MiB, of which KVM's faults alone are counted, and
-# the backings.
+# Runs kvm-bench in the machine, on one kind of memory after the other, and prints its rows.
+# Takes: the program, MiB of memory, how often each figure is measured, a list of more MiB, for which only KVM's page faults are counted,
+# and the backings.
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"
@@ -11,7 +11,7 @@ set -euo pipefail
 program=$1 size=$2 repetitions=$3 growth=$4
 shift 4
 
-# reserve SIZE PAGES: pages of hugetlbfs, beyond those that are there.
+# reserve SIZE PAGES: sets the number of hugetlbfs pages of SIZE kB. Fails if there are fewer.
 reserve() {
 	local file=/sys/kernel/mm/hugepages/hugepages-${1}kB/nr_hugepages
 	echo "$2" >"$file"
@@ -19,7 +19,7 @@ reserve() {
 }
 
 device=$("$(dirname "$0")/vfio-setup.sh")
-# What would work in the background now and then.
+# Make khugepaged and KSM sleep, because they would work in the background now and then.
 for file in /sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs /sys/kernel/mm/ksm/sleep_millisecs; do
 	[ ! -e "$file" ] || echo 100000000 >"$file"
 done
@@ -28,13 +28,13 @@ for backing; do
 	path=- mib=$size times=$repetitions more_times=$repetitions sizes=()
 	case $backing in
 	*-1g) mib=1024 times=1 more_times=1 ;;
-	# Counted in the first round, as so many faults take long, and what else the machine does then is little beside them.
+	# Count in the first round, because so many faults take long. Other work of the machine is small beside them.
 	*-4k | anon) more_times=0 ;;
 	esac
-	# So does a stock kernel that maps files by 4K.
+	# The same on a base whose stock kernel maps files by 4K.
 	[[ $backing != fsdax-* ]] || base_has huge-files || more_times=0
 	for more in $growth; do
-		# 8 GiB by pages of 4K would take too long.
+		# Leave out more than 4 GiB by pages of 4K, which would take too long.
 		[ "$more" -le "$mib" ] || { [[ $backing == *-4k || $backing == anon ]] && [ "$more" -gt 4096 ]; } || sizes+=("$more")
 	done
 	# The file system has no room for more.
@@ -45,7 +45,7 @@ for backing; do
 	fsdax-*)
 		path=/dax/$backing/memory
 		fallocate -l "${largest}M" "$path"
-		# Only what is written is mapped by 1G.
+		# Write to all of it, because only written blocks are mapped by 1G.
 		[[ $backing != *-1g ]] || dd if=/dev/zero of="$path" bs=4M count=$((largest / 4)) conv=notrunc status=none
 		;;
 	hugetlbfs-2m) reserve 2048 $((largest / 2)) ;;
@@ -53,7 +53,7 @@ for backing; do
 	esac
 	echo "$backing: $mib MiB" >&2
 	"$program" "$backing" "$path" "$mib" 1 "$times" host absent mapped level log chase ${device:+vfio="$device"}
-	# With few faults, what the vCPUs' threads need to take turns would be all there is to see.
+	# With few faults, the result would show only what the vCPUs' threads need to take turns.
 	for vcpus in 2 4; do
 		[[ $backing == *-4k || $backing == anon ]] || continue
 		"$program" "$backing" "$path" "$mib" "$vcpus" 1 absent mapped

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Shows whether a page of 1G of device-dax can still be accessed at its old address after mremap() has moved it and something else is there.
+# Shows whether a 1G page of device-dax is still accessible at its old address after mremap() has moved it and other memory is there.
 # Takes nothing: make run JOB=lab/guest/moved-pud.sh
 # Arguments: none
 set -euo pipefail

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Shows how many KiB of page tables 1 GiB of guest memory takes, in the host and in KVM, where it is mapped by 4K, 2M and 1G.
+# Prints how many KiB of page tables the host and KVM need for 1 GiB of guest memory, if it is mapped by 4K, 2M and 1G.
 # Takes nothing: make run JOB=lab/guest/page-tables.sh
 # Arguments: none
 set -euo pipefail

@@ -2,7 +2,7 @@
 # Reads lab/guest/plan, on the host and in the machine.
 # Sourced; takes CPU and BASE; gives plan, plan_value and base_has.
 
-# plan KIND: what its lines for CPU and BASE say, with a bar between two fields.
+# plan KIND: prints the lines of this kind for CPU and BASE, with a bar between two fields.
 plan() {
 	awk -F ' *[|] *' -v kind="$1" -v cpu="${CPU:-amd}" -v base="${BASE:-}" '
 		function has(list, word) { return index(" " list " ", " " word " ") > 0 }
@@ -14,8 +14,8 @@ plan() {
 		}' "${BASH_SOURCE[0]%/*}/plan"
 }
 
-# plan_value NAME: nothing if the plan has none for CPU and BASE.
+# plan_value NAME: prints the value for CPU and BASE, or nothing if the plan has none.
 plan_value() { plan value | sed -n "s/^$1|//p"; }
 
-# base_has NAME: whether the plan says it of BASE.
+# base_has NAME: succeeds if the plan says that BASE has this property.
 base_has() { plan has | grep "^$1|" >/dev/null; }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs kvm-bench as measure.sh does, in the machine; prints its rows, and then at which address each function of the kernel begins.
+# Runs kvm-bench in the machine, as measure.sh does. Prints its rows, and then the address at which each function of the kernel begins.
 # Takes: what measure.sh takes.
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh

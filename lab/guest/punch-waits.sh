@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Shows whether a hole can be punched into a DAX file while its memory is written to and read by GUP, on each file system; if not, what
-# the kernel waits for.
-# Takes how many holes to punch, 2000 if not given: make run BASE=v7.3 JOB=lab/guest/punch-waits.sh
+# Shows on each file system whether a hole can be punched into a DAX file while its memory is written to, and read by GUP. If not, prints
+# what the kernel waits for.
+# Takes how many holes to punch (2000 if not given): make run BASE=v7.3 JOB=lab/guest/punch-waits.sh
 # Arguments: ([1-9][0-9]*)?
 set -euo pipefail
 # shellcheck source=lab/guest/job-program.sh

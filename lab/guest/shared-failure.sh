@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Has pages of an XFS file fail while a file that shares its blocks is copied, or closed, and shows whether that goes on; if not, the
-# kernel's log, with the tasks that hang. Not for v5.4, whose DAX files share no blocks.
-# Takes how often a page fails, 2000 times if not given, and copied, closed or told for one of them:
+# Makes pages of an XFS file fail while a file that shares its blocks is copied or closed, and shows whether both go on. If not, prints
+# the kernel's log, with the tasks that hang. Not for v5.4, whose DAX files share no blocks.
+# Takes how often a page fails (2000 times if not given), and one of copied, closed and told (all if not given):
 # make run JOB=lab/guest/shared-failure.sh
 # Arguments: ([1-9][0-9]*( (copied|closed|told))?)?
 set -euo pipefail

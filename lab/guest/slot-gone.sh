@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Shows what a guest reads while its memslot is deleted and made again, with nx_huge_pages: device-dax and hugetlbfs, by 2M and 1G.
-# Takes how often to delete it, 2000 times if not given: make run BASE=v5.4 JOB=lab/guest/slot-gone.sh
+# Shows what a guest reads with nx_huge_pages while its memslot is deleted and made again: device-dax and hugetlbfs, by 2M and 1G.
+# Takes how often to delete it (2000 times if not given): make run BASE=v5.4 JOB=lab/guest/slot-gone.sh
 # Arguments: ([1-9][0-9]*)?
 set -euo pipefail
 # shellcheck source=lab/guest/job-program.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Unbinds the driver of a disk whose DAX file system is mounted while somebody uses a file there, and prints what comes of it, step by
-# step, as a step may end the kernel: a guest must fare no worse than a process on the stock kernel does. The rest is the file system's.
+# Unbinds the driver of a disk while its DAX file system is mounted and a process or a guest uses a file there. Prints each step's result,
+# because a step may crash the kernel. A guest must fare no worse than a process on the stock kernel. The rest is up to the file system.
 # Takes the backing, and process or guest: make run JOB='lab/guest/unbind-mounted.sh fsdax-ext4 guest'
 # Arguments: fsdax-(ext4|xfs) (process|guest)
 set -euo pipefail
@@ -9,19 +9,19 @@ set -euo pipefail
 
 backing=$1 user=$2
 place=/dax/$backing
-# What ends at once, if it does, stands still after so many looks, where one at which the CPUs have nothing else to run counts as five.
+# What ends, ends at once. So give up after this many looks; one at which the CPUs have nothing else to run counts as five.
 patience=2000
 
-# stands_still: one look more; succeeds when these are all. Its caller sets still to 0 before the first.
+# stands_still: counts one more look, and succeeds if it is the last. The caller sets still to 0 before the first.
 stands_still() {
 	local runnable
 	read -r _ _ _ runnable _ </proc/loadavg
-	# One is this script.
+	# This script is one of the runnable tasks.
 	if [ "${runnable%/*}" -eq 1 ]; then still=$((still + 5)); else still=$((still + 1)); fi
 	[ "$still" -ge "$patience" ]
 }
 
-# answer: what the user says next.
+# answer: prints the next line of the process or guest, or why there is none.
 answer() {
 	local said still=0
 	until read -r -t 0.1 said <&"$from"; do
@@ -31,7 +31,7 @@ answer() {
 	echo "$said"
 }
 
-# ends PID: whether a process ends.
+# ends PID: succeeds if the process ends.
 ends() {
 	local still=0
 	while kill -0 "$1" 2>/dev/null; do

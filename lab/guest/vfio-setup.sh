@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Gives the machine's edu device to vfio-pci, and prints its address; prints nothing when the machine has none.
-# Takes nothing; fails, naming the device, when no IOMMU is in front of it or vfio-pci does not take it.
+# Binds the machine's edu device to vfio-pci, and prints its address. Prints nothing if the machine has no such device.
+# Takes nothing; fails, naming the device, if it is behind no IOMMU or vfio-pci does not take it.
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"
