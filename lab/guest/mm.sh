@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Takes DAX memory through all that its struct pages can become, and prints one TAP result per step, not numbered.
-# Takes the results' prefix, page_flags.ko, the programs dax-memory and dax_huge_page_test, an extended regular expression
-# that names must match, dax_failure_test if the base has it, and in BAR a PCI device's memory that has struct pages. Ends with the
-# namespaces as it has found them, but for their content.
+# Puts DAX memory into each state that its struct pages can have, and prints one TAP result per step, not numbered.
+# Takes the results' prefix, page_flags.ko, the programs dax-memory and dax_huge_page_test, an extended regular expression that names must
+# match, dax_failure_test if the base has it, and in BAR a PCI device's memory that has struct pages. Leaves the namespaces as it found
+# them, except for their content.
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"
@@ -12,10 +12,10 @@ set -euo pipefail
 . "$(dirname "$0")/plan.sh"
 
 prefix=$1 module=$2 dax_memory=$3 guest=$4 only=${5:-.} failing=${6:-}
-samples=16	# pages to look at in a range
+samples=16	# pages sampled in a range
 cycles=3
 
-# region_of BACKING: the region that a device-dax backing lies in.
+# region_of BACKING: prints the region that a device-dax backing lies in.
 region_of() {
 	local dax
 	dax=$(basename "$(readlink "/dax/$1")")
@@ -31,12 +31,12 @@ fail() {
 	exit 1
 }
 
-# step NAME FUNCTION: the function's last line of output says what it has measured, or why it has failed.
+# step NAME FUNCTION...: runs a step, and prints its result. The last line of its output is what it measured, or why it failed.
 step() {
 	local name="mm $1" start=$SECONDS status=0 log pid
 	grep -qE "$only" <<<"$prefix $name" || return 0
 	log=$(mktemp)
-	# In the background, as set -e is off in a function whose status is asked for.
+	# Run it in the background, because set -e is off in a function whose status is tested.
 	"${@:2}" >"$log" 2>&1 &
 	pid=$!
 	wait "$pid" || status=$?
@@ -44,10 +44,10 @@ step() {
 	rm "$log"
 }
 
-# field NAME: the first value of that name in ndctl's JSON on standard input.
+# field NAME: prints the first value of that name in ndctl's JSON on stdin.
 field() { sed -nE "s/.*\"$1\":\"([^\"]+)\".*/\1/p" | head -n 1; }
 
-# create WORDS: makes the region's namespace anew; gives namespace, and dax or disk.
+# create WORDS: makes the region's namespace anew with these options of ndctl; sets namespace, and dax or disk.
 create() {
 	local said
 	namespace=$(ndctl list -N -r "$region" | field dev)
@@ -60,7 +60,7 @@ create() {
 
 load_module() { [ -e /sys/kernel/debug/page_flags ] || insmod "$module"; }
 
-# flags FIRST END: shows the flags of some pages of a range of page frames without END.
+# flags FIRST END: prints the flags of some pages of the range of page frames from FIRST up to END, without END.
 flags() {
 	local i
 	load_module
@@ -70,7 +70,7 @@ flags() {
 	done
 }
 
-# pages FIRST END: counts those of them that are reserved, of a device, online.
+# pages FIRST END: prints how many of such pages are reserved, of a device, and online.
 pages() {
 	local line reserved=0 zone_device=0 online=0
 	while read -r line; do
@@ -81,7 +81,7 @@ pages() {
 	echo "reserved=$reserved zone_device=$zone_device online=$online"
 }
 
-# expect WHAT GOT WANT
+# expect WHAT GOT WANT: fails unless GOT is WANT.
 expect() {
 	[ "$2" = "$3" ] || fail "$1: $2, expected $3"
 }
@@ -89,12 +89,12 @@ expect() {
 data_pfn() { echo $(($(<"/sys/bus/dax/devices/$dax/resource") >> 12)); }
 data_pages() { echo $(($(<"/sys/bus/dax/devices/$dax/size") >> 12)); }
 
-# The flags that the pages of the data have, of a range of that many pages.
+# Prints the flags that some of the first $1 data pages have, each combination once.
 data_flags() {
 	flags "$(data_pfn)" $(($(data_pfn) + $1)) | grep -oE 'flags=.*' | sort -u | paste -sd ' '
 }
 
-# A guest writes to DAX memory, and the flags of its pages are those that a program without KVM leaves behind.
+# The pages of DAX memory have the same flags after a guest has written to it as after a program without KVM has.
 untouched() {
 	local without with
 	create --mode=devdax --map=mem --align=2M
@@ -107,7 +107,7 @@ untouched() {
 	echo "$with"
 }
 
-# each_path COMMAND...: with a path of memory that is mapped by 4K, with one by 2M, and with each file.
+# each_path COMMAND...: runs the command with a path of memory mapped by 4K, with one mapped by 2M, and with each file.
 each_path() {
 	local path count=0
 	shopt -s nullglob
@@ -118,13 +118,13 @@ each_path() {
 	echo "mappings=$count"
 }
 
-# use WORD PATH: what the program dax-memory does for that word.
+# use WORD PATH: runs the program dax-memory with that word on PATH.
 use() {
 	echo "$2"
 	"$dax_memory" "$2" "$1"
 }
 
-# poison WORD PATH...: a page of each fails; its owner is told, and finds it no longer mapped.
+# poison WORD PATH...: makes a page of each path fail. The page's owner must be told, and find it unmapped.
 poison() {
 	local path count=0
 	for path in "${@:2}"; do
@@ -134,22 +134,22 @@ poison() {
 	echo "pages=$count"
 }
 
-# numa_maps counts no DAX memory as memory of a node, mapped by PTEs or by PMDs; other memory it does count.
+# numa_maps PATH: DAX memory does not count as memory of a node, whether mapped by PTEs or by PMDs. Other memory does.
 numa_maps() { expect "pages of a node in $1" "$("$dax_memory" "$1" numa)" "dax=0 anon=512"; }
 
-# Memory that nobody may access for a while, 1G pages too. A warning of the kernel fails the machine.
+# Takes away all access to memory for a while, also to 1G pages. A warning of the kernel fails the machine.
 protected() {
 	each_path use "$1"
 	use "$1" /dax/devdax-1g
 }
 
-# GUP takes the pages of a huge page in steps, and gives them back one by one: in the end each has the references that it had.
+# GUP takes the pages of a huge page in steps, and gives them back one by one. In the end each page has the references that it had.
 read_by_gup() {
 	load_module
 	use read "$1"
 }
 
-# The memmap on the device itself: its pages are reserved, and those of the data are not.
+# With the memmap on the device itself, the pages of the memmap are reserved, and those of the data are not.
 altmap() {
 	local start first memmap data
 	create --mode=devdax --map=dev --align=4k
@@ -163,11 +163,11 @@ altmap() {
 	echo "memmap_pages=$((first - start - 2))"
 }
 
-# counts PFN PAGES: the reference counts of some pages of a range, each once.
+# counts PFN PAGES: prints the different reference counts of some pages of a range.
 counts() { flags "$1" $(($1 + $2)) | sed -nE 's/.* (count=-?[0-9]+) .*/\1/p; s/^(no|poisoned) page$/&/p' | sort -u | paste -sd ' '; }
 
-# unbind_pinned BIND: takes device-dax memory away while VFIO has it pinned, and for bind brings it back with another memmap. What
-# VFIO then gives back is its charge, but no pin, as that has gone with the memmap: it takes none from the new pages.
+# unbind_pinned BIND: unbinds the driver of device-dax memory while VFIO has it pinned, and if BIND is bind, binds it again with a new
+# memmap. VFIO must then give back the charge, but no pins: they went with the old memmap, and the new pages have none. Sets gone.
 unbind_pinned() {
 	local device fresh pfn pages said pid from to
 	device=$("$(dirname "$0")/vfio-setup.sh")
@@ -176,7 +176,7 @@ unbind_pinned() {
 	fresh=$(counts "$pfn" $pages)
 	coproc "$dax_memory" "/dev/$dax" vfio "$device"
 	pid=$COPROC_PID
-	# Bash forgets those of COPROC when it has ended.
+	# Copy the descriptors, because Bash forgets those of COPROC when the coprocess has ended.
 	exec {from}<&"${COPROC[0]}" {to}>&"${COPROC[1]}"
 	read -r said <&"$from" || fail "VFIO does not map $dax"
 	expect "charge of what is mapped" "$said" mapped_kb=2048
@@ -194,7 +194,7 @@ unbind_pinned() {
 	"$dax_memory" "/dev/$dax"
 }
 
-# The driver of the memory goes, and comes back, while VFIO has it pinned.
+# The memory's driver is unbound and bound again while VFIO has the memory pinned.
 unbound() {
 	local gone
 	create --mode=devdax --map=mem --align=2M
@@ -203,7 +203,7 @@ unbound() {
 	echo "while_unbound=$gone"
 }
 
-# The same where the memmap stays, as a part of it is that of System RAM from boot on: memory that memmap= has made persistent.
+# The same for memory that memmap= has made persistent. Its memmap stays, because a part of it has belonged to System RAM since boot.
 outlived() {
 	local gone said
 	modprobe nd_e820
@@ -220,7 +220,7 @@ outlived() {
 memory_blocks() { printf '%s\n' "$blocks"/memory*/ | sort; }
 total_kb() { sed -nE 's/^MemTotal: *([0-9]+) kB/\1/p' /proc/meminfo; }
 
-# What daxctl reconfigure-device --mode=system-ram does, and back.
+# Does what daxctl reconfigure-device --mode=system-ram does, and undoes it.
 system_ram() {
 	local cycle before total new block pfn count word=new_id
 	create --mode=devdax --map=mem --align=2M
@@ -256,7 +256,7 @@ system_ram() {
 	echo "blocks=$count cycles=$cycles"
 }
 
-# Every kind of namespace comes, is written to, and goes.
+# Makes each kind of namespace, writes to it, and removes it.
 namespaces() {
 	local mode map align made=0
 	for mode in devdax fsdax; do
@@ -274,7 +274,7 @@ namespaces() {
 	echo "namespaces=$made"
 }
 
-# A page is broken: whoever uses it is told, and nothing else happens.
+# A page fails. Its users must be told, and nothing else may happen.
 memory_failure() {
 	create --mode=devdax --map=mem --align=2M
 	ln -sfn "/dev/$dax" /dax/devdax-2m
@@ -282,7 +282,7 @@ memory_failure() {
 	poison poison /dax/devdax-* /dax/fsdax-*/memory
 }
 
-# mount_new PLACE TYPE [OPTION]...: makes a file system with these options of the namespace, and mounts it there.
+# mount_new PLACE TYPE [OPTION]...: makes a file system on the namespace with these options, and mounts it at PLACE.
 mount_new() {
 	local place=$1 type=$2 said
 	shift 2
@@ -292,7 +292,7 @@ mount_new() {
 	mount -t "$type" -o dax "/dev/$disk" "$place"
 }
 
-# unmount_new PLACE: takes that back; the disk is good again with its driver bound anew.
+# unmount_new PLACE: undoes mount_new. The disk is good again, because its driver is bound anew.
 unmount_new() {
 	umount "$1"
 	rmdir "$1"
@@ -300,7 +300,7 @@ unmount_new() {
 	ln -sfn "/dev/$dax" /dax/devdax-2m
 }
 
-# failing_file CASE TYPE [OPTION]...: a case of dax_failure_test on a file of a file system made with these options.
+# failing_file CASE TYPE [OPTION]...: runs a case of dax_failure_test on a file of a file system that is made with these options.
 failing_file() {
 	local case=$1 place=/dax/$1 said status=0
 	mount_new "$place" "${@:2}"
@@ -312,17 +312,17 @@ failing_file() {
 	sed -nE 's/^ok [0-9]+ [^ ]+ [^ ]+ //p' <<<"$said"
 }
 
-# A block is bad, of a file that is the memory of a guest: it is told.
+# A file that is the memory of a guest has a bad block. KVM_RUN must tell the guest's process.
 bad_block() {
 	failing_file bad-block ext4 -b 4096 -E nodiscard -m 0 -O bigalloc -C 2M
 }
 
-# A block fails that two files share, of a file system that does not know by whom a block is used: nobody can be told.
+# A block fails that two files share, on a file system that does not know who uses a block. So nobody can be told.
 shared_block() {
 	failing_file shared-block xfs -f -K -m reflink=1,rmapbt=0
 }
 
-# Pages of 1G in a namespace that does not begin at a multiple of 1G, as the second one of a region.
+# Uses 1G pages in a namespace that does not begin at a multiple of 1G, such as the second one of a region.
 offset_1g() {
 	local first said written start
 	region=$(region_of devdax-1g)
@@ -340,7 +340,7 @@ offset_1g() {
 	echo "offset=${start}M $written"
 }
 
-# A guest in memory that is mapped by pfn, and whose page has no reference: it goes on working.
+# A guest in memory that is mapped by pfn must go on working if its page has no reference.
 unreferenced_bar() {
 	local start
 	[ -n "${BAR:-}" ] || fail "no PCI device has p2pmem"
@@ -349,22 +349,22 @@ unreferenced_bar() {
 	"${module%/*}/unreferenced" "$BAR" $((1 << 20)) 0 $((start >> 12))
 }
 
-# A guest in a huge page whose first page has no reference, as while its disk is unbound: KVM does not take that one.
-# It writes to the 17th page: KVM also maps the 4K around a 4K that it maps, and GUP has a BUG for a page without a reference.
+# A guest runs in a huge page whose first page has no reference, as while its disk is unbound. KVM must not take that first page. The
+# guest writes to the 17th page: KVM also maps the 4K around a 4K that it maps, and GUP has a BUG for a page without a reference.
 unreferenced_first() {
 	create --mode=devdax --map=mem --align=2M
 	load_module
 	"${module%/*}/unreferenced" "/dev/$dax" $((2 << 20)) $((64 << 10))
 }
 
-# A page of a file on XFS fails while its entry is locked: the task that waits for that holds up nobody, and can be killed.
+# A page of a file on XFS fails while its entry is locked. The task that waits for the entry must not block others, and can be killed.
 failure_waits() {
 	[ -e /sys/kernel/debug/dax_entry ] || insmod "${module%/*}/dax_entry.ko"
 	"${module%/*}/failure-waits" /dax/fsdax-xfs/failure-waits
 	rm /dax/fsdax-xfs/failure-waits
 }
 
-# Two files with the same content, of which one has a bad block: nothing is compared, and so nothing is deduplicated.
+# Of two files with the same content, one has a bad block. They cannot be compared, and so must not be deduplicated.
 dedupe_bad_block() {
 	local place=/dax/dedupe sector said status=0
 	mount_new "$place" xfs -f -K -m reflink=1
@@ -374,14 +374,14 @@ dedupe_bad_block() {
 	sector=$(filefrag -b512 -v "$place/other" | sed -nE 's/^ +0: +0\.\. +[0-9]+: +([0-9]+)\.\..*/\1/p')
 	[ -n "$sector" ] || fail "filefrag does not say where the file is"
 	echo "$sector 8" >"/sys/class/block/$disk/badblocks"
-	# Not its status, which is that of the command line.
+	# Ignore the status, which tells only of the command line.
 	said=$(xfs_io -c "dedupe $place/one 0 0 65536" "$place/other" 2>&1) || status=$?
 	unmount_new "$place"
 	[[ $said == *'Input/output error'* || $said == *'Memory page has hardware error'* ]] || fail "FIDEDUPERANGE ends with: $said"
 	echo "errno=$(sed -nE 's/.*: (.)/\1/p' <<<"$said" | tr ' ' -)"
 }
 
-# A device whose driver pins page by page, as mediated devices do, on memory that is mapped by 4K, and by 2M.
+# A driver pins memory page by page, as mediated devices do. The memory is mapped by 4K, and by 2M.
 mediated() {
 	local path
 	create --mode=devdax --map=mem --align=2M
@@ -394,9 +394,9 @@ mediated() {
 }
 
 step "untouched" untouched
-# The kernel of v5.4 has no NUMA.
+# The lab's kernel of v5.4 has no NUMA.
 [ ! -e /proc/self/numa_maps ] || step "numa-maps" each_path numa_maps
-# There is nothing to do for DAX memory that is said to be cold, and it stays mapped. Pages of 1G do not: they are split, i.e. unmapped.
+# MADV_COLD has nothing to do for DAX memory, which stays mapped. 1G pages are left out, because they are split, i.e. unmapped.
 step "cold" each_path use cold
 step "protected" protected protect
 ! base_has protected-1g || step "protected-read" protected protect-read
@@ -405,7 +405,7 @@ step "reserved-altmap" altmap
 step "reserved-system-ram" system_ram
 ! base_has vfio-release || step "vfio-unbound" unbound
 [ ! -e "${module%/*}/vfio_pins.ko" ] || step "vfio-mediated" mediated
-# Only with KERNEL_WORDS='memmap=64M!0x28000000' or the like is there such memory.
+# Such memory exists only with KERNEL_WORDS='memmap=64M!0x28000000' or the like.
 ! grep -q 'Persistent Memory (legacy)' /proc/iomem || step "vfio-outlived" outlived
 step "namespaces" namespaces
 step "memory-failure" memory_failure
@@ -415,6 +415,6 @@ step "unreferenced-bar" unreferenced_bar
 base_has huge-page-count || step "unreferenced-first" unreferenced_first
 ! base_has shared-blocks || step "failure-waits" failure_waits
 ! base_has shared-blocks || step "dedupe-bad-block" dedupe_bad_block
-# Each of these ends a kernel that does not expect it: v7.3's, and v6.12's.
+# These come last, because each crashes a kernel that does not expect it: the first one v7.3's, the second one v6.12's.
 step "offset-1g" offset_1g
 [ ! -e "$failing" ] || ! base_has shared-blocks || step "shared-block" shared_block
