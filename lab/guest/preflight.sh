@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Sees that kvm-dax-check says of each DAX backing, with huge pages and without, and of what is none and why, what holds there, that the
-# host maps files as it says, that QEMU takes the options which it prints, that the commands which it prints do what they are for, and that
-# it finds the entries of the guest that QEMU then runs. Prints one TAP result per case.
+# Checks what kvm-dax-check prints for each DAX backing, with and without huge pages, and for paths that no guest can use, with the
+# reason. Also checks that the host maps files as the tool says, that QEMU takes the options that it prints, that the commands that it
+# prints work, and that it finds the entries of the guest that QEMU runs. Prints one TAP result per case.
 # Takes nothing: make run JOB=lab/guest/preflight.sh, and with FILES_1G=1 for files that are mapped by 1G.
 # Arguments: none
 set -euo pipefail
@@ -9,9 +9,9 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/help.sh"
 
 IFS=, read -ra backings <<<"$LAB_BACKINGS"
-patience=1000	# looks at a guest whose memory stays as it is; one at which QEMU has not run either counts as five
+patience=1000	# looks at a guest whose memory does not change; one at which QEMU has not run either counts as five
 work=$(mktemp -d)
-chmod 755 "$work"	# for who is not root
+chmod 755 "$work"	# for users other than root
 guest='' passed=0 failed=0 skipped=0
 trap '[ -z "$guest" ] || kill -9 "$guest" || true; rm -rf "$work"' EXIT
 here=$(dirname "$0")
@@ -19,18 +19,18 @@ gcc -O2 -o "$work/kvm-dax-check" "$here/../../tools/kvm-dax-check.c"
 gcc -O2 -o "$work/without-huge-pages" "$here/without-huge-pages.c"
 gcc -O2 -o "$work/dax-memory" "$here/dax-memory.c"
 gcc -O2 -pthread -o "$work/vm-of-thread" "$here/vm-of-thread.c"
-under=()	# what runs the check and QEMU
-asked=()	# the options of the check
+under=()	# the command that runs the tool and QEMU
+asked=()	# the tool's options
 # shellcheck disable=SC2034
-inside=()	# what runs QEMU alone
+inside=()	# the command that runs only QEMU
 not_root=(setpriv --reuid=65534 --regid=65534 --clear-groups)
-of_file="it matters only with QEMU's -overcommit mem-lock=on, .*"	# the limit to what can be locked
+of_file="it matters only with QEMU's -overcommit mem-lock=on, .*"	# printed of a file after RLIMIT_MEMLOCK
 sysfs=/sys/dev/block
 nx=/sys/module/kvm/parameters/nx_huge_pages
 ulimit -S -l 64
 echo N >"$nx"
 
-# result NAME [REASON]: ok without a reason; what was said is shown with one.
+# result NAME [REASON]: prints ok without a reason. With one, prints not ok, and what the tool printed.
 result() {
 	if [ -z "${2:-}" ]; then
 		echo "ok preflight $1"
@@ -42,11 +42,11 @@ result() {
 	fi
 }
 
-# says LINE: whether that was said, an extended regular expression for a whole line.
+# says LINE: succeeds if the tool has printed a whole line that matches LINE, an extended regular expression.
 says() { grep -qxE "$1" "$work/said"; }
 
-# path NAME PATH LINE...: what it says of a path that a guest can have, and with ! before a line, what it does not; the options for
-# QEMU go to options. Its status is 0 where it expects huge pages, and 3 elsewhere.
+# path NAME PATH LINE...: checks that the tool prints these lines for a path that a guest can use, and does not print a LINE that begins
+# with !. Its status must be 0 if it expects huge pages, and 3 otherwise. Sets options to those that it prints for QEMU.
 path() {
 	local name=$1 path=$2 line status=0 wanted=0
 	shift 2
@@ -61,7 +61,7 @@ path() {
 	result "$name"
 }
 
-# refused NAME PATH WORDS: that it is none, and why.
+# refused NAME PATH WORDS: checks that the tool refuses the path, and that its reason has these words.
 refused() {
 	local status=0
 	"${under[@]}" "$work/kvm-dax-check" "${asked[@]}" "$2" >"$work/said" 2>&1 || status=$?
@@ -71,10 +71,10 @@ refused() {
 	fi
 }
 
-# expects WORDS: the line in which it says what it expects of a file, which is 4K where KVM maps no file by more.
+# expects WORDS: prints the line that the tool must print of what it expects for a file. This is 4K where KVM maps all files by 4K.
 expects() { echo "expected: ${small:-$1}"; }
 
-# mapped NAME PATH MIB: that the host maps so much of a file by 2M, and the rest by 4K, each with one page fault, when it is written to.
+# mapped NAME PATH MIB: checks that writing to a file takes one page fault for each 2M of so many MiB, and one for each 4K of the rest.
 mapped() {
 	local faults=$(($3 / 2 + ($(stat -c %s "$2") / 1048576 - $3) * 256)) status=0
 	"$work/dax-memory" "$2" faults >"$work/said" 2>&1 || status=$?
@@ -84,19 +84,19 @@ mapped() {
 	fi
 }
 
-# as_said NAME PATH: the same, of as much as was just said to be aligned.
+# as_said NAME PATH: checks the same for as many MiB as the tool has just said to be aligned.
 as_said() { mapped "$1" "$2" "$(sed -nE 's/^2M-aligned extents: ([0-9]+)M of .*/\1/p' "$work/said")"; }
 
-# no_access NAME PATH: that a process cannot have it.
+# no_access NAME PATH: checks that a process that accesses the path gets SIGBUS.
 no_access() {
 	local status=0
-	# The shell would say of the signal, too.
+	# Hide the message of the shell about the signal.
 	{ "${under[@]}" "$work/dax-memory" "$2" >"$work/said" 2>&1; } 2>/dev/null || status=$?
 	if [ "$status" -eq 135 ]; then result "$1"; else result "$1" "status $status, not 135, that of SIGBUS"; fi
 }
 
-# goes_on: false when what is said of the guest, with its entries and faults, has not changed for many looks. On a slow host a look
-# takes longer.
+# goes_on: fails if the tool's output about the guest, with its entries and faults, is unchanged for many looks. A look takes longer on a
+# slow host.
 goes_on() {
 	local now ran
 	ran=$(cut -d ' ' -f 14,15 "/proc/$guest/stat" 2>/dev/null) || return 0
@@ -109,15 +109,16 @@ goes_on() {
 	[ "$looks" -lt "$patience" ]
 }
 
-# guest_says LINE...: starts a guest with $options, and looks at it until each line is said; the reason why not.
+# guest_says LINE...: starts a guest with $options, and runs the tool on it until it has printed each line. Writes the reason to
+# $work/reason if it does not.
 guest_says() {
 	local line reason='' before='' ran_before='' looks=0
-	# The options are for a shell.
+	# The options are quoted for a shell.
 	eval "exec \"\${under[@]}\" \"\${inside[@]}\" qemu-system-x86_64 -accel kvm -nodefaults -display none $options" \
 		>"$work/qemu" 2>&1 </dev/null &
 	guest=$!
 	while [ -z "$reason" ]; do
-		# with another limit than QEMU's
+		# Use another limit than QEMU's, because the tool must print QEMU's.
 		(ulimit -S -l 32 && exec "$work/kvm-dax-check" -p "$guest") >"$work/said" 2>&1 || true
 		for line; do
 			says "${line//PID/$guest}" || break
@@ -135,7 +136,7 @@ guest_says() {
 	echo "$reason" >"$work/reason"
 }
 
-# guest_ends NAME: the guest of guest_says, and the result.
+# guest_ends NAME: ends the guest of guest_says, and prints the result.
 guest_ends() {
 	kill -9 "$guest" 2>/dev/null || true
 	wait "$guest" 2>/dev/null || true
@@ -143,7 +144,7 @@ guest_ends() {
 	result "$1" "$(<"$work/reason")"
 }
 
-# running NAME PATH: of a guest with the options that it has printed, until its BIOS has used memory.
+# running NAME PATH: starts a guest with the printed options, and checks what the tool prints once the guest's BIOS has used memory.
 running() {
 	local name=$1 by_size large='[1-9][0-9]*' locked
 	case ${small:+stock}:$name in
@@ -151,7 +152,7 @@ running() {
 	*:devdax-1g | *:fsdax-*-1g) by_size="[0-9]+ of 2M, $large of 1G" ;;
 	*) by_size="$large of 2M, 0 of 1G" ;;
 	esac
-	# of the size that QEMU was given
+	# The limit is compared with the size that QEMU was given.
 	locked="RLIMIT_MEMLOCK of process PID: 64K, less than $(($(numfmt --from=iec "${options##* }") >> 10))K"
 	case $name in
 	devdax-*) locked+=": a device cannot be assigned unless .*--pid PID.*" ;;
@@ -162,13 +163,13 @@ running() {
 	guest_ends "$name guest"
 }
 
-# mounted OPTIONS: the file system of the present backing, anew.
+# mounted OPTIONS: unmounts the file system of the current backing, and mounts it with these options.
 mounted() {
 	umount "/dax/$backing"
 	mount -t "${backing#fsdax-}" -o "$1" "$node" "/dax/$backing"
 }
 
-# sysfs_has COMMAND...: runs it where sysfs has of the file system's device what is in $work/sysfs alone.
+# sysfs_has COMMAND...: runs a command while sysfs shows only the content of $work/sysfs for the file system's device.
 sysfs_has() {
 	mount -t tmpfs tmpfs "$sysfs"
 	mkdir "$sysfs/$device"
@@ -177,7 +178,7 @@ sysfs_has() {
 	umount "$sysfs"
 }
 
-# files_1g: files on a file system that can map them by 1G, where the kernel does.
+# files_1g: checks files on a file system that can map them by 1G, if the kernel can do that.
 files_1g() {
 	local aligned="2M-aligned extents: 1024M of 1024M; 1G-aligned: 1024M"
 
@@ -204,7 +205,7 @@ files_1g() {
 	rm "$memory"
 }
 
-# parts: files that huge pages fit in part, or not at all.
+# parts: checks files into which huge pages fit only in part, or not at all.
 parts() {
 	local cut="the guest's memory is a multiple of 2M"
 
@@ -227,7 +228,7 @@ parts() {
 		"$(expects "2M entries for 58M, not known until written for 4M, 4K for the rest")" || true
 	rm "$memory"
 	fallocate -l 64M "$memory"
-	# Half of the file moves by 4K; clusters of 2M do not let it.
+	# Move half of the file by 4K. The clusters of 2M of ext4 do not allow that.
 	[ "$backing" = fsdax-xfs ] || return 0
 	fallocate -c -o 32M -l 4K "$memory"
 	path "$backing moved" "$memory" "cut off: the last 2044K, .*fallocate -l 64M .*" "!holes.*" "2M-aligned extents: 32M of 62M; .*" \
@@ -236,15 +237,15 @@ parts() {
 	fallocate -l 64M "$memory"
 }
 
-# written BYTES: the file anew, with that much of it written.
+# written BYTES: makes the file anew, with that many bytes of it written.
 written() {
 	rm "$memory"
 	fallocate -l 64M "$memory"
 	dd if=/dev/zero of="$memory" bs="$1" count=1 conv=notrunc,fsync status=none
 }
 
-# states: files whose first 2M lie as they should, but not all of their blocks are written, or shared; and those that come of the
-# command for a better one.
+# states: checks files whose first 2M are aligned, but whose blocks there are partly unwritten or shared. Also checks the better file that
+# the printed command makes.
 states() {
 	local copy=$memory.copy command
 	local whole=("2M-aligned extents: 64M of 64M; .*" "!mixed.*" "!for more: .*" "$(expects "2M entries")")
@@ -258,14 +259,14 @@ states() {
 	path "$backing half written copied" "$copy" "!shared.*" "!for a file with blocks .*" "${whole[@]}" || true
 	mapped "$backing half written copied" "$copy" 64
 	rm -f "$copy"
-	# Files of v5.4 share no blocks.
+	# On v5.4, files share no blocks.
 	if [ "$backing" = fsdax-xfs ] && [ -z "$old" ]; then
 		written 2M
 		cp --reflink=always "$memory" "$copy"
 		path "$backing cloned" "$memory" \
 			"shared: 2048K of the file .* read-only until then; do not clone .*" "for a file with blocks .*" "${whole[@]}" || true
 		rm "$copy"
-		# Blocks are shared until XFS has let go of a file that was removed, so these are others.
+		# Make a new file, because blocks stay shared until XFS has released the removed clone.
 		written 2M
 		xfs_io -f -c "reflink $memory 0 0 1M" "$copy" >/dev/null
 		path "$backing half cloned" "$memory" "shared: 1024K of the file .*" "${part[@]}" || true
@@ -276,7 +277,7 @@ states() {
 	fallocate -l 64M "$memory"
 }
 
-# large: files of more than one extent, whose seams can lie inside 2M.
+# large: checks files with more than one extent, whose boundaries may lie inside 2M.
 large() {
 	local file=/dax/$backing/large
 	fallocate -l 300M "$file"
@@ -289,7 +290,7 @@ large() {
 	rm "$file"
 }
 
-# places: other ways to the same file, and one that cannot be changed.
+# places: checks other paths to the same file, and files that cannot be changed.
 places() {
 	local at=$work/place
 	mkdir "$at"
@@ -311,7 +312,7 @@ places() {
 	rm -r "$at"
 }
 
-# not_dax: each reason for which a file is not DAX, with another one that comes after it where there can be both.
+# not_dax: checks each reason why a file is not DAX. Where two can apply, checks which of them the tool prints.
 not_dax() {
 	local lacks="it lacks the attribute, and its file system is mounted"
 
@@ -331,7 +332,7 @@ not_dax() {
 		mounted dax=never
 		refused "$backing dax=never" "$memory" "its file system is mounted with dax=never; unmount it"
 		mounted dax=inode
-		# What is the default, XFS does not show.
+		# XFS does not show the default.
 		refused "$backing dax=inode" "$memory" "$lacks with(out dax=, which is as with)? dax=inode; xfs_io -c 'chattr [+]x' $memory "
 		exec 3<"$memory"
 		xfs_io -c 'chattr +x' "$memory"
@@ -342,7 +343,7 @@ not_dax() {
 		refused "$backing attribute dax=never" "$memory" "its file system is mounted with dax=never; unmount it"
 	fi
 	if [ "$backing" = fsdax-ext4 ]; then
-		# A folder's files take after it; data is journaled only where it is allocated at once.
+		# Files inherit the attribute of their folder. ext4 journals their data only if it allocates blocks at once.
 		mounted defaults
 		mkdir "/dax/$backing/journaled"
 		chattr +j "/dax/$backing/journaled"
@@ -354,14 +355,14 @@ not_dax() {
 	mounted dax
 }
 
-# devices: states in which a device-dax node is no memory of a guest, and that the commands which it prints change them.
+# devices: checks states in which a guest cannot use a device-dax node, and that the printed commands change them.
 devices() {
 	local device=${memory##*/} drivers=/sys/bus/dax/drivers command pid
 
 	exec 3<"$memory"
 	refused "$backing busy" "$memory" "is busy: process $$ [(].*[)] has it open, .*; end that process"
 	exec 3<&-
-	# A process may have closed what it maps, and have opened another node of the device.
+	# A process may have closed what it maps, and may use another node of the device.
 	cp -a "$memory" "$work/other"
 	coproc holder { exec perl -e '$| = 1; open my $f, "+<", $ARGV[0] or die; syscall(9, 0, 2 << 20, 3, 1, fileno $f, 0) > 0 or die;
 		close $f; print "mapped\n"; <STDIN>' "$memory"; }
@@ -403,7 +404,7 @@ devices() {
 	fi
 }
 
-# sparse: files whose blocks come when they are written, and what there is for them.
+# sparse: checks files whose blocks are allocated when they are written, and how much space the tool finds for them.
 sparse() {
 	local free=$(($(stat -f -c '%a * %S' "/dax/$backing"))) command
 
@@ -429,7 +430,7 @@ sparse() {
 	path "$backing hole allocated" "$memory" "!holes.*" "$(expects "2M entries")" || true
 }
 
-# unnamed: guests whose file has no path any more, or is behind another one.
+# unnamed: checks guests whose file no longer has a path, or is hidden by another mount.
 unnamed() {
 	local folder=/dax/$backing inner=$work/inner
 
@@ -465,7 +466,7 @@ unnamed() {
 		guest_ends "$backing removed guest"
 		fallocate -l 64M "$memory"
 	}
-	# One with another name is not gone, but that of the guest is.
+	# The file still exists under another name, but the guest's name for it is gone.
 	path "$backing unlinked" "$memory" "QEMU: .*" && {
 		guest_says "mapping: .*, $memory" "vm .*"
 		ln "$memory" "$memory.other"
@@ -477,7 +478,7 @@ unnamed() {
 	}
 }
 
-# named NAME: a file of a name that means something to a shell, or to QEMU; both take what is printed.
+# named NAME: checks a file whose name has a meaning for a shell or for QEMU. Both must take what the tool prints.
 named() {
 	local odd=/dax/$backing/$1 said command
 	fallocate -l 64M "$odd"
@@ -495,7 +496,7 @@ named() {
 	rm -f "$odd"
 }
 
-# read_only: files and mounts that cannot be written.
+# read_only: checks files and mounts that cannot be written to.
 read_only() {
 	local times command
 	times=$(stat -c '%x %y %z' "$memory")
@@ -538,7 +539,7 @@ read_only() {
 	refused "$backing block device" "$node" "is a block device, and no DAX memory of a guest; .*: kvm-dax-check /dax/$backing says"
 }
 
-# overlay: on a DAX file system; what is opened for writing there would be copied.
+# overlay: checks overlayfs on a DAX file system, where opening a file for writing would copy it. The tool must not do that.
 overlay() {
 	local at=/dax/$backing/overlay
 	mkdir -p "$at"/{lower,upper,work,on}
@@ -551,7 +552,7 @@ overlay() {
 	rm -r "$at"
 }
 
-# volume TABLE: a device-mapper device for the file system's, instead of it.
+# volume TABLE: unmounts the file system, and makes a device-mapper device with this table.
 volume() {
 	umount "/dax/$backing"
 	echo "$1" | dmsetup create --noudevsync --noudevrules preflight
@@ -564,7 +565,7 @@ no_volume() {
 	mount -t "${backing#fsdax-}" -o dax "$node" "/dax/$backing"
 }
 
-# volumes: linear ones are added up, where root asks; others are named.
+# volumes: checks device-mapper volumes. The tool adds up linear targets if root runs it, and names other targets.
 volumes() {
 	local sectors half
 	modprobe dm-mod 2>/dev/null || true
@@ -594,10 +595,10 @@ $half $((sectors - half)) linear $node $half"
 			"$(says "physical start: not known: its device-mapper target is striped, .*" || echo "it does not say why")"
 		path "$backing striped" "$memory" "extents: .* cannot be checked: its device-mapper target is striped, and only linear .*" || true
 	else
-		mount -t tmpfs tmpfs "/dax/$backing"	# for no_volume
+		mount -t tmpfs tmpfs "/dax/$backing"	# for no_volume to unmount
 	fi
 	no_volume
-	# The file system is made anew, 1M from where it should be.
+	# Make the file system anew, 1M from where it should begin.
 	volume "0 $((sectors - 2048)) linear $node 2048"
 	case $backing in
 	*ext4) mkfs.ext4 -q -b 4096 -E nodiscard -m 0 -O bigalloc -C 2M /dev/mapper/preflight ;;
@@ -623,7 +624,7 @@ $half $((sectors - half)) linear $node $half"
 	: >"$memory"
 }
 
-# scattered: XFS without a stripe unit of 2M, which volumes does not need any more.
+# scattered: checks XFS without a stripe unit of 2M. It comes after volumes, which no longer needs the file system.
 scattered() {
 	[ "$backing" = fsdax-xfs ] || return 0
 	umount "/dax/$backing"
@@ -636,7 +637,8 @@ scattered() {
 	mapped "$backing without su=2m, hole" "$memory" 0
 }
 
-# assigned: QEMU maps a second memory for a device, too, which is why it says that this is no way out.
+# assigned: checks that QEMU cannot start with a DAX file as a second memory and an assigned device, because it maps the file for the
+# device, too. This is why the tool says that QEMU's nvdimm does not help.
 assigned() {
 	local device before='' ran_before='' looks=0 reason=''
 	device=$("$here/vfio-setup.sh") && [ -n "$device" ] || return 0
@@ -654,13 +656,13 @@ assigned() {
 	result "$backing second memory, assigned device" "$reason"
 }
 
-# vmms: the line for each VMM, and JSON.
+# vmms: checks the line for each VMM, and the JSON.
 vmms() {
 	local vmm line
 	while read -r vmm line; do
 		"$work/kvm-dax-check" --for "$vmm" "$memory" >"$work/said" 2>&1 || true
 		result "$backing for $vmm" "$(says "$line" || echo "it does not say: $line")"
-		# What one gets comes first, and then what to type.
+		# The expectation comes first, and then what to type.
 		result "$backing first lines for $vmm" \
 			"$(sed -n '1s/^expected: .*//p; 2s/^QEMU: .*\|^[a-z-]*: .*//p' "$work/said" | wc -l | grep -qx 2 || echo "they are others")"
 	done <<-EOF
@@ -668,7 +670,7 @@ vmms() {
 		cloud-hypervisor cloud-hypervisor: --memory size=0 --memory-zone id=mem,size=64M,file=$memory,shared=on
 		kata kata: file_mem_backend = "/dax/$backing" in configuration.toml
 	EOF
-	# without align=
+	# These give QEMU no align=.
 	asked=(--for kata)
 	path "$backing for kata, file" "$memory" "$(expects "4K entries, as Kata gives QEMU no align=, .*")" || true
 	path "$backing for kata, folder" "/dax/$backing" "$(expects "4K entries, as Kata gives QEMU no align=, .*")" || true
@@ -686,7 +688,7 @@ vmms() {
 		"$work/said" 2>&1 || echo "it is no JSON, or says no size")"
 }
 
-# of_thread NAME [ended]: a VM that another thread than the first has made.
+# of_thread NAME [ended]: checks a VM that a thread other than the first has made, and if given, that thread has ended.
 of_thread() {
 	local name=$1 reason=''
 	shift
@@ -701,7 +703,7 @@ of_thread() {
 	guest=''
 }
 
-# not_dax_guest: a guest whose memory is a file that has no name, and no debugfs.
+# not_dax_guest: checks a guest whose memory is a file without a name, and a host without debugfs.
 not_dax_guest() {
 	local command
 	options="-object memory-backend-memfd,id=mem,share=on,size=64M -machine q35,memory-backend=mem -m 64M"
@@ -723,7 +725,7 @@ processes() {
 	result "no VM" "$(says "kvm-dax-check: process $$ has no VM: .*" && [ "$status" -eq 1 ] || echo "status $status, or it does not say so")"
 }
 
-# no_process NAME PID REASON
+# no_process NAME PID REASON: checks that the tool refuses the process for this reason.
 no_process() {
 	local status=0
 	"${under[@]}" "$work/kvm-dax-check" -p "$2" >"$work/said" 2>&1 || status=$?
@@ -754,7 +756,7 @@ case $(uname -r) in
 5.4*) old=1 ;;	# no dax=, and no attribute of ext4
 *) old= ;;
 esac
-small='' series="!kernel: this is Linux .*"	# what is said of files that KVM maps by 4K, and of the series
+small='' series="!kernel: this is Linux .*"	# what the tool says of files that KVM maps by 4K, and of the series
 case $old:${STOCK:-} in
 1:) series="kernel: this is Linux .* with the series .*" ;;
 1:*) small="4K entries, as KVM before v5[.]6 maps files by 4K .*: /proc/kallsyms has no user_mapping_shift" ;;
