@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the KVM selftests of one MMU mode on the DAX backings, in the machine; prints one TAP result per test, not numbered.
-# Takes a mode (see -h), the folder of the built selftests, which of its targets to run, an optional extended regular
-# expression that names must match, and the folder of what the lab has built for mm.sh.
+# Runs the selftests of one MMU mode on the DAX backings, in the machine. Prints one TAP result per test, not numbered.
+# Takes a mode (see -h), the folder of the built selftests, which of its targets to run, an optional extended regular expression that
+# names must match, and the folder of the programs and modules that the lab has built for some parts.
 set -euo pipefail
 # shellcheck source=lab/guest/tap-line.sh
 . "$(dirname "$0")/tap-line.sh"
@@ -26,17 +26,17 @@ kvm=$selftests/kvm
 row=$(plan mode | grep "^$mode|") || { echo "kselftest: no such mode: $mode" >&2; exit 2; }
 IFS='|' read -r _ kvm_parameters vendor_parameters _ <<<"$row"
 what=$(plan parts | sed -n "s/^$mode|//p")
-# A machine within the machine is given these two.
+# A nested machine gets these two from the outer one.
 mode=${LABEL:-$mode} what=${PARTS:-$what}
 IFS=, read -ra backings <<<"$LAB_BACKINGS"
-# A kernel that checks itself needs more time: so many times the limit of a test.
+# A kernel that checks itself needs more time: a multiple of each limit.
 slower=1
 [ ! -e /proc/lockdep ] || slower=$(plan_value slower)
 limit=$(($(plan_value limit) * slower))
 limit_cases=$(($(plan_value limit-cases) * slower))
 limit_pairs=$(($(plan_value limit-pairs) * slower))
 
-# load_kvm: loads it with the parameters of the mode; session.sh has left that to this script.
+# load_kvm: loads KVM with the parameters of the mode. session.sh has left that to this script.
 load_kvm() {
 	local vendor=kvm_amd paging=npt
 	[ "${CPU:-amd}" != arm64 ] || return 0
@@ -48,7 +48,7 @@ load_kvm() {
 	modprobe "$vendor" ${vendor_parameters/paging/$paging}
 }
 
-# done_by PID: what a process and all that it has started have done so far: page faults and CPU time, also of what has ended.
+# done_by PID: prints the page faults and CPU time so far of a process and of all that it has started, also of what has ended.
 done_by() {
 	{ cat /proc/[0-9]*/stat 2>/dev/null || true; } | awk -v of="$1" '
 		{ pid = $1; sub(/.*[)] /, ""); parent[pid] = $2; for (i = 8; i <= 15; i++) work[pid] += $i }
@@ -61,10 +61,10 @@ done_by() {
 		}'
 }
 
-# ends PID SECONDS: waits for the end of a process that may take so long, and sets status to how it has ended. It may take longer where
-# the host is slow: it fails when ten looks in a row, a tenth of that time apart, find that neither its output, which is also ours, has
-# grown, nor any process of it has done anything. What goes round for ever, as in KVM_RUN or in the kernel, always has: it is given
-# three times as long; the tests of the series have clocks of their own for that.
+# ends PID SECONDS: waits until a process ends, and sets status to its exit status. On a slow host it may take longer than SECONDS. Fails
+# after ten looks in a row, a tenth of SECONDS apart, at which its output, which is also ours, has not grown and none of its processes has
+# done anything. A process that loops forever, as in KVM_RUN or in the kernel, is never idle; it gets three times SECONDS. The tests of
+# the series have their own time limits for that.
 ends() {
 	local clock ended did was='' still=0 looks said=$SECONDS
 	for looks in {1..30}; do
@@ -80,7 +80,7 @@ ends() {
 		[ "$did" = "$was" ] && still=$((still + 1)) || still=0
 		was=$did
 		[ "$still" -lt 10 ] || return 1
-		# Said to the host, which ends a machine that says nothing for long.
+		# Tell the host, because it ends a machine that prints nothing for long.
 		if [ $((SECONDS - said)) -ge 300 ]; then
 			said=$SECONDS
 			echo "# $mode ${name:-}: still runs, $looks of 30 looks" >&"$progress"
@@ -89,8 +89,8 @@ ends() {
 	return 1
 }
 
-# limited SECONDS COMMAND...: runs a command that may take so long, on a host that is not slow. Of one that takes too long it shows where
-# its threads are, before it stops it, and returns 124, as timeout does. It does not wait for ever for one that the kernel does not let go.
+# limited SECONDS COMMAND...: runs a command for at most SECONDS, or longer on a slow host. If it takes too long, prints where its threads
+# are, ends it, and returns 124, as timeout does. Does not wait forever if the kernel does not let it end.
 limited() {
 	local seconds=$1 test status task signal
 	shift
@@ -110,15 +110,15 @@ limited() {
 	return 124
 }
 
-# last_words STATUS LOG: the end of what a test said, or, with the threads, all that one said that took too long.
+# last_words STATUS LOG: prints the last lines of a test's output; if the test took too long, all of it, with the threads.
 last_words() {
 	tail -n "$([ "$1" -eq 124 ] && echo +1 || echo 20)" "$2" | sed 's/^/# /'
 }
 
-# counted LOG: the page faults that pre_fault_memory_test has counted, those of its last kind of VM.
+# counted LOG: prints the page faults that pre_fault_memory_test has counted, those of its last kind of VM.
 counted() { sed -nE 's/^0x[0-9a-f]+ bytes take ([0-9]+) page faults, and ([0-9]+) if prefaulted$/ faults=\1 prefaulted_faults=\2/p' "$1" | tail -n 1; }
 
-# result NAME STATUS SECONDS LOG: the TAP line of a test that has no lines of its own.
+# result NAME STATUS SECONDS LOG: prints the TAP line of a test that prints none itself.
 result() {
 	case $2 in
 	0) echo "ok $mode ${1% }$(counted "$4") seconds=$3" ;;
@@ -130,11 +130,11 @@ result() {
 	esac
 }
 
-# chosen NAME: whether it is to run: TESTS names it, or one of its lines, for the sake of which lab/prove/test-names.sh has put it in ALSO.
+# chosen NAME: succeeds if the test is to run: TESTS matches its name, or one of its lines, for which test-names.sh has put it in ALSO.
 chosen() { grep -qE "$only" <<<"$mode $1" || grep -qxF -- "$mode $1" <<<"${ALSO:-}"; }
 
-# chosen_lines NAME: of the lines of such a test, on standard input, those that TESTS names, as they stand or without their values; of
-# one that TESTS names itself all of them.
+# chosen_lines NAME: prints those lines on stdin, a test's output, that TESTS matches as they stand or without their values; also
+# comments. If TESTS matches the test's name, prints all lines.
 chosen_lines() {
 	if grep -qE "$only" <<<"$mode $1"; then cat; return; fi
 	while IFS= read -r line; do
@@ -161,7 +161,7 @@ run() {
 	rm "$log"
 }
 
-# program TEST: its path. What runs on x86 only has a folder of its own, which is x86_64 in older kernels.
+# program TEST: prints the test's path. Tests that run only on x86 have their own folder, x86, or x86_64 in older kernels.
 program() {
 	local path
 	for path in "$kvm"/{,x86/,x86_64/}"$1"; do
@@ -170,10 +170,10 @@ program() {
 	echo "$path"
 }
 
-# there PROGRAM: whether the series has that test, which may have lost patches; one that was not built is there, and fails.
+# there PROGRAM: succeeds if the tree has the test, which it lacks without some patches. One that was not built counts, and fails.
 there() { [ -e "$1" ] || [ -e "$1.c" ]; }
 
-# path BACKING: what a test takes, for a file system a file that fills most of it.
+# path BACKING: prints the path for a test: the device, or on a file system, a file that fills most of it.
 path() {
 	case $1 in
 	devdax-*) echo "/dax/$1" ;;
@@ -181,8 +181,8 @@ path() {
 	esac
 }
 
-# tap NAME WORDS PREFIX COMMAND...: runs a test that prints TAP lines; in their names PREFIX stands for what matches WORDS.
-# Of a case that is skipped kselftest's lines have the name, and a colon, after the word SKIP; in v5.4 they are "not ok".
+# tap NAME WORDS PREFIX COMMAND...: runs a test that prints TAP lines, and replaces what matches WORDS in their names with PREFIX. If a
+# case is skipped, kselftest prints its name and a colon after the word SKIP; in v5.4 such a line begins with "not ok".
 tap() {
 	local name=$1 words=$2 prefix=$3 start=$SECONDS status=0 log lines
 	shift 3
@@ -194,7 +194,7 @@ tap() {
 		s/^(ok|not ok) [0-9]+ $words/\1 $mode $prefix/p; /^# /p" "$log")
 	chosen_lines "$name" <<<"$lines"
 	echo "# $mode $name: $((SECONDS - start)) s"
-	# An exit that its lines do not explain.
+	# Report an exit status that the lines do not explain.
 	if [ "$status" -eq 4 ]; then
 		echo "ok $mode $name # SKIP $(tail -n 1 "$log")"
 	elif ! grep -q "^$([ "$status" -eq 0 ] || echo 'not ')ok" <<<"$lines"; then
@@ -210,7 +210,7 @@ levels() {
 	tap "$1 dax_huge_page_test" '[^ ]+ ' "$1 " "$(program dax_huge_page_test)" -s "dax:$(path "$1")"
 }
 
-# The guest's whole memory is that of the backing; anonymous memory is there to compare with.
+# Runs a guest whose whole memory is that of the backing, and for comparison, one on anonymous memory.
 stage2() {
 	local backing memory
 	for backing in anon "${backings[@]}"; do
@@ -219,7 +219,7 @@ stage2() {
 	done
 }
 
-# The entries themselves: all of one size, with the page frames that belong there, and write-back.
+# Checks the page table entries themselves: all of one size, with the page frames that belong there, and write-back.
 leaves() {
 	local name="$1 leaves" start=$SECONDS status=0 log
 	grep -qE "$only" <<<"$mode $name" || return 0
@@ -229,7 +229,7 @@ leaves() {
 	rm "$log"
 }
 
-# What hibernation makes of DAX memory, with CONFIG=dump.
+# Searches what hibernation writes to the disk for DAX memory. Needs CONFIG=dump.
 hibernation() {
 	[ -e /sys/power/disk ] && grep -qE "$only" <<<"$mode hibernation" || return 0
 	local order
@@ -237,7 +237,7 @@ hibernation() {
 	"$(dirname "$0")/hibernation.sh" "$mode" "$built/memory-image" "$(program dax_huge_page_test)" "$only" "${order[@]}"
 }
 
-# left_out PART: a line for each test that the plan leaves out there.
+# left_out PART: prints a line for each test that the plan skips in this part.
 left_out() {
 	local part name reason
 	plan skip | while IFS='|' read -r part name reason; do
@@ -245,8 +245,8 @@ left_out() {
 	done
 }
 
-# race_test NAME BACKING LIMIT WORDS...: whoever takes memory away races with the guest, with a seed that no run had before, if none is
-# given.
+# race_test NAME BACKING LIMIT WORDS...: runs dax_race_test, in which others remove memory while the guest uses it. Without a given seed,
+# each run has a new one.
 race_test() {
 	local name="$1 $2" test start=$SECONDS status=0 log said
 	test=$(program dax_race_test)
@@ -255,9 +255,9 @@ race_test() {
 	limited "$3" "$test" "${@:4}" -s "dax:$(path "$2")" >"$log" 2>&1 || status=$?
 	grep -E '^# (mismatch|not tested)' "$log" || true
 	said=$(grep '^seed=' "$log" || true)
-	# The test skips where something cannot be tested; in this machine all can.
+	# The test skips what it cannot test. In this machine it can test everything, so a skip is a failure.
 	if [ "$status" -eq 0 ] || { [[ $status -eq 1 || $status -eq 4 ]] && grep -q '^seed=' "$log"; }; then
-		# It leaves out clones without a word where they are refused.
+		# If clones are refused, the test leaves them out without a message.
 		if [[ $2 = fsdax-xfs && -z "${RACE_OPERATION:-}" && $said != *' clone='* ]] && base_has shared-blocks; then
 			status=1
 			echo "# no clone was made"
@@ -269,31 +269,31 @@ race_test() {
 	rm "$log"
 }
 
-# A few seconds see to it that each operation works, a soak runs longer.
+# Runs the race for a few seconds, which are enough to show that each operation works. A soak runs longer.
 race() {
 	local seconds=${RACE_SECONDS:-$(plan_value race-seconds)}
 	race_test race "$1" $((limit + 5 * seconds * slower)) -t "$seconds" ${RACE_OPERATION:+-o "$RACE_OPERATION"} ${RACE_SEED:+-S "$RACE_SEED"}
 }
 
-# Each operation right after each, which takes minutes.
+# Runs each pair of operations, one right after the other, which takes minutes.
 race_pairs() {
 	race_test race-pairs "$1" "$limit_pairs" -p -t $((limit_pairs * 3 / 4))
 }
 
-# Memory that fails or goes away.
+# Tests memory that fails or is removed.
 failure() {
 	tap "failure $1" '[^ ]+ ' "failure $1 " "$(program dax_failure_test)" -s "dax:$(path "$1")"
 	[ "$1" != fsdax-xfs ] || quota "$1"
 }
 
-# mount_anew PLACE OPTIONS
+# mount_anew PLACE OPTIONS: unmounts the file system at PLACE, and mounts it with these options.
 mount_anew() {
 	local disk
 	disk=$(findmnt -no SOURCE "$1")
 	umount "$1" && mount -o "$2" "$disk" "$1"
 }
 
-# A file whose owner has no quota left; XFS counts blocks only if it is mounted so.
+# Tests a file whose owner has no quota left. XFS counts blocks only if it is mounted with uquota.
 quota() {
 	chosen "failure $1" && there "$(program dax_failure_test)" || return 0
 	mount_anew "/dax/$1" dax,uquota || { echo "not ok $mode failure $1 quota: XFS cannot be mounted with uquota"; return 0; }
@@ -301,7 +301,7 @@ quota() {
 	mount_anew "/dax/$1" dax
 }
 
-# new_file_system BACKING: makes it anew, with a small file for a test that makes its own beside it.
+# new_file_system BACKING: makes the file system anew, with a small file for a test that makes its own files beside it.
 new_file_system() {
 	local folder=/dax/$1 disk
 	disk=$(findmnt -no SOURCE "$folder")
@@ -311,20 +311,20 @@ new_file_system() {
 	truncate -s 4096 "$folder/memory"
 }
 
-# case_1g NAME: one case of dax_1g_test. Each, and the race most of all, leaves metadata in the GiBs of the file system.
+# case_1g NAME: runs one case of dax_1g_test on a new file system, because each case, most of all the race, leaves metadata in the GiBs.
 case_1g() {
 	chosen "1g $1" || return 0
 	new_file_system fsdax-xfs-1g
 	tap "1g $1" '1g [^ ]+ ' '1g ' "$selftests/dax/dax_1g_test" -s "dax:$(path fsdax-xfs-1g)" -c "$1"
 }
 
-# The race of files that are mapped by 1G. That of others needs a large file again.
+# Runs the race of files that are mapped by 1G. Then makes the large file that the other race needs.
 race_1g() {
 	case_1g race
 	fallocate -l "$(plan_value file-size)" "$(path fsdax-xfs-1g)"
 }
 
-# The pairs on each backing, then all backings in turn, again and again; ends with an error when a line was not ok.
+# Runs race_pairs on each backing, then the races of all backings again and again. Fails if a line is not ok, or none is ok.
 soak() {
 	local end backing one log selected=()
 	log=$(mktemp)
@@ -346,7 +346,7 @@ soak() {
 	! grep -q '^not ok' "$log" && grep -q '^ok' "$log"
 }
 
-# Pages of 2M can be had at any time, that of 1G is from the kernel's command line, where the machine has as much.
+# 2M pages can be reserved at any time. The 1G page comes from the kernel's command line, where the machine has enough memory.
 hugetlb() {
 	local huge=/proc/sys/vm/nr_hugepages huge_before size
 	huge_before=$(<"$huge")
@@ -357,7 +357,7 @@ hugetlb() {
 	echo "$huge_before" >"$huge"
 }
 
-# A file's first write to a page is slow where its extents are unwritten; tests of speed run on a file that was written.
+# Writes to all files for the tests of speed, because the first write to a page is slow if its extent is unwritten.
 fill_files() {
 	local file
 	for file in /dax/fsdax-*/memory; do
@@ -367,21 +367,22 @@ fill_files() {
 
 others() {
 	local backing=$1 part test arguments dax
-	# Without its patches the library takes no DAX memory as a backing.
+	# Without the patches of the series, the library takes no DAX memory as a backing.
 	grep -q '"dax' "$kvm/lib/test_util.c" || return 0
 	dax=$(path "$backing")
 	while IFS='|' read -r part test arguments; do
 		[ "$part" = others ] || continue
 		arguments=" $arguments"
-		# It would not wait long enough for pages of 4K.
+		# Without -t, this test does not wait long enough for 4K pages.
 		[[ $test != memslot_perf_test || $backing != devdax-4k || $arguments != *'-f 5'* || $arguments = *'-t '* ]] || continue
 		# shellcheck disable=SC2086
 		run "$backing ${test##*/}${arguments%-? dax:*}" "$(program "$test")" ${arguments//'{}'/$dax}
 	done < <(plan test)
 }
 
-# The PCI device that has p2pdma pages, in p2pdma: the NVMe controller, whose driver makes them some time after it was loaded, and before
-# the controller is live; nothing tells of it when the driver gives up, so that is waited for very long, once.
+# Sets p2pdma to the PCI device that has p2pdma pages, the NVMe controller; or fails, and sets it to the reason. The driver makes the
+# pages some time after it is loaded, and before the controller is live. Nothing tells if the driver gives up, so wait very long, but only
+# once.
 find_p2pdma() {
 	local path live deadline=$((SECONDS + 600))
 	modprobe nvme
@@ -400,7 +401,7 @@ find_p2pdma() {
 	return 1
 }
 
-# The BAR that is as large as its p2pdma memory.
+# Prints the device's BAR that is as large as its p2pdma memory.
 p2pdma_resource() {
 	local path
 	for path in "$p2pdma"/resource[0-5]; do
@@ -415,10 +416,10 @@ existing() {
 	done
 }
 
-# What a VMM is told whose guest touches memory that cannot be had. It needs no DAX memory.
+# Tests what KVM tells a VMM whose guest touches memory that cannot be allocated. Needs no DAX memory.
 async() { run async_pf_fault_test "$(program async_pf_fault_test)"; }
 
-# every_backing [PREFIX]: sets arguments, of a test that takes all backings at once, or those whose names begin so.
+# every_backing [PREFIX]: sets arguments to all backings, or to those whose names begin with PREFIX, for a test that takes them at once.
 every_backing() {
 	local backing
 	arguments=()
@@ -427,7 +428,7 @@ every_backing() {
 	done
 }
 
-# The machine within the machine has no device to assign.
+# A machine without a device to assign runs the test without -d.
 vfio() {
 	local device arguments huge=/proc/sys/vm/nr_hugepages huge_before cycles test=$selftests/vfio/vfio_dax_test
 	there "$test" && { chosen vfio_dax_test || chosen 'vfio_dax_test many' || chosen 'vfio_dax_test iommufd'; } || return 0
@@ -438,7 +439,7 @@ vfio() {
 	huge_before=$(<"$huge")
 	echo $((huge_before + 8)) >"$huge"
 	tap vfio_dax_test '' '' "$test" ${device:+-d "$device"} "${arguments[@]}"
-	# A leak that is small, or that only some cycles have.
+	# Find leaks that are small, or that only some cycles have.
 	tap 'vfio_dax_test many' 'vfio ' "vfio cycles=$cycles " \
 		"$test" -c "$cycles" ${device:+-d "$device"} -s "dax:$(path devdax-2m)"
 	! base_has vfio-iommufd ||
@@ -446,7 +447,7 @@ vfio() {
 	echo "$huge_before" >"$huge"
 }
 
-# What adds a reference to a DAX page. It comes before vfio(), which on a stock kernel leaves references behind.
+# Tests what adds a reference to a DAX page. Comes before vfio(), which on a stock kernel leaves references behind.
 references() {
 	local device arguments test=$selftests/dax/dax_references_test
 	there "$test" && chosen references || return 0
@@ -456,14 +457,14 @@ references() {
 	tap references '' '' "$test" ${device:+-d "$device"} "${arguments[@]}" $(plan_value references)
 }
 
-# Whose the page of a file is that only a pipe refers to. Before v7.3 no such page has one reference alone.
+# Tests who owns the page of a file to which only a pipe refers. Before v7.3, no such page has only one reference.
 splice() {
 	local arguments
 	every_backing fsdax-
 	tap splice '' '' "$selftests/dax/dax_splice_test" "${arguments[@]}"
 }
 
-# Whether fsync() knows what was written before a hole was punched, and the like. Kernels before v7.3 have no such test.
+# Tests whether fsync() writes back what was written before a hole was punched, and the like. Kernels before v7.3 have no such test.
 writeback() {
 	local arguments test=$selftests/dax/dax_writeback_test
 	there "$test" || return 0
@@ -471,12 +472,12 @@ writeback() {
 	tap writeback '' '' "$test" "${arguments[@]}"
 }
 
-# What happens to a file that is mapped by 1G, and to a guest whose memory it is.
+# Tests a file that is mapped by 1G, and a guest whose memory it is.
 files() {
 	local case test=$selftests/dax/dax_1g_test memory
 	memory=$(path fsdax-xfs-1g)
 	there "$test" || return 0
-	# Only what is written is mapped by 1G, and others may have left smaller entries.
+	# Make the file anew and write to all of it: only written blocks are mapped by 1G, and other tests may have left smaller entries.
 	rm "$memory"
 	fallocate -l 1G "$memory"
 	fill_files
@@ -486,16 +487,16 @@ files() {
 	done
 }
 
-# Whether each page of a file is known whose blocks others share. The last one: what fails may keep the file system busy.
+# Tests whether the kernel tracks each page of a file whose blocks others share. Comes last: a failure may keep the file system busy.
 shared() {
 	local arguments
 	every_backing fsdax-
-	# ext4 cannot clone; a skip on XFS would hide a failure.
+	# ext4 cannot clone. On XFS, count a skip as a failure, because it would hide one.
 	tap shared '' '' "$selftests/dax/dax_shared_test" "${arguments[@]}" |
 		sed -E 's/^ok ([^ ]+ shared fsdax-xfs [^ ]+) # SKIP/not ok \1/'
 }
 
-# Which pages are PG_reserved.
+# Tests which pages have PG_reserved set.
 reserved() {
 	local arguments test=$selftests/dax/dax_reserved_test
 	there "$test" && chosen reserved || return 0
@@ -520,8 +521,8 @@ mm() {
 	BAR=$bar "$(dirname "$0")/mm.sh" "$mode" "$built/page_flags.ko" "$built/dax-memory" "$levels" "$only" "$failure"
 }
 
-# The test of the levels in a machine within this one. It gets a third of the time, so that this one can still end in order after
-# two of them: one has hung as it booted, once (docs/lab.md). That is said, and it is started once more.
+# Runs the test of the levels in a nested machine. It gets a third of the time, so that this machine can still end in order after two of
+# them. A nested machine once hung at boot (docs/lab.md). If one does, print that, and start another.
 nested() {
 	local start=$SECONDS status try
 	for try in 1 2; do
@@ -534,7 +535,7 @@ nested() {
 	[ "$status" -eq 0 ] || echo "not ok $mode inner machine status=$status seconds=$((SECONDS - start))"
 }
 
-# The job's own output, where a test's goes elsewhere.
+# The job's own output, because that of a test goes elsewhere.
 exec {progress}>&1
 load_kvm
 shopt -s nullglob
