@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs tests of fstests in the machine, on the NVDIMMs of its two DAX file systems, mounted with -o dax=always (or -o dax, if the base
-# does not know that). Prints rows as rows.sh does.
+# Runs tests of fstests in the machine, on the NVDIMMs of its two DAX file systems, mounted with -o dax=always, or -o dax on older bases.
+# Prints rows as rows.sh does.
 # Takes the folder of a built copy, and a file with the names of the tests to run, as "<file system> <test>". The file system xfs has
 # reflink and rmapbt, if the base supports them with DAX; xfs-plain has neither.
 set -euo pipefail

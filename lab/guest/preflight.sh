@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks what kvm-dax-check prints for each DAX backing, with and without huge pages, and for paths that no guest can use, with the
-# reason. Also checks that the host maps files as the tool says, that QEMU takes the options that it prints, that the commands that it
-# prints work, and that it finds the entries of the guest that QEMU runs. Prints one TAP result per case.
+# reason. Also checks that the host maps files as the tool says. QEMU must take the printed options, the printed commands must work, and
+# the tool must find the entries of the guest that QEMU runs. Prints one TAP result per case.
 # Takes nothing: make run JOB=lab/guest/preflight.sh, and with FILES_1G=1 for files that are mapped by 1G.
 # Arguments: none
 set -euo pipefail

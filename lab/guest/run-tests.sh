@@ -62,9 +62,9 @@ done_by() {
 }
 
 # ends PID SECONDS: waits until a process ends, and sets status to its exit status. On a slow host it may take longer than SECONDS. Fails
-# after ten looks in a row, a tenth of SECONDS apart, at which its output, which is also ours, has not grown and none of its processes has
-# done anything. A process that loops forever, as in KVM_RUN or in the kernel, is never idle; it gets three times SECONDS. The tests of
-# the series have their own time limits for that.
+# after ten looks in a row, a tenth of SECONDS apart, without progress: its output, which is also ours, has not grown, and none of its
+# processes has done anything. A process that loops forever, as in KVM_RUN or in the kernel, is never idle; it gets three times SECONDS.
+# The tests of the series have their own time limits for that.
 ends() {
 	local clock ended did was='' still=0 looks said=$SECONDS
 	for looks in {1..30}; do
@@ -381,8 +381,7 @@ others() {
 }
 
 # Sets p2pdma to the PCI device that has p2pdma pages, the NVMe controller; or fails, and sets it to the reason. The driver makes the
-# pages some time after it is loaded, and before the controller is live. Nothing tells if the driver gives up, so wait very long, but only
-# once.
+# pages some time after it is loaded, and before the controller is live. Nothing tells if it gives up, so wait very long, but only once.
 find_p2pdma() {
 	local path live deadline=$((SECONDS + 600))
 	modprobe nvme
