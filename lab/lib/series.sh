@@ -86,8 +86,11 @@ touched_by() {
 # selftests that the machine of CPU does not run.
 series_hash() {
 	local patch elsewhere='^$'
-	# CPU=intel has no device to assign, and is too slow for races. CPU=arm64 is treated alike, although it runs these tests.
-	[ "$CPU" = amd ] || elsewhere='/selftests/(vfio|dax)/|/dax_(race|failure)_test'
+	case $CPU in
+	# It has no device to assign, and is too slow for races.
+	intel) elsewhere='/selftests/(vfio|dax)/|/dax_(race|failure)_test' ;;
+	arm64) elsewhere='/selftests/kvm/x86' ;;
+	esac
 	series_patches | head -n "${2:--0}" | while read -r patch; do cat "$patch"; done | awk -v part="$1" -v elsewhere="$elsewhere" '
 		/^diff --git /{
 			file = $3
