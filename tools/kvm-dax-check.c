@@ -50,6 +50,7 @@
 
 #define KVM_DEBUGFS	"/sys/kernel/debug/kvm"
 #define NX_HUGE_PAGES	"/sys/module/kvm/parameters/nx_huge_pages"
+#define FIRST_PID_NAMESPACE	"pid:[4026531836]"
 #define DEVICE_OFF	"its device does not begin at a multiple of 2M"
 #define NOT_KNOWN_PLACE	(FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_ENCODED | FIEMAP_EXTENT_DATA_INLINE | FIEMAP_EXTENT_NOT_ALIGNED)
 
@@ -1420,22 +1421,25 @@ static uint64_t say_mapping(const char *pid, const struct mapping *mapping, bool
 }
 
 /*
- * Whether this VM in debugfs belongs to the process. debugfs names a VM by the
- * thread that made it, which need not be the first thread, and may have ended. Then
- * no process has that number, and the process has the VM's descriptor.
+ * Whether this VM in debugfs belongs to the process: 1 or 0, or -1 if it may.
+ * debugfs names a VM by the number that the thread which made it has in the first
+ * PID namespace, and by its descriptor. This need not be the first thread. If it
+ * has ended, or if this is another PID namespace, only the descriptor is left to
+ * compare, and other guests can have the same one.
  */
-static bool has_vm(const char *pid, const char *vm)
+static int has_vm(const char *pid, const char *vm)
 {
 	size_t digits = strspn(vm, "0123456789");
-	char *thread = strndup(vm, digits), *text;
+	char *thread = strndup(vm, digits), *text = link_text("/proc/self/ns/pid");
+	bool first = !text || !strcmp(text, FIRST_PID_NAMESPACE);
 	struct stat st;
 
 	if (!digits || vm[digits] != '-')
-		return false;
-	if (!stat(format("%s/proc/%s/task/%s", root, pid, thread), &st))
-		return true;
+		return 0;
+	if (first && !stat(format("%s/proc/%s/task/%s", root, pid, thread), &st))
+		return 1;
 	text = link_text(format("/proc/%s/fd/%s", pid, vm + digits + 1));
-	return stat(format("%s/proc/%s", root, thread), &st) && text && !strcmp(text, "anon_inode:kvm-vm");
+	return (!first || stat(format("%s/proc/%s", root, thread), &st)) && text && !strcmp(text, "anon_inode:kvm-vm") ? -1 : 0;
 }
 
 /* Says by which entries KVM maps a VM, and returns the status for that. */
@@ -1465,12 +1469,12 @@ static enum status say_vm(const char *vm)
 static enum status check_process(const char *pid)
 {
 	enum status status = SMALL;
-	char *maps = read_all(format("/proc/%s/maps", pid)), *line;
+	char *maps = read_all(format("/proc/%s/maps", pid)), *line, *others = NULL;
+	int vms = 0, possible = 0, has, is;
 	struct mapping mapping;
 	struct dirent *entry;
 	uint64_t size = 0;
 	bool file = false;
-	int vms = 0, has;
 	DIR *dir;
 
 	set_text("kind", "process");
@@ -1497,13 +1501,29 @@ static enum status check_process(const char *pid)
 		fail(!geteuid() && errno == ENOENT ? "mount -t debugfs debugfs /sys/kernel/debug" : "root can read it when debugfs is mounted and KVM is loaded",
 		     KVM_DEBUGFS ": %s", strerror(errno));
 	while ((entry = readdir(dir))) {
-		if (!has_vm(pid, entry->d_name))
+		is = has_vm(pid, entry->d_name);
+		if (is < 0) {
+			others = others ? format("%s, %s", others, entry->d_name) : strdup(entry->d_name);
+			possible++;
+		}
+		if (is <= 0)
 			continue;
 		vms++;
 		if (say_vm(entry->d_name) == HUGE)
 			status = HUGE;
 	}
 	closedir(dir);
+	if (possible && possible > has - vms && has > vms) {
+		say_first("which vm", "not known: debugfs names it by a thread that has ended or is in another PID namespace; it is one of %s", others);
+		return status;
+	}
+	while (has > vms && (line = strsep(&others, ", "))) {
+		if (!*line)
+			continue;
+		vms++;
+		if (say_vm(line) == HUGE)
+			status = HUGE;
+	}
 	if (!vms && has > 0)
 		fail("ls " KVM_DEBUGFS " lists them", "process %s has a VM, but debugfs calls it by another process, which has made it and handed it on", pid);
 	if (!vms)

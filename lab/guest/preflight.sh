@@ -703,6 +703,29 @@ of_thread() {
 	guest=''
 }
 
+# of_two_threads NAME: checks two VMs in two processes that have the same descriptor, and whose threads have ended. Nothing tells which of
+# the VMs belongs to which process.
+of_two_threads() {
+	local each go vms=() status=0 reason=''
+	mkfifo "$work/go"
+	for each in 1 2; do
+		"$work/vm-of-thread" ended <"$work/go" >"$work/ended$each" &
+		vms+=($!)
+	done
+	exec {go}>"$work/go"
+	for each in 1 2; do
+		until [ -s "$work/ended$each" ] || ! kill -0 "${vms[each - 1]}" 2>/dev/null; do sleep 0.1; done
+	done
+	"$work/kvm-dax-check" -p "${vms[0]}" >"$work/said" 2>&1 || status=$?
+	says "which vm: not known: debugfs names it by a thread that has ended .*; it is one of [0-9]+-[0-9]+, [0-9]+-[0-9]+" ||
+		reason="it does not say that this is not known"
+	[ "$status" -eq 3 ] || reason="status $status, not 3"
+	result "$1" "$reason"
+	exec {go}>&-
+	wait "${vms[@]}" || true
+	rm "$work/go" "$work/ended"[12]
+}
+
 # not_dax_guest: checks a guest whose memory is a file without a name, and a host without debugfs.
 not_dax_guest() {
 	local command
@@ -720,6 +743,7 @@ processes() {
 	not_dax_guest
 	of_thread "VM of a thread"
 	of_thread "VM of a thread that has ended" ended
+	of_two_threads "VMs of two threads that have ended"
 	local status=0
 	"$work/kvm-dax-check" -p $$ >"$work/said" 2>&1 || status=$?
 	result "no VM" "$(says "kvm-dax-check: process $$ has no VM: .*" && [ "$status" -eq 1 ] || echo "status $status, or it does not say so")"
