@@ -73,6 +73,7 @@ struct memory {
 	uint64_t in_1g;		/* of these, bytes of a file that the host can map by 1G */
 	uint64_t hole_2m;	/* bytes in whole 2M that have no blocks yet */
 	bool known;		/* whether the three above are known */
+	const char *why;	/* why they are not, or NULL */
 	bool device, folder, read_only;
 	bool xfs;
 	bool scattered;		/* new blocks can lie at any multiple of 4K, because XFS has no stripe unit of 2M */
@@ -85,10 +86,14 @@ struct layout {
 	char *why;		/* why it is not known */
 };
 
-/* A line of mountinfo; the major number is 0 if the mount has no block device. */
+/*
+ * A line of mountinfo; the major number is 0 if the mount has no block device. Of a
+ * mount that is not found, only the device and the type are known.
+ */
 struct mount {
 	unsigned int major, minor;
-	char *point, *type, *source, *options;
+	char *point, *source, *options;
+	const char *type, *pid;	/* pid: the process that has the mount if this one does not, or NULL */
 };
 
 /* A line of /proc/PID/maps. */
@@ -101,6 +106,7 @@ struct mapping {
 };
 
 static const char *root = "";	/* the folder that has /proc and /sys; tests set their own */
+static const char *elsewhere;	/* the process that may have the mounts of the path, if that begins with /proc/PID, or NULL */
 static bool json;
 static char *fields, *notes;	/* the parts of the JSON so far */
 static char *verdict = "", *details = "";	/* printed at the end: first the result and what to type, then the reasons */
@@ -332,35 +338,66 @@ static char *unescape(char *text, const char *which)
 	return text;
 }
 
-/*
- * Finds the mount of an open file by its number: files of overlayfs and btrfs have
- * other devices than their mounts. Without a file, or if the mount is in another
- * namespace, finds the last mount of @dev.
- */
-static bool find_mount(struct mount *mount, int fd, dev_t dev)
+/* The type of the file system of an open file, if the kernel has a number for it; else "". */
+static const char *type_of(int fd)
 {
-	char *text = fd < 0 ? NULL : read_all(format("/proc/self/fdinfo/%d", fd)), *line, *rest;
-	struct mount each;
-	int id = -1, other;
+	static const struct { uint32_t number; const char *name; } types[] = {
+		{ XFS_SUPER_MAGIC, "xfs" }, { EXT4_SUPER_MAGIC, "ext4" }, { OVERLAYFS_SUPER_MAGIC, "overlay" }, { TMPFS_MAGIC, "tmpfs" },
+		{ HUGETLBFS_MAGIC, "hugetlbfs" }, { BTRFS_SUPER_MAGIC, "btrfs" }, { NFS_SUPER_MAGIC, "nfs" }, { 0 }
+	}, *type = types;
+	struct statfs fs;
 
-	text = text ? strstr(text, "mnt_id:") : NULL;
-	if (text)
-		sscanf(text, "mnt_id: %d", &id);
-	mount->options = NULL;
-	text = read_all("/proc/self/mountinfo");
-	for (other = -1; (id < 0 || other != id) && (line = strsep(&text, "\n"));) {
+	if (fd < 0 || fstatfs(fd, &fs))
+		return "";
+	while (type->name && type->number != (uint32_t)fs.f_type)
+		type++;
+	return type->name ? type->name : "";
+}
+
+/* Finds a mount in the mountinfo of a process, by its number @id or, with -1, the last one of @dev. */
+static bool mount_of(struct mount *mount, const char *pid, int id, dev_t dev)
+{
+	char *text = read_all(format("/proc/%s/mountinfo", pid)), *line, *rest, *type;
+	bool found = false;
+	struct mount each;
+	int number;
+
+	while ((line = strsep(&text, "\n"))) {
 		each.options = "";
+		each.pid = strcmp(pid, "self") ? pid : NULL;
 		rest = strstr(line, " - ");
-		if (rest && sscanf(line, "%d %*d %u:%u %*s %ms", &other, &each.major, &each.minor, &each.point) == 4 &&
-		    sscanf(rest, " - %ms %ms %ms", &each.type, &each.source, &each.options) >= 2 &&
-		    (other == id || makedev(each.major, each.minor) == dev))
+		if (rest && sscanf(line, "%d %*d %u:%u %*s %ms", &number, &each.major, &each.minor, &each.point) == 4 &&
+		    sscanf(rest, " - %ms %ms %ms", &type, &each.source, &each.options) >= 2 &&
+		    (id < 0 ? makedev(each.major, each.minor) == dev : number == id)) {
+			each.type = type;
 			*mount = each;
+			found = true;
+		}
 	}
-	if (mount->options) {
+	if (found) {
 		unescape(mount->point, " \t\n\\");
 		unescape(mount->source, " \t\n\\");
 	}
-	return mount->options;
+	return found;
+}
+
+/*
+ * Finds the mount of an open file by its number: files of overlayfs and btrfs have
+ * other devices than their mounts. Without a file, or if the mount is in another
+ * namespace, finds the last mount of @dev. A path below /proc/PID can be on a mount
+ * that only that process has.
+ */
+static bool find_mount(struct mount *mount, int fd, dev_t dev)
+{
+	char *text = fd < 0 ? NULL : read_all(format("/proc/self/fdinfo/%d", fd));
+	int id = -1;
+
+	*mount = (struct mount){ major(dev), minor(dev), .point = "", .source = "", .type = type_of(fd) };
+	text = text ? strstr(text, "mnt_id:") : NULL;
+	if (text)
+		sscanf(text, "mnt_id: %d", &id);
+	return (id >= 0 && mount_of(mount, "self", id, dev)) || (id >= 0 && elsewhere && mount_of(mount, elsewhere, id, dev)) ||
+	       mount_of(mount, "self", -1, dev) || (elsewhere && mount_of(mount, elsewhere, -1, dev));
 }
 
 /* The mount option @name, with its value if it has one, or NULL. */
@@ -487,7 +524,7 @@ static void add_device(struct layout *layout, dev_t dev, int depth)
 	if (found)
 		add_segment(layout, 0, sectors * 512, start + sector * 512);
 	else if (errno == EACCES)
-		layout->why = format("only root can read where device %u:%u begins", major(dev), minor(dev));
+		layout->why = format("only root can read where the device, %u:%u, begins", major(dev), minor(dev));
 	else if (!read_line(format("%s/dm/name", sysfs)))
 		layout->why = format("device %u:%u has no physical address of its own", major(dev), minor(dev));
 	else if (depth > 8)
@@ -597,12 +634,16 @@ static bool find_layout(struct layout *layout, int fd, dev_t *dev)
 	struct mount mount;
 	struct stat st;
 
-	if (!ioctl(fd, FS_IOC_FSGETXATTR, &attributes) && attributes.fsx_xflags & (FS_XFLAG_REALTIME | FS_XFLAG_RTINHERIT) &&
-	    find_mount(&mount, fd, *dev))
-		option = mount_option(mount.options, "rtdev");
-	if (option && option[5] && !stat(option + 6, &st) && S_ISBLK(st.st_mode))
+	if (!ioctl(fd, FS_IOC_FSGETXATTR, &attributes) && attributes.fsx_xflags & (FS_XFLAG_REALTIME | FS_XFLAG_RTINHERIT)) {
+		if (find_mount(&mount, fd, *dev))
+			option = mount_option(mount.options, "rtdev");
+		else
+			layout->why = format("the mount options, which name the realtime device, are not known");
+	}
+	if (option && option[5] && !stat(format("%s%s", mount.pid ? format("/proc/%s/root", mount.pid) : "", option + 6), &st) && S_ISBLK(st.st_mode))
 		*dev = st.st_rdev;
-	add_device(layout, *dev, 0);
+	if (!layout->why)
+		add_device(layout, *dev, 0);
 	if (layout->why)
 		say("extents", "whether they are aligned cannot be checked: %s", layout->why);
 	return !layout->why;
@@ -625,13 +666,14 @@ static bool say_start(const struct layout *layout)
 
 /*
  * Whether XFS allocates blocks for a file without regard to 2M. The mount options
- * show its stripe unit, in sectors, if it has one.
+ * show its stripe unit, in sectors, if it has one. If they are not known, this is not
+ * known either, and the answer is no.
  */
 static bool is_scattered(const struct mount *mount)
 {
 	const char *unit;
 
-	if (strcmp(mount->type, "xfs"))
+	if (strcmp(mount->type, "xfs") || !mount->options)
 		return false;
 	unit = mount_option(mount->options, "sunit");
 	return !unit || !unit[5] || strtoull(unit + 6, NULL, 10) % (SZ_2M / 512);
@@ -752,31 +794,31 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
  * Linux shows DAX since v5.8, and its absence since v5.10. Before, MAP_SYNC works
  * for DAX files, but not on all DAX memory. Mapping a file may change its access
  * time, and is impossible with O_PATH. In these cases the mount options decide.
+ * Returns 1 or 0, or -1 if these are not known.
  */
-static bool is_dax(int fd, dev_t dev)
+static int is_dax(int fd, dev_t dev)
 {
 	struct mount mount;
 	struct statx stx;
 	void *map;
 
 	if (!statx(fd, "", AT_EMPTY_PATH, 0, &stx) && (stx.stx_attributes | stx.stx_attributes_mask) & STATX_ATTR_DAX)
-		return stx.stx_attributes & STATX_ATTR_DAX;
+		return !!(stx.stx_attributes & STATX_ATTR_DAX);
 	if (!(fcntl(fd, F_GETFL) & O_NOATIME))
-		return find_mount(&mount, fd, dev) && mount_option(mount.options, "dax");
+		return !find_mount(&mount, fd, dev) ? -1 : !!mount_option(mount.options, "dax");
 	map = mmap(NULL, SZ_4K, PROT_READ, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
 	return map != MAP_FAILED && !munmap(map, SZ_4K);
 }
 
-/* Fails with the first reason why a file is not DAX; each reason is enough. Returns if new files in a folder are DAX. */
+/* Fails with the first reason why a file is not DAX; each reason is enough. Returns if new files in a folder are DAX, or if that is not known. */
 static void fail_not_dax(const struct memory *memory, int fd, dev_t dev)
 {
-	struct mount mount = { .type = "", .source = "" };
+	struct mount mount;
 	bool mounted = find_mount(&mount, fd, dev);
 	bool xfs = !strcmp(mount.type, "xfs"), ext4 = !strcmp(mount.type, "ext4"), folder = memory->folder;
 	/* Before v5.8 there was no dax=, and ext4 had DAX for all files or for none. */
 	struct utsname release;
 	bool old = kernel_version(&release) < 508;
-	struct statfs kind;
 	const char *option = mounted ? mount_option(mount.options, "dax") : NULL, *always = old ? "dax" : "dax=always";
 	bool inode = option ? !strcmp(option, "dax=inode") : xfs || !old;
 	struct fsxattr attributes = { 0 };
@@ -785,29 +827,28 @@ static void fail_not_dax(const struct memory *memory, int fd, dev_t dev)
 	unsigned long page = sysconf(_SC_PAGESIZE), block = fstatvfs(fd, &fs) ? page : fs.f_bsize;
 	uint64_t able = 2;
 	bool known = block_dax(&able, mount.major, mount.minor);
-	const char *remount = format("unmount it, and mount it with -o %s", always), *unread = !mounted ? "its mount in /proc/self/mountinfo" :
+	const char *remount = format("unmount it, and mount it with -o %s", always),
+		   *unread = !mounted ? format("its mount in /proc/%s/mountinfo", elsewhere ? elsewhere : "self") :
 			      known ? "its attributes" : format("/sys/dev/block/%u:%u/queue/dax", mount.major, mount.minor);
-	/* A file without a name is on an internal mount of the kernel. */
-	const char *type = mounted || fstatfs(fd, &kind) ? mount.type : (uint32_t)kind.f_type == TMPFS_MAGIC ? "tmpfs" :
-			   (uint32_t)kind.f_type == HUGETLBFS_MAGIC ? "hugetlbfs" : "";
+	const char *device = mounted ? quote(mount.source) : format("%u:%u", mount.major, mount.minor), *type = mount.type;
 	unsigned int i;
 	const struct { bool is; const char *reason, *next; } reasons[] = {
 		{ !strcmp(mount.type, "overlay"),
 		  format(", as it is on overlayfs (%s), and a VMM that opens it for writing gets a copy in the upper layer", mounted ? quote(mount.options) : ""),
 		  "give the path on the file system below" },
-		{ *type && !xfs && !ext4, format(", as its file system is %s", type),
+		{ (*type || !mounted) && !xfs && !ext4, format(", as its file system is %s", *type ? type : "neither ext4 nor XFS"),
 		  format("take a file of ext4 or XFS, mounted with -o %s, on what ndctl create-namespace --mode=fsdax makes", always) },
-		{ !able, format(", as its block device, %s, cannot do DAX", quote(mount.source)), "take one that ndctl create-namespace --mode=fsdax makes" },
+		{ !able, format(", as its block device, %s, cannot do DAX", device), "take one that ndctl create-namespace --mode=fsdax makes" },
 		{ known && block != page, format(", as its file system has blocks of %s, and must have ones of a page, %s", size_string(block), size_string(page)),
 		  format("mkfs.%s %s%lu makes it so", mount.type, xfs ? "-b size=" : "-b ", page) },
 		{ known && option && !strcmp(option, "dax=never"), ", as its file system is mounted with dax=never", remount },
-		{ known && !option && !inode, ", as its file system is mounted without -o dax", remount },
-		{ known && !inode && !folder, format(", though its file system is mounted with %s", option ? option : ""),
+		{ mounted && known && !option && !inode, ", as its file system is mounted without -o dax", remount },
+		{ mounted && known && !inode && !folder, format(", though its file system is mounted with %s", option ? option : ""),
 		  "on ext4, lsattr shows what excludes that, E (encrypted), V (fs-verity), j (journaled) or N (in the inode), and a new file without these is DAX; else dmesg may say why" },
-		{ !known || (inode && !read),
+		{ mounted ? !known || (inode && !read) : !folder,
 		  format(": its file system is not on persistent memory, or not mounted with -o %s, or the attribute is missing (xfs_io -c 'chattr +x') under dax=inode", always),
 		  format("which of these it is could not be found, as %s cannot be read", unread) },
-		{ inode && !has, format(", as it lacks the attribute, and its file system is mounted %s",
+		{ mounted && inode && !has, format(", as it lacks the attribute, and its file system is mounted %s",
 					option ? "with dax=inode" : old ? "without -o dax" : "without dax=, which is as with dax=inode"),
 		  format("xfs_io -c 'chattr +x' %s sets it, or unmount the file system, and mount it with -o %s", memory->name, always) },
 		{ !folder, ", though it has the attribute",
@@ -849,7 +890,8 @@ static const char *write_command(const struct memory *memory, const struct stat 
 		return format("chattr -%s %s", !has_attributes(fd, STATX_ATTR_APPEND) ? "i" : has_attributes(fd, STATX_ATTR_IMMUTABLE) ? "ia" : "a",
 			      memory->name);
 	if (error == EROFS && find_mount(&mount, fd, st->st_dev))
-		return format("mount -o remount,%srw %s", mount_option(mount.options, "rw") ? "bind," : "", quote(mount.point));
+		return format("%smount -o remount,%srw %s", mount.pid ? format("nsenter -m -t %s ", mount.pid) : "",
+			      mount_option(mount.options, "rw") ? "bind," : "", quote(mount.point));
 	return NULL;
 }
 
@@ -992,15 +1034,18 @@ static void check_file(struct memory *memory, const struct stat *st)
 {
 	int fd = open_still(memory, st);
 	uint64_t rest = st->st_size % SZ_2M;
-	struct mount mount = { .type = "" };
 	struct layout layout = { 0 };
+	struct mount mount;
 	dev_t dev = st->st_dev;
 	const char *larger = format("fallocate -l 4G %s, for example, makes it as large as the guest's memory", memory->name), *writable;
-	int error;
+	int error, dax = is_dax(fd, dev);
 
 	/* A file of overlayfs may say that it is DAX, but becomes another file when it is written. */
-	if ((find_mount(&mount, fd, dev) && !strcmp(mount.type, "overlay")) || !is_dax(fd, dev))
+	find_mount(&mount, fd, dev);
+	if (!strcmp(mount.type, "overlay") || !dax)
 		fail_not_dax(memory, fd, dev);
+	if (dax < 0)
+		fail("root or the owner of the file can see it", "%s: this user cannot see whether it is DAX, as its mount is in another namespace", memory->name);
 	if (!st->st_size)
 		fail(larger, "%s is empty", memory->name);
 	memory->align = SZ_2M;
@@ -1032,11 +1077,12 @@ static void check_folder(struct memory *memory, const struct stat *st)
 {
 	char *device = strncmp(memory->real, "/sys/", 5) ? NULL : read_line(format("%s/dev", memory->real));
 	int fd = open_still(memory, st);
-	struct mount mount = { .type = "" };
 	struct layout layout = { 0 };
 	const char *writable;
+	struct mount mount;
 	dev_t dev = st->st_dev;
 	uint64_t room;
+	bool mounted;
 	int error;
 
 	if (device)
@@ -1048,14 +1094,17 @@ static void check_folder(struct memory *memory, const struct stat *st)
 		fail(writable ? format("%s changes that", writable) : NULL, "%s is a folder in which this user cannot make a file: %s",
 		     memory->name, strerror(error));
 	}
-	say("path", "folder on a DAX file system; QEMU makes a file in it that has no name and no blocks");
+	mounted = find_mount(&mount, fd, st->st_dev);
+	say("path", "folder on a%s file system; QEMU makes a file in it that has no name and no blocks%s", mounted ? " DAX" : "",
+	    mounted ? "" : "; whether that is DAX is not known, as its mount is in another namespace; a file that is there shows it");
 	find_layout(&layout, fd, &dev);
 	room = say_free(fd, dev, &layout, &memory->in_2m, &memory->known);
+	memory->known &= mounted;
+	memory->why = !mounted ? "its mount options cannot be read" : layout.why ? layout.why : "its file system does not show where it is free";
 	memory->align = SZ_2M;
 	memory->size = room & ~(SZ_2M - 1);
 	if (!memory->size)
 		fail("free some", "%s: its file system has no space for a guest's memory", memory->name);
-	find_mount(&mount, fd, st->st_dev);
 	memory->xfs = !strcmp(mount.type, "xfs");
 	if (say_start(&layout))
 		memory->small = DEVICE_OFF;
@@ -1069,7 +1118,7 @@ static void check_block(const struct memory *memory, const struct stat *st)
 {
 	char *sysfs = format("%s/sys/dev/block/%u:%u", root, major(st->st_rdev), minor(st->st_rdev));
 	struct layout layout = { 0 };
-	struct mount mount = { 0 };
+	struct mount mount;
 	glob_t parts;
 	uint64_t able = 1;
 
@@ -1102,7 +1151,7 @@ static enum status expect(const struct memory *memory)
 	const char *in_order = ", fewer where it is not written in order; fallocate makes a file that is aligned";
 	const struct { bool is; enum status status; const char *pages, *text; } rows[] = {
 		{ memory->small, SMALL, "4K", format("4K entries, as %s", memory->small ? memory->small : "") },
-		{ !memory->known, SMALL, "unknown", "not known without the extents" },
+		{ !memory->known, SMALL, "unknown", memory->why ? format("not known, as %s", memory->why) : "not known without the extents" },
 		{ memory->device && memory->align >= SZ_1G, HUGE, "1G", "1G entries, where guest physical and host address agree modulo 1G" },
 		{ folder && in_2m, HUGE, "2M", format("2M entries for up to %" PRIu64 "M of what a guest writes%s", in_2m >> 20, memory->xfs ? in_order : "") },
 		{ folder, SMALL, "4K", "4K entries, as no free 2M are at a multiple of 2M" },
@@ -1312,17 +1361,21 @@ static void fail_no_path(const struct memory *memory, int error)
 static enum status check_path(const char *path)
 {
 	struct memory memory = { .path = path[0] == '-' ? format("./%s", path) : path };
+	size_t digits = strncmp(path, "/proc/", 6) ? 0 : strspn(path + 6, "0123456789");
+	struct stat st, named;
 	enum status status;
-	struct stat st;
 
 	memory.name = quote(memory.path);
 	label = strdup(memory.name);
 	set_text("path", path);
 	if (stat(path, &st))
 		fail_no_path(&memory, errno);
+	/* The links below /proc/PID can lead to another namespace, where their text is another file's name, or no name. */
 	memory.real = realpath(path, NULL);
-	if (!memory.real)
+	if (!memory.real || stat(memory.real, &named) || named.st_dev != st.st_dev || named.st_ino != st.st_ino)
 		memory.real = memory.path;
+	if (digits && path[6 + digits] == '/')
+		elsewhere = strndup(path + 6, digits);
 	memory.device = S_ISCHR(st.st_mode);
 	memory.folder = S_ISDIR(st.st_mode);
 	set_text("kind", memory.device ? NULL : memory.folder ? "folder" : S_ISREG(st.st_mode) ? "file" : S_ISBLK(st.st_mode) ? "block" : NULL);
@@ -1405,6 +1458,8 @@ static uint64_t say_mapping(const char *pid, const struct mapping *mapping, bool
 
 	if (!found)
 		remark = ": only root can read what it is";
+	else if (dax < 0)
+		remark = ": whether it is DAX is not known, as its mount is in another namespace";
 	else if (!dax)
 		remark = format(": not DAX; kvm-dax-check %s says why", quote(path));
 	else if (!shared && mapping->flags[1] != 'w')
@@ -1477,6 +1532,7 @@ static enum status check_process(const char *pid)
 	bool file = false;
 	DIR *dir;
 
+	elsewhere = pid;
 	set_text("kind", "process");
 	set_number("pid", strtoull(pid, NULL, 10));
 	if (!maps && (errno == ENOENT || errno == ESRCH))

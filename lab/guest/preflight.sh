@@ -312,6 +312,24 @@ places() {
 	rm -r "$at"
 }
 
+# elsewhere: checks a file system that is mounted only in the mount namespace of another process.
+elsewhere() {
+	local at=$work/elsewhere pid
+	mkdir "$at"
+	# shellcheck disable=SC2016
+	coproc other { exec unshare -m --propagation private bash -c 'mount --bind "$1" "$2" && echo mounted && read -r' - "/dax/$backing" "$at"; }
+	pid=$!
+	read -r <&"${other[0]}"
+	umount "/dax/$backing"
+	path "$backing elsewhere" "/proc/$pid/root$at/preflight" "2M-aligned extents: 64M of 64M; .*" "$(expects "2M entries")" || true
+	path "$backing elsewhere, folder" "/proc/$pid/root$at" "/proc/$pid/root$at: folder on a DAX file system; .*" \
+		"$(expects "2M entries for up to [0-9]+M of what a guest writes$in_order")" || true
+	eval "exec ${other[1]}>&-"
+	wait "$pid" || true
+	mount -t "${backing#fsdax-}" -o dax "$node" "/dax/$backing"
+	rmdir "$at"
+}
+
 # not_dax: checks each reason why a file is not DAX. Where two can apply, checks which of them the tool prints.
 not_dax() {
 	local lacks="it lacks the attribute, and its file system is mounted"
@@ -842,6 +860,10 @@ for backing in "${backings[@]}"; do
 		chmod 666 "$memory"
 		under=("${not_root[@]}")
 		path "$backing not root" "$memory" "extents: .* cannot be checked: only root .*" "$(expects "not known .*")" || true
+		chmod 777 "/dax/$backing"
+		path "$backing not root, folder" "/dax/$backing" \
+			"$(expects "not known, as only root can read where the device, $device, begins")" || true
+		chmod 755 "/dax/$backing"
 		under=()
 		sysfs_has path "$backing no address" "$memory" "extents: .* cannot be checked: device $device has no physical address .*" \
 			"$(expects "not known .*")"
@@ -860,6 +882,7 @@ for backing in "${backings[@]}"; do
 		named '-$(x)"\'
 		large
 		places
+		elsewhere
 		read_only
 		assigned
 		overlay
