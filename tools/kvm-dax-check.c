@@ -685,10 +685,16 @@ static void say_holes(const struct memory *memory, int fd, dev_t dev, const stru
 	uint64_t whole, room;
 	bool known;
 
-	say("holes", "%" PRIu64 "K of the file have no blocks yet: %s", holes >> 10, memory->read_only ? "they read as zeros, as long as nobody writes the file" :
-	    format("they get free ones where the guest writes; fallocate -l %" PRIu64 " %s allocates them now", memory->size, memory->name));
-	set_number("holes", holes);
 	room = say_free(fd, dev, layout, &whole, &known);
+	set_number("holes", holes);
+	if (memory->read_only)
+		say("holes", "%" PRIu64 "K of the file have no blocks yet: they read as zeros, as long as nobody writes the file", holes >> 10);
+	/* To try it all the same would leave no free space for anyone. */
+	else if (holes > room)
+		say("holes", "%" PRIu64 "K of the file have no blocks yet, and only %" PRIu64 "K are free, so they cannot all be allocated", holes >> 10, room >> 10);
+	else
+		say("holes", "%" PRIu64 "K of the file have no blocks yet: they get free ones where the guest writes; fallocate -l %" PRIu64 " %s allocates them now",
+		    holes >> 10, memory->size, memory->name);
 	if (holes > room && !memory->read_only)
 		fail("free space, or make the file smaller", "%s has holes of %" PRIu64 "M, and %" PRIu64 "M are free: a guest that writes to more of it ends with \"kvm run failed Bad address\" or SIGBUS, or waits for ever",
 		     memory->name, holes >> 20, room >> 20);
@@ -1065,7 +1071,7 @@ static void check_file(struct memory *memory, const struct stat *st)
 	}
 	if (rest)
 		say("cut off", "the last %s, as the guest's memory is a multiple of 2M%s", bytes_string(rest), memory->read_only ? "" :
-		    format("; fallocate -l %s %s makes the file one", size_string(memory->size + memory->align), memory->name));
+		    format("; fallocate -o %s -l %s %s makes the file one", size_string(memory->size), size_string(memory->align), memory->name));
 	memory->scattered = find_layout(&layout, fd, &dev) && dev == st->st_dev && is_scattered(&mount);
 	if (layout.count)
 		check_extents(memory, fd, dev, &layout);
