@@ -869,9 +869,11 @@ static void fail_not_dax(const struct memory *memory, int fd, dev_t dev)
 
 /* Kinds of paths. */
 
-/* The command that gives this user the missing permission. */
-static const char *permission_command(const struct memory *memory, const struct stat *st, const char *mode)
+/* The command that gives this user all permissions that a VMM needs. */
+static const char *permission_command(const struct memory *memory, const struct stat *st)
 {
+	const char *mode = memory->folder ? "rwx" : "rw";
+
 	if (st->st_uid == geteuid())
 		return format("chmod u+%s %s", mode, memory->name);
 	return format("sudo chgrp %u %s && sudo chmod g+%s %s", getegid(), memory->name, mode, memory->name);
@@ -891,7 +893,7 @@ static const char *write_command(const struct memory *memory, const struct stat 
 	struct mount mount;
 
 	if (error == EACCES)
-		return permission_command(memory, st, "w");
+		return permission_command(memory, st);
 	if (error == EPERM)
 		return format("chattr -%s %s", !has_attributes(fd, STATX_ATTR_APPEND) ? "i" : has_attributes(fd, STATX_ATTR_IMMUTABLE) ? "ia" : "a",
 			      memory->name);
@@ -910,7 +912,7 @@ static int open_still(const struct memory *memory, const struct stat *st)
 	if (fd < 0 && errno == EPERM)
 		fd = open(memory->path, flags);
 	if (fd < 0)
-		fail(errno == EACCES ? format("%s changes that", permission_command(memory, st, "r")) : NULL,
+		fail(errno == EACCES ? format("%s changes that", permission_command(memory, st)) : NULL,
 		     "%s cannot be opened by this user: %s", memory->name, strerror(errno));
 	return fd;
 }
@@ -1017,7 +1019,7 @@ static void check_device(struct memory *memory, const struct stat *st)
 		     strcmp(driver, "kmem") ? "%s has driver %s, and needs device_dax" : "%s is in system-ram mode: driver %s has given its memory to the kernel",
 		     memory->name, driver);
 	if (faccessat(AT_FDCWD, memory->path, R_OK | W_OK, AT_EACCESS))
-		fail(format("%s changes that until the device is made anew, a udev rule for longer", permission_command(memory, st, "rw")),
+		fail(format("%s changes that until the device is made anew, a udev rule for longer", permission_command(memory, st)),
 		     "%s may not be opened by this user (owner %u:%u, mode %04o): %s",
 		     memory->name, st->st_uid, st->st_gid, st->st_mode & 07777, strerror(errno));
 	if (!statvfs(memory->path, &fs) && fs.f_flag & ST_NODEV)
@@ -1032,6 +1034,8 @@ static void check_device(struct memory *memory, const struct stat *st)
 	memory->known = true;
 	set_number("bytes_1g", memory->align >= SZ_1G ? memory->size : 0);
 	say("path", "device-dax, alignment %s, %s", size_string(memory->align), size_string(memory->size));
+	if (geteuid())
+		say("busy", "not known; only root sees whether another user's process has it open");
 	if (read_number(&resource, "%s/resource", sysfs))
 		say("physical start", "0x%" PRIx64, resource);
 }
@@ -1094,7 +1098,7 @@ static void check_folder(struct memory *memory, const struct stat *st)
 	if (device)
 		fail(format("give the node in /dev: /dev/%s", last_part(memory->real)), "%s is what sysfs says of device %s, and no memory", memory->name, device);
 	fail_not_dax(memory, fd, dev);
-	if (faccessat(AT_FDCWD, memory->path, W_OK, AT_EACCESS)) {
+	if (faccessat(AT_FDCWD, memory->path, W_OK | X_OK, AT_EACCESS)) {
 		error = errno;
 		writable = write_command(memory, st, fd, error);
 		fail(writable ? format("%s changes that", writable) : NULL, "%s is a folder in which this user cannot make a file: %s",

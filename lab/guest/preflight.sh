@@ -404,8 +404,9 @@ devices() {
 		"may not be opened by this user [(]owner 0:0, mode 0600[)]: Permission denied; sudo chgrp 65534 $memory && sudo chmod g[+]rw "
 	command=$(sed -nE 's/.*: Permission denied; (.*) changes that until .*/\1/p' "$work/said")
 	eval "${command//sudo /}" >/dev/null 2>&1 || true
-	path "$backing permission" "$memory" "expected: .*" || true
+	path "$backing permission" "$memory" "expected: .*" "busy: not known; only root sees .*" || true
 	under=()
+	path "$backing permission, root" "$memory" "expected: .*" "!busy: .*" || true
 	chown 0:0 "$memory"
 	chmod 600 "$memory"
 	[ -d "$drivers/device_dax" ] || return 0
@@ -525,7 +526,9 @@ read_only() {
 	chmod 444 "$memory"
 	under=("${not_root[@]}")
 	path "$backing read-only file" "$memory" \
-		"read-only: it cannot be written [(]Permission denied[)], .* readonly=on and unarmed=on; sudo chgrp 65534 $memory .*" || true
+		"read-only: it cannot be written [(]Permission denied[)], .* readonly=on and unarmed=on; sudo chgrp 65534 $memory && sudo chmod g[+]rw $memory .*" || true
+	chmod 600 "$memory"
+	refused "$backing private file" "$memory" "cannot be opened by this user: Permission denied; sudo chgrp 65534 $memory && sudo chmod g[+]rw $memory "
 	under=()
 	chmod 644 "$memory"
 	mount -o remount,ro "/dax/$backing"
@@ -554,6 +557,9 @@ read_only() {
 	: >"/dax/$backing/private/file"
 	under=("${not_root[@]}")
 	refused "$backing private folder" "/dax/$backing/private/file" "private/file: Permission denied; namei -l /dax/$backing/private/file shows"
+	chmod 706 "/dax/$backing/private"
+	refused "$backing folder that cannot be entered" "/dax/$backing/private" \
+		"is a folder in which this user cannot make a file: Permission denied; sudo chgrp 65534 .* && sudo chmod g[+]rwx /dax/$backing/private "
 	under=()
 	rm -r "/dax/$backing/private"
 	refused "$backing block device" "$node" "is a block device, and no DAX memory of a guest; .*: kvm-dax-check /dax/$backing says"
