@@ -108,8 +108,11 @@ struct mapping {
 static const char *root = "";	/* the folder that has /proc and /sys; tests set their own */
 static const char *elsewhere;	/* the process that may have the mounts of the path, if that begins with /proc/PID, or NULL */
 static bool json;
-static char *fields, *notes;	/* the parts of the JSON so far */
-static char *verdict = "", *details = "";	/* printed at the end: first the result and what to type, then the reasons */
+static struct output {
+	char *text;
+	size_t length, size;
+} fields, notes,	/* the parts of the JSON so far */
+  verdict, details;	/* printed at the end: first the result and what to type, then the reasons */
 static char *pending, *label;	/* for the next note: more members of its JSON object, and a label instead of what it is about */
 
 /* Text. Allocated text is never freed, because the program soon ends. */
@@ -201,9 +204,31 @@ static const char *bytes_string(uint64_t size)
 
 /* Output. */
 
-static void add_to(char **list, const char *text)
+/* Appends a text. A guest can have tens of thousands of mappings, so this does not copy what is there. */
+static void append(struct output *output, const char *text)
 {
-	*list = *list ? format("%s,%s", *list, text) : format("%s", text);
+	size_t length = strlen(text);
+
+	if (output->size <= output->length + length) {
+		output->size = 2 * (output->length + length) + 1;
+		output->text = realloc(output->text, output->size);
+		if (!output->text)
+			abort();
+	}
+	memcpy(output->text + output->length, text, length + 1);
+	output->length += length;
+}
+
+static const char *text_of(const struct output *output)
+{
+	return output->text ? output->text : "";
+}
+
+static void add_to(struct output *list, const char *text)
+{
+	if (list->length)
+		append(list, ",");
+	append(list, text);
 }
 
 /* Sets a field of the JSON; prints nothing otherwise. */
@@ -222,24 +247,33 @@ static void set_text(const char *name, const char *value)
 /* Adds one line: what it is about, and a text. Lines of say_first() come before all others. */
 #define say(about, ...)	say_text(&details, about, format(__VA_ARGS__))
 #define say_first(about, ...)	say_text(&verdict, about, format(__VA_ARGS__))
-static void say_text(char **lines, const char *about, const char *text)
+static void say_text(struct output *lines, const char *about, const char *text)
 {
 	if (json)
 		add_to(&notes, format("{\"about\":\"%s\",\"text\":%s%s%s}", about, json_string(text), pending ? "," : "", pending ? pending : ""));
 	else
-		*lines = format("%s%s: %s\n", *lines, label ? label : about, escape(text, "", "", "?", "?"));
+		append(lines, format("%s: %s\n", label ? label : about, escape(text, "", "", "?", "?")));
 	pending = label = NULL;
+}
+
+/* Returns @status if all output could be written; else says why not. */
+static enum status written(enum status status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	fprintf(stderr, "kvm-dax-check: cannot write the output: %s\n", strerror(errno));
+	return NOT_USABLE;
 }
 
 __attribute__((noreturn))
 static void finish(enum status status)
 {
 	if (json)
-		printf("{\"version\":\"" VERSION "\",\"status\":%d%s%s,\"notes\":[%s]}\n", status, fields ? "," : "",
-		       fields ? fields : "", notes ? notes : "");
+		printf("{\"version\":\"" VERSION "\",\"status\":%d%s%s,\"notes\":[%s]}\n", status, fields.length ? "," : "",
+		       text_of(&fields), text_of(&notes));
 	else
-		printf("%s%s", verdict, details);
-	exit(fflush(stdout) || ferror(stdout) ? NOT_USABLE : status);
+		printf("%s%s", text_of(&verdict), text_of(&details));
+	exit(written(status));
 }
 
 /* Ends the program with the reason why the memory cannot be used, and with the next step if there is one. */
@@ -1250,7 +1284,7 @@ static void say_memlock(const char *pid, uint64_t size, bool file)
 static void command(const char *name, const char *text)
 {
 	set_text("command", text);
-	verdict = format("%s%s: %s\n", verdict, name, text);
+	append(&verdict, format("%s: %s\n", name, text));
 }
 
 /* The alignment that the VMM must give its mapping. */
@@ -1632,9 +1666,11 @@ int main(int argc, char *argv[])
 		} else if (option == 'p') {
 			pid = optarg;
 		} else if (option == 'v') {
-			return puts("kvm-dax-check " VERSION) < 0 || fflush(stdout);
+			puts("kvm-dax-check " VERSION);
+			return written(HUGE);
 		} else {
-			return fputs(usage, option == 'h' ? stdout : stderr) < 0 || fflush(stdout) || option != 'h' ? USAGE : 0;
+			fputs(usage, option == 'h' ? stdout : stderr);
+			return option == 'h' ? written(HUGE) : USAGE;
 		}
 	}
 	if (pid && (!*pid || pid[strspn(pid, "0123456789")] || strlen(pid) > 10))

@@ -796,6 +796,8 @@ usage() {
 	status=0
 	"$work/kvm-dax-check" --version >/dev/full 2>"$work/said" || status=$?
 	result "version, nowhere to print" "$([ "$status" -eq 1 ] || echo "status $status, not 1")"
+	"$work/kvm-dax-check" --json /dev/zero >/dev/full 2>"$work/said" || true
+	result "nowhere to print" "$(says "kvm-dax-check: cannot write the output: No space left on device" || echo "it does not say why")"
 	"$work/kvm-dax-check" "" >"$work/said" 2>&1 || true
 	result "empty path" "$(says "kvm-dax-check: '': No such file or directory" || echo "it says another step")"
 	"$work/kvm-dax-check" --version >"$work/said" 2>&1 || true
