@@ -874,7 +874,10 @@ static void fail_not_dax(const struct memory *memory, int fd, dev_t dev)
 	unsigned int i;
 	const struct { bool is; const char *reason, *next; } reasons[] = {
 		{ !strcmp(mount.type, "overlay"),
-		  format(", as it is on overlayfs (%s), and a VMM that opens it for writing gets a copy in the upper layer", mounted ? quote(mount.options) : ""),
+		  !mounted ? ", as it is on overlayfs" :
+		  format(", as it is on overlayfs (%s), and %s", quote(mount.options), mount_option(mount.options, "upperdir") ?
+			 "a VMM that opens it for writing gets a copy in the upper layer" :
+			 format("%s, as this overlay has no upper layer", folder ? "no file can be made there" : "it cannot be opened for writing")),
 		  "give the path on the file system below" },
 		{ (*type || !mounted) && !xfs && !ext4, format(", as its file system is %s", *type ? type : "neither ext4 nor XFS"),
 		  format("take a file of ext4 or XFS, mounted with -o %s, on what ndctl create-namespace --mode=fsdax makes", always) },
@@ -1388,17 +1391,31 @@ static void fail_if_not_taken(const struct memory *memory)
 		     "%s: Kata makes its guests' memory in a folder that can be written", memory->name);
 }
 
+/* Follows a symbolic link, as far as links lead, to the path of a file that need not exist. */
+static const char *follow(const char *path)
+{
+	const char *target;
+	int links;
+
+	for (links = 0; links < 40 && (target = link_text(path)); links++)
+		path = *target == '/' ? target : format("%s/%s", dirname(strdup(path)), target);
+	return path;
+}
+
 __attribute__((noreturn))
 static void fail_no_path(const struct memory *memory, int error)
 {
-	char *folder = dirname(strdup(memory->path)), *next = NULL;
+	const char *target = follow(memory->path);
+	char *folder = dirname(strdup(target)), *next = NULL;
 
 	if (error == EACCES)
 		next = format("namei -l %s shows the folder that does not let this user in", memory->name);
-	else if (error == ENOENT && (!strncmp(memory->path, "/dev/", 5) || (*memory->path && !access(format("/dev/%s", memory->path), F_OK))))
+	else if (error == ENOENT && (!strncmp(target, "/dev/", 5) || (*target && !access(format("/dev/%s", target), F_OK))))
 		next = "daxctl list says which device-dax nodes there are; they are in /dev";
-	else if (error == ENOENT && *memory->path && !access(folder, F_OK))
+	else if (error == ENOENT && *target && !access(folder, F_OK))
 		next = format("kvm-dax-check %s says what a new file there would get", quote(folder));
+	if (error == ENOENT && strcmp(target, memory->path))
+		fail(next, "%s is a symbolic link to %s: %s", memory->name, quote(target), strerror(error));
 	fail(next, "%s: %s", memory->name, strerror(error));
 }
 
@@ -1565,6 +1582,15 @@ static enum status say_vm(const char *vm)
 	return SMALL;
 }
 
+/* Whether a process has ended, with all its threads: the first one can also end before the others. */
+static bool is_zombie(const char *pid)
+{
+	char *text = read_all(format("/proc/%s/status", pid)), *state = text ? strstr(text, "\nState:\tZ") : NULL;
+	char *threads = state ? strstr(state, "\nThreads:\t") : NULL;
+
+	return threads && strtol(threads + strlen("\nThreads:\t"), NULL, 10) <= 1;
+}
+
 static enum status check_process(const char *pid)
 {
 	enum status status = SMALL;
@@ -1579,6 +1605,8 @@ static enum status check_process(const char *pid)
 	elsewhere = pid;
 	set_text("kind", "process");
 	set_number("pid", strtoull(pid, NULL, 10));
+	if (is_zombie(pid))
+		fail("give the pid of a VMM that runs", "process %s has ended, and its parent has not yet awaited it (zombie)", pid);
 	if (!maps && (errno == ENOENT || errno == ESRCH))
 		fail("give the pid of a VMM that runs", "there is no process %s", pid);
 	if (!maps)
@@ -1651,7 +1679,8 @@ int main(int argc, char *argv[])
 		{ "pid", required_argument, NULL, 'p' }, { "version", no_argument, NULL, 'v' }, { 0 },
 	};
 	const char *pid = NULL, *wrong = NULL;
-	int option;
+	bool chosen = false;	/* --for is given */
+	int option, paths;
 
 	if (!setlocale(LC_CTYPE, "C.UTF-8"))
 		setlocale(LC_CTYPE, "C");
@@ -1659,11 +1688,14 @@ int main(int argc, char *argv[])
 		if (option == 'f') {
 			for (vmm = vmms; vmm->name && strcmp(vmm->name, optarg); vmm++)
 				;
+			chosen = true;
 			if (!vmm->name)
 				wrong = format("--for %s: there is no line for that", quote(optarg));
 		} else if (option == 'j') {
 			json = true;
 		} else if (option == 'p') {
+			if (pid)
+				wrong = "there is more than one -p; give one";
 			pid = optarg;
 		} else if (option == 'v') {
 			puts("kvm-dax-check " VERSION);
@@ -1673,10 +1705,17 @@ int main(int argc, char *argv[])
 			return option == 'h' ? written(HUGE) : USAGE;
 		}
 	}
+	paths = argc - optind;
 	if (pid && (!*pid || pid[strspn(pid, "0123456789")] || strlen(pid) > 10))
 		wrong = format("-p %s: that is no pid", quote(pid));
-	else if (argc - optind != !pid && argc > 1)
-		wrong = format("there are %d paths; give one path, or one pid", argc - optind);
+	else if (pid && paths)
+		wrong = "give a path or -p PID, not both";
+	else if (pid && chosen && !wrong)
+		wrong = "--for is only for a path; a running guest has its memory already";
+	else if (!pid && !paths && argc > 1 && !wrong)
+		wrong = "no path given";
+	else if (!pid && paths > 1)
+		wrong = format("there are %d paths; give one", paths);
 	if (wrong)
 		fprintf(stderr, "kvm-dax-check: %s\n", wrong);
 	if (wrong || argc < 2) {

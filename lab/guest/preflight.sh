@@ -575,6 +575,10 @@ overlay() {
 	refused "$backing overlay" "$at/on/file" "is on overlayfs .*upperdir=$at/upper.*; give the path on the file system below"
 	result "$backing overlay unchanged" "$([ ! -e "$at/upper/file" ] || echo "the file was copied up")"
 	umount "$at/on"
+	if mount -t overlay -o "lowerdir=$at/lower:$at/upper" overlay "$at/on" 2>"$work/said"; then
+		refused "$backing overlay without upper layer" "$at/on/file" "and it cannot be opened for writing, as this overlay has no upper layer; "
+		umount "$at/on"
+	fi
 	rm -r "$at"
 }
 
@@ -784,7 +788,7 @@ no_process() {
 
 usage() {
 	local words status
-	for words in "" "-p x" "-p 1 2" "--for x /dev" "--bad" "-p 99999999999" "/dev /dev" "--json"; do
+	for words in "" "-p x" "-p 1 2" "--for x /dev" "--bad" "-p 99999999999" "/dev /dev" "--json" "-p 1 -p 1" "--for kata -p 1"; do
 		status=0
 		# shellcheck disable=SC2086
 		"$work/kvm-dax-check" $words >"$work/said" 2>&1 || status=$?
@@ -793,6 +797,10 @@ usage() {
 	result "wrong usage" "$([ "$status" -eq 2 ] || echo "status $status of: $words")"
 	"$work/kvm-dax-check" --for x /dev >"$work/said" 2>&1 || true
 	result "wrong usage said" "$(says "kvm-dax-check: --for x: there is no line for that" || echo "it does not say what is wrong")"
+	"$work/kvm-dax-check" -p 1 /dev >"$work/said" 2>&1 || true
+	result "wrong usage, both" "$(says "kvm-dax-check: give a path or -p PID, not both" || echo "it does not say what is wrong")"
+	"$work/kvm-dax-check" --json >"$work/said" 2>&1 || true
+	result "wrong usage, no path" "$(says "kvm-dax-check: no path given" || echo "it does not say what is wrong")"
 	status=0
 	"$work/kvm-dax-check" --version >/dev/full 2>"$work/said" || status=$?
 	result "version, nowhere to print" "$([ "$status" -eq 1 ] || echo "status $status, not 1")"
@@ -911,11 +919,22 @@ rm /dax/preflight
 refused "no device-dax" /dev/zero "is a character device, but not of device-dax"
 refused "a folder" /dax "a file in it would not be DAX, as its file system is tmpfs"
 refused "nothing" "$work/none" "No such file"
+mkdir "$work/target"
+ln -s target/none "$work/dangling"
+refused "dangling link" "$work/dangling" \
+	"is a symbolic link to $work/target/none: No such file or directory; kvm-dax-check $work/target says what a new file there would get"
 mkfifo "$work/pipe"
 refused "a pipe" "$work/pipe" "neither a device-dax node nor a file or a folder"
 processes
 bash -c : & wait $!
 no_process "process that has ended" $! "there is no process $!; .*"
+coproc parent { exec perl -e '$| = 1; my $child = fork // die; exit if !$child; open my $f, "<", "/proc/$child/stat" or die;
+	do { select undef, undef, undef, 0.1; seek $f, 0, 0 } until <$f> =~ / Z /; print "$child\n"; <STDIN>' ; }
+parent_pid=$!
+read -r ended <&"${parent[0]}"
+no_process "zombie" "$ended" "process $ended has ended, and its parent has not yet awaited it [(]zombie[)]; .*"
+eval "exec ${parent[1]}>&-"
+wait "$parent_pid" || true
 under=("${not_root[@]}")
 no_process "process of another user" $$ "process $$: its maps cannot be read: Permission denied; root can read them"
 under=()
