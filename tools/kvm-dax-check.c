@@ -180,10 +180,52 @@ static char *quote(const char *text)
 	return format("$'%s'", escape(text, "\\'", "\\%c", "\\%03o", "\\%03o"));
 }
 
-/* Makes a JSON string. A byte that is not UTF-8 becomes what Python's surrogateescape makes of it. */
+/* The length of the next character in UTF-8, or 0 if it is none. Sets @code to its number. Does not ask the C library, which may not know it. */
+static int utf8(const char *text, uint32_t *code)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	unsigned char first = *text;
+	int length = first < 0x80 ? 1 : first >= 0xf8 ? 0 : first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 0, i;
+
+	*code = length > 1 ? first & (0x7f >> length) : first;
+	for (i = 1; i < length; i++) {
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+		*code = *code << 6 | (text[i] & 0x3f);
+	}
+	return *code < least[length] || *code > 0x10ffff || (*code >= 0xd800 && *code < 0xe000) ? 0 : length;
+}
+
+/*
+ * Makes a string for JSON and, if all of @text is UTF-8, for TOML. A byte that is not
+ * UTF-8 becomes what Python's surrogateescape makes of it. Control characters are
+ * escaped; other characters need not be, even if they cannot be printed.
+ */
 static char *json_string(const char *text)
 {
-	return format("\"%s\"", escape(text, "\"\\", "\\%c", "\\u%04x", "\\udc%02x"));
+	uint32_t code;
+	size_t size;
+	char *to;
+	FILE *out = open_memstream(&to, &size);
+	int length;
+
+	if (!out)
+		abort();
+	fputc('"', out);
+	for (; *text; text += length ? length : 1) {
+		length = utf8(text, &code);
+		if (!length)
+			fprintf(out, "\\udc%02x", (unsigned char)*text);
+		else if (code == '"' || code == '\\')
+			fprintf(out, "\\%c", *text);
+		else if (code < ' ' || (code >= 0x7f && code < 0xa0))
+			fprintf(out, "\\u%04x", code);
+		else
+			fwrite(text, 1, length, out);
+	}
+	fputc('"', out);
+	fclose(out);
+	return to;
 }
 
 /* Formats a size for QEMU, in the largest unit that divides it. */
@@ -1314,16 +1356,54 @@ static void say_qemu(const struct memory *memory)
 		    memory->size > align ? size_string((memory->size - SZ_2M) & ~(align - 1)) : "nothing", size, size_string(align));
 }
 
+/* Whether XML can hold a text on a line, without control characters. */
+static bool xml_takes(const char *text)
+{
+	uint32_t code;
+	int length;
+
+	for (; *text; text += length) {
+		length = utf8(text, &code);
+		if (!length || code < ' ' || (code >= 0x7f && code < 0xa0) || code == 0xfffe || code == 0xffff)
+			return false;
+	}
+	return true;
+}
+
+/* Makes a text for XML. What cannot be printed becomes a number. */
+static char *xml_string(const char *text)
+{
+	char *xml = "";
+	uint32_t code;
+	int length;
+
+	for (; *text && (length = utf8(text, &code)); text += length)
+		xml = strchr("&<>", *text) || !printable(text) ? format("%s&#%u;", xml, code) : format("%s%.*s", xml, length, text);
+	return xml;
+}
+
+/* Quotes a text for libvirt's qemu.conf, which knows no escapes, but three kinds of quotes. Returns NULL if none of them can hold it. */
+static char *conf_string(const char *text)
+{
+	if (!strpbrk(text, "\"\\"))
+		return format("\"%s\"", text);
+	if (!strchr(text, '\''))
+		return format("'%s'", text);
+	if (strstr(text, "\"\"\"") || text[strlen(text) - 1] == '"')
+		return NULL;
+	return format("\"\"\"%s\"\"\"", text);
+}
+
 static void say_libvirt(const struct memory *memory)
 {
 	if (memory->folder)
 		command("libvirt", format("memory_backing_dir = %s in /etc/libvirt/qemu.conf, and in the domain:\n"
-					  "<memoryBacking>\n  <source type='file'/>\n  <access mode='shared'/>\n</memoryBacking>", json_string(memory->real)));
+					  "<memoryBacking>\n  <source type='file'/>\n  <access mode='shared'/>\n</memoryBacking>", conf_string(memory->real)));
 	else
 		command("libvirt", format("in <devices>, as the guest's second memory, for a domain with <maxMemory slots='1'> and a NUMA cell:\n"
 					  "<memory model='nvdimm' access='shared'>\n  <source>\n    <path>%s</path>\n    <alignsize unit='KiB'>%" PRIu64 "</alignsize>\n  </source>\n"
 					  "  <target>\n    <size unit='KiB'>%" PRIu64 "</size>\n    <node>0</node>\n%s  </target>\n</memory>",
-					  escape(memory->real, "&<>", "&#%d;", "?", "?"), mapping_align(memory) >> 10, memory->size >> 10,
+					  xml_string(memory->real), mapping_align(memory) >> 10, memory->size >> 10,
 					  memory->read_only ? "    <readonly/>\n" : ""));
 }
 
@@ -1342,13 +1422,7 @@ static void say_cloud_hypervisor(const struct memory *memory)
 
 static void say_kata(const struct memory *memory)
 {
-	const char *slash = strrchr(memory->real, '/'), *folder = memory->real;
-
-	if (!memory->folder) {
-		say_first("kata", "it makes a file for each guest, so it takes the folder of this one");
-		folder = slash > folder ? strndup(folder, slash - folder) : "/";
-	}
-	command("kata", format("file_mem_backend = %s in configuration.toml", json_string(folder)));
+	command("kata", format("file_mem_backend = %s in configuration.toml", json_string(memory->real)));
 }
 
 static const struct vmm {
@@ -1375,20 +1449,22 @@ static const char *not_aligned(const struct memory *memory)
 static void fail_if_not_taken(const struct memory *memory)
 {
 	const char *at = memory->real;
+	uint32_t code;
 
-	while (*at && printable(at))
-		at += printable(at);
-	if (vmm->print == say_libvirt && *at)
+	if (vmm->print == say_libvirt && !xml_takes(at))
 		fail("give it another name", "%s: libvirt's XML cannot hold this path", memory->name);
+	if (vmm->print == say_libvirt && memory->folder && !conf_string(memory->real))
+		fail("give it another name", "%s: libvirt's qemu.conf cannot hold this path, as it knows no escapes, and has no quotes that fit", memory->name);
 	if (vmm->print == say_cloud_hypervisor && memory->folder)
 		fail("make a file in this one, and give that", "%s: Cloud Hypervisor takes no folder", memory->name);
 	if (vmm->print == say_cloud_hypervisor && strpbrk(memory->path, "\"[]"))
 		fail("give it another name", "%s: Cloud Hypervisor takes no path with a quotation mark or a bracket", memory->name);
 	if (vmm->print == say_kata && memory->device)
 		fail("give it a folder on a DAX file system", "%s: Kata gives QEMU no align=, which device-dax needs, so it takes no device", memory->name);
-	if (vmm->print == say_kata && memory->read_only)
-		fail("a file that cannot be can be their image, by image = in configuration.toml",
-		     "%s: Kata makes its guests' memory in a folder that can be written", memory->name);
+	while (*at && utf8(at, &code))
+		at += utf8(at, &code);
+	if (vmm->print == say_kata && *at)
+		fail("give it another name", "%s: TOML cannot hold this path", memory->name);
 }
 
 /* Follows a symbolic link, as far as links lead, to the path of a file that need not exist. */
@@ -1419,6 +1495,18 @@ static void fail_no_path(const struct memory *memory, int error)
 	fail(next, "%s: %s", memory->name, strerror(error));
 }
 
+/* Takes the folder of a file, as Kata does not use a file that is there. */
+static void take_folder(struct memory *memory, struct stat *st)
+{
+	char *folder = dirname(strdup(memory->real));
+
+	if (stat(folder, st))
+		fail(NULL, "%s: %s", quote(folder), strerror(errno));
+	say("kata", "it makes a file for each guest, so this is about the folder of %s, %s", memory->name, quote(folder));
+	memory->path = memory->real = folder;
+	memory->name = quote(folder);
+}
+
 static enum status check_path(const char *path)
 {
 	struct memory memory = { .path = path[0] == '-' ? format("./%s", path) : path };
@@ -1427,7 +1515,6 @@ static enum status check_path(const char *path)
 	enum status status;
 
 	memory.name = quote(memory.path);
-	label = strdup(memory.name);
 	set_text("path", path);
 	if (stat(path, &st))
 		fail_no_path(&memory, errno);
@@ -1437,6 +1524,9 @@ static enum status check_path(const char *path)
 		memory.real = memory.path;
 	if (digits && path[6 + digits] == '/')
 		elsewhere = strndup(path + 6, digits);
+	if (vmm->print == say_kata && S_ISREG(st.st_mode))
+		take_folder(&memory, &st);
+	label = strdup(memory.name);
 	memory.device = S_ISCHR(st.st_mode);
 	memory.folder = S_ISDIR(st.st_mode);
 	set_text("kind", memory.device ? NULL : memory.folder ? "folder" : S_ISREG(st.st_mode) ? "file" : S_ISBLK(st.st_mode) ? "block" : NULL);

@@ -704,7 +704,19 @@ vmms() {
 	asked=(--for kata)
 	path "$backing for kata, file" "$memory" "$(expects "4K entries, as Kata gives QEMU no align=, .*")" || true
 	path "$backing for kata, folder" "/dax/$backing" "$(expects "4K entries, as Kata gives QEMU no align=, .*")" || true
+	path "$backing for kata, folder of a file" "$memory" "/dax/$backing: folder on a DAX file system; .*" \
+		"kata: it makes a file for each guest, so this is about the folder of $memory, /dax/$backing" || true
+	mkdir "/dax/$backing/"$'a\xff'
+	refused "$backing for kata, name" "/dax/$backing/"$'a\xff' "TOML cannot hold this path; give it another name"
+	rmdir "/dax/$backing/"$'a\xff'
 	asked=(--for libvirt)
+	mkdir "/dax/$backing/"{'a"b','a"'\''b','a'\''"'}
+	path "$backing for libvirt, folder with a quotation mark" "/dax/$backing/a\"b" \
+		"libvirt: memory_backing_dir = '/dax/$backing/a\"b' in .*" || true
+	path "$backing for libvirt, folder with two kinds" "/dax/$backing/a\"'b" \
+		"libvirt: memory_backing_dir = \"\"\"/dax/$backing/a\"'b\"\"\" in .*" || true
+	refused "$backing for libvirt, folder that ends so" "/dax/$backing/a'\"" "libvirt's qemu.conf cannot hold this path, .*; give it another name"
+	rmdir "/dax/$backing/"{'a"b','a"'\''b','a'\''"'}
 	path "$backing for libvirt, folder" "/dax/$backing" "$(expects "4K entries, as libvirt gives QEMU no align= for a folder, .*")" || true
 	fallocate -l 4M "/dax/$backing/"$'a\nb'
 	refused "$backing for libvirt, name" "/dax/$backing/"$'a\nb' "libvirt's XML cannot hold this path; give it another name"
@@ -808,6 +820,9 @@ usage() {
 	result "nowhere to print" "$(says "kvm-dax-check: cannot write the output: No space left on device" || echo "it does not say why")"
 	"$work/kvm-dax-check" "" >"$work/said" 2>&1 || true
 	result "empty path" "$(says "kvm-dax-check: '': No such file or directory" || echo "it says another step")"
+	# U+2028 is UTF-8, though it cannot be printed, and the last byte is not.
+	"$work/kvm-dax-check" --json $'/none\n\xe2\x80\xa8\xff' >"$work/said" 2>/dev/null || true
+	result "json of a name" "$(grep -qF $'"path":"/none\\u000a\xe2\x80\xa8\\udcff"' "$work/said" || echo "it is another name")"
 	"$work/kvm-dax-check" --version >"$work/said" 2>&1 || true
 	result "version" "$(says "kvm-dax-check [0-9]+[.][0-9]+" || echo "it says none")"
 }
