@@ -439,13 +439,16 @@ static bool mount_of(struct mount *mount, const char *pid, int id, dev_t dev)
 	int number;
 
 	while ((line = strsep(&text, "\n"))) {
-		each.options = "";
 		each.pid = strcmp(pid, "self") ? pid : NULL;
+		each.options = NULL;
 		rest = strstr(line, " - ");
 		if (rest && sscanf(line, "%d %*d %u:%u %*s %ms", &number, &each.major, &each.minor, &each.point) == 4 &&
 		    sscanf(rest, " - %ms %ms %ms", &type, &each.source, &each.options) >= 2 &&
 		    (id < 0 ? makedev(each.major, each.minor) == dev : number == id)) {
 			each.type = type;
+			/* a line that is cut off; sscanf() sets this to NULL then */
+			if (!each.options)
+				each.options = "";
 			*mount = each;
 			found = true;
 		}

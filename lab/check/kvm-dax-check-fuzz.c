@@ -86,6 +86,8 @@ static void make_proc(const struct stat *st)
 	     "55550000-55560000 r-xp 00000000 08:01 1 /usr/bin/x\n", "7ffff000-80000000 rw-p 00000000 00:00 0 [stack]\n", "-", "\n");
 	MAKE("/proc/77/limits", "Limit Soft Limit Hard Limit Units\n", "Max locked memory 65536 65536 bytes\n",
 	     "Max locked memory unlimited unlimited bytes\n", "Max locked memory 99999999999999999999999 1 bytes\n");
+	MAKE("/proc/77/status", "Name:\tx\n", "State:\tZ (zombie)\n", "State:\tS (sleeping)\n", "Threads:\t1\n", "Threads:\t2\n");
+	MAKE("/proc/77/mountinfo", "25 24 259:0 / /x rw - xfs /dev/pmem0 rw\n", here);
 	MAKE("/proc/self/limits", "Max locked memory 65536 65536 bytes\n");
 	MAKE("/proc/self/mountinfo", "24 1 253:0 / / rw - ext4 /dev/vda rw\n",
 	     "25 24 259:0 / /da\\040x rw,relatime - xfs /dev/pmem0 rw,dax=always\n",
@@ -107,10 +109,10 @@ static void make_proc(const struct stat *st)
 static void make_sys(const struct stat *st)
 {
 	char *block = format("/sys/dev/block/%u:%u", major(st->st_dev), minor(st->st_dev));
-	static const char *const vms[] = { "77-2", "78-3", "99999999-1", "-1", "78", "x-1" };
+	static const char *const vms[] = { "77-2", "78-3", "99999999-1", "99999998-1", "99999999-2", "-1", "78", "x-1" };
 	unsigned int i;
 
-	for (i = 0; i < 6; i++) {
+	for (i = 0; i < sizeof(vms) / sizeof(vms[0]); i++) {
 		if (draw(2))
 			MAKE(format("/sys/kernel/debug/kvm/%s/pages_4k", vms[i]), "12\n");
 		if (draw(2))
@@ -226,6 +228,7 @@ static void run_case(const char *folder)
 	make_sys(&st);
 	json = draw(2);
 	vmm = &vmms[draw(4)];
+	elsewhere = draw(2) ? "77" : NULL;
 	random_table();
 	/* Sanitizers write to descriptor 2 itself. */
 	stderr = fopen("/dev/null", "w");
@@ -273,7 +276,8 @@ static int check_quotes(const char *folder)
 static bool try_case(const char *folder, uint64_t seed)
 {
 	char said[65536];
-	const char *end;
+	const char *end, *at;
+	uint32_t code;
 	size_t length;
 	FILE *file;
 	int status;
@@ -297,6 +301,10 @@ static bool try_case(const char *folder, uint64_t seed)
 	if (said[0] != '{')
 		return true;
 	end = json_value(said);
+	for (at = said; *at && utf8(at, &code);)
+		at += utf8(at, &code);
+	if (*at)
+		end = NULL;
 	if (!end || strcmp(end, "\n") || strlen(said) != length)
 		fprintf(stderr, "seed %" PRIu64 ": this is no JSON: %s\n", seed, said);
 	return end && !strcmp(end, "\n");
