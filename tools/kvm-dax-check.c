@@ -802,6 +802,7 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 	/* The series adds this function. A kernel without it maps files by 2M at most. */
 	bool kernel_1g = has_function("dax_iomap_pud_fault") > 0, by_1g = memory->xfs && kernel_1g;
 	char *copy = quote(format("%s.copy", memory->path));
+	struct statvfs fs;
 	unsigned int i;
 	bool off;
 
@@ -863,8 +864,9 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 	if (joined_2m < (allocated & ~(SZ_2M - 1)) || (memory->scattered && allocated < memory->size))
 		say("for more", "mkfs.ext4 -O bigalloc -C 2M, or mkfs.xfs -d su=2m,sw=1 with allocation groups larger than the file");
 	if (shared || memory->in_2m < joined_2m || (by_1g && memory->in_1g < joined_1g))
-		say("for a file with blocks that are all written and its own, while no guest uses this one",
-		    "fallocate -l %" PRIu64 " %s && dd if=%s of=%s bs=2M conv=notrunc", memory->size, copy, memory->name, copy);
+		say("for a file with blocks that are all written and its own, while no guest uses this one", "%s",
+		    !fstatvfs(fd, &fs) && fs.f_bavail * fs.f_frsize < memory->size ? format("copy it, once %" PRIu64 "M are free", memory->size >> 20) :
+		    format("fallocate -l %" PRIu64 " %s && dd if=%s of=%s bs=2M conv=notrunc", memory->size, copy, memory->name, copy));
 	off = say_start(layout);
 	/* A hole in an aligned extent gets the blocks that continue the extent, if they are still free. */
 	if ((off || memory->scattered) && !memory->in_2m && memory->hole_2m && !memory->read_only) {
