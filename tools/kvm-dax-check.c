@@ -1690,7 +1690,7 @@ static enum status check_process(const char *pid)
 {
 	enum status status = SMALL;
 	char *maps = read_all(format("/proc/%s/maps", pid)), *line, *others = NULL;
-	int vms = 0, possible = 0, has, is;
+	int error = errno, vms = 0, possible = 0, has, is;
 	struct mapping mapping;
 	struct dirent *entry;
 	uint64_t size = 0;
@@ -1702,10 +1702,10 @@ static enum status check_process(const char *pid)
 	set_number("pid", strtoull(pid, NULL, 10));
 	if (is_zombie(pid))
 		fail("give the pid of a VMM that runs", "process %s has ended, and its parent has not yet awaited it (zombie)", pid);
-	if (!maps && (errno == ENOENT || errno == ESRCH))
+	if (!maps && (error == ENOENT || error == ESRCH))
 		fail("give the pid of a VMM that runs", "there is no process %s", pid);
 	if (!maps)
-		fail(geteuid() ? "root can read them" : "root can read them outside of a container", "process %s: its maps cannot be read: %s", pid, strerror(errno));
+		fail(geteuid() ? "root can read them" : "root can read them outside of a container", "process %s: its maps cannot be read: %s", pid, strerror(error));
 
 	/* Says which of its memory can be DAX, and whether the process may lock as much. */
 	while ((line = strsep(&maps, "\n"))) {
