@@ -130,6 +130,17 @@ static char *format(const char *form, ...)
 	return text;
 }
 
+/* Opens a stream whose text is in @to, for the caller to keep, once it is closed. */
+static FILE *string_stream(char **to)
+{
+	static size_t size;
+	FILE *out = open_memstream(to, &size);
+
+	if (!out)
+		abort();
+	return out;
+}
+
 /* The length of the next character if it can be printed as it is, else 0. It can be UTF-8 where the C library has that locale. */
 static int printable(const char *text)
 {
@@ -143,13 +154,10 @@ static int printable(const char *text)
 /* Formats each character of @special by @as, what cannot be printed by @other, or from 0x80 on by @high. All formats take its number. */
 static char *escape(const char *text, const char *special, const char *as, const char *other, const char *high)
 {
-	size_t size;
 	char *to;
-	FILE *out = open_memstream(&to, &size);
+	FILE *out = string_stream(&to);
 	int length;
 
-	if (!out)
-		abort();
 	while (*text) {
 		length = printable(text);
 		if (!length)
@@ -203,14 +211,11 @@ static int utf8(const char *text, uint32_t *code)
  */
 static char *json_string(const char *text)
 {
-	uint32_t code;
-	size_t size;
 	char *to;
-	FILE *out = open_memstream(&to, &size);
+	FILE *out = string_stream(&to);
+	uint32_t code;
 	int length;
 
-	if (!out)
-		abort();
 	fputc('"', out);
 	for (; *text; text += length ? length : 1) {
 		length = utf8(text, &code);
