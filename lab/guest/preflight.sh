@@ -749,14 +749,14 @@ of_thread() {
 # the VMs belongs to which process.
 of_two_threads() {
 	local each go vms=() status=0 reason=''
-	mkfifo "$work/go"
+	mkfifo "$work"/{go,ended1,ended2}
 	for each in 1 2; do
 		"$work/vm-of-thread" ended <"$work/go" >"$work/ended$each" &
 		vms+=($!)
 	done
 	exec {go}>"$work/go"
 	for each in 1 2; do
-		until [ -s "$work/ended$each" ] || ! kill -0 "${vms[each - 1]}" 2>/dev/null; do sleep 0.1; done
+		read -r <"$work/ended$each" || true
 	done
 	"$work/kvm-dax-check" -p "${vms[0]}" >"$work/said" 2>&1 || status=$?
 	says "which vm: not known: debugfs names it by a thread that has ended .*; it is one of [0-9]+-[0-9]+, [0-9]+-[0-9]+" ||
@@ -943,8 +943,8 @@ refused "a pipe" "$work/pipe" "neither a device-dax node nor a file or a folder"
 processes
 bash -c : & wait $!
 no_process "process that has ended" $! "there is no process $!; .*"
-coproc parent { exec perl -e '$| = 1; my $child = fork // die; exit if !$child; open my $f, "<", "/proc/$child/stat" or die;
-	do { select undef, undef, undef, 0.1; seek $f, 0, 0 } until <$f> =~ / Z /; print "$child\n"; <STDIN>' ; }
+coproc parent { exec perl -MPOSIX -e '$| = 1; sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGCHLD)); $SIG{CHLD} = sub { $ended = 1 };
+	my $child = fork // die; exit if !$child; sigsuspend(POSIX::SigSet->new) until $ended; print "$child\n"; <STDIN>' ; }
 parent_pid=$!
 read -r ended <&"${parent[0]}"
 no_process "zombie" "$ended" "process $ended has ended, and its parent has not yet awaited it [(]zombie[)]; .*"
