@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Makes the file systems of the backings.
-# Sourced after plan.sh; gives make_file_system.
+# Sourced after plan.sh; gives make_file_system and new_file_system.
 
 # make_file_system BACKING DEVICE: makes the file system of that backing. The extents of a file of 1 GiB must lie at multiples of 2M. On
 # XFS the file must also fit into one of two groups. With su=1g, the first inodes of each group take a whole GiB; files have the others.
@@ -14,4 +14,14 @@ make_file_system() {
 	fsdax-xfs) mkfs.xfs -q -f -K -d agcount=2,su=2m,sw=1 "${xfs_options[@]}" "$2" ;;
 	fsdax-xfs-1g) mkfs.xfs -q -f -K -d agcount=2,su=1g,sw=1 "${xfs_options[@]}" "$2" ;;
 	esac
+}
+
+# new_file_system BACKING: makes the file system anew, with a small file for a test that makes its own files beside it.
+new_file_system() {
+	local folder=/dax/$1 disk
+	disk=$(findmnt -no SOURCE "$folder")
+	umount "$folder"
+	make_file_system "$1" "$disk"
+	mount -o dax "$disk" "$folder"
+	truncate -s 4096 "$folder/memory"
 }

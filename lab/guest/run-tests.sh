@@ -23,10 +23,10 @@ if [ $# -lt 3 ]; then
 fi
 mode=$1 selftests=$2 targets=$3 only=${4:-.} built=${5:-}
 kvm=$selftests/kvm
-row=$(plan mode | grep "^$mode|") || { echo "kselftest: no such mode: $mode" >&2; exit 2; }
-IFS='|' read -r _ kvm_parameters vendor_parameters _ <<<"$row"
+plan mode | grep "^$mode|" >/dev/null || { echo "kselftest: no such mode: $mode" >&2; exit 2; }
 what=$(plan parts | sed -n "s/^$mode|//p")
-# A nested machine gets these two from the outer one.
+# KVM gets the parameters of this mode. A nested machine gets the name in its lines, and what to run, from the outer one.
+of_kvm=$mode
 mode=${LABEL:-$mode} what=${PARTS:-$what}
 IFS=, read -ra backings <<<"$LAB_BACKINGS"
 # A kernel that checks itself needs more time: a multiple of each limit.
@@ -36,10 +36,11 @@ limit=$(($(plan_value limit) * slower))
 limit_cases=$(($(plan_value limit-cases) * slower))
 limit_pairs=$(($(plan_value limit-pairs) * slower))
 
-# load_kvm: loads KVM with the parameters of the mode. session.sh has left that to this script.
+# load_kvm MODE: loads KVM with the parameters of this mode. session.sh has left that to this script.
 load_kvm() {
-	local vendor=kvm_amd paging=npt
+	local vendor=kvm_amd paging=npt kvm_parameters vendor_parameters
 	[ "${CPU:-amd}" != arm64 ] || return 0
+	IFS='|' read -r _ kvm_parameters vendor_parameters _ < <(plan mode | grep "^$1|")
 	grep -q vmx /proc/cpuinfo && vendor=kvm_intel paging=ept
 	modprobe -r kvm_amd kvm_intel kvm 2>/dev/null || true
 	# shellcheck disable=SC2086
@@ -301,16 +302,6 @@ quota() {
 	mount_anew "/dax/$1" dax
 }
 
-# new_file_system BACKING: makes the file system anew, with a small file for a test that makes its own files beside it.
-new_file_system() {
-	local folder=/dax/$1 disk
-	disk=$(findmnt -no SOURCE "$folder")
-	umount "$folder"
-	make_file_system "$1" "$disk"
-	mount -o dax "$disk" "$folder"
-	truncate -s 4096 "$folder/memory"
-}
-
 # case_1g NAME: runs one case of dax_1g_test on a new file system, because each case, most of all the race, leaves metadata in the GiBs.
 case_1g() {
 	chosen "1g $1" || return 0
@@ -471,16 +462,29 @@ writeback() {
 	tap writeback '' '' "$test" "${arguments[@]}"
 }
 
-# Tests a file that is mapped by 1G, and a guest whose memory it is.
-files() {
-	local case test=$selftests/dax/dax_1g_test memory
+# guest_1g [MODE]: runs a guest whose memory is a file that is mapped by 1G, with KVM as in another mode. Makes and writes the file anew:
+# only written blocks are mapped by 1G, and whatever ran before may have left smaller entries, or metadata in the GiBs.
+guest_1g() {
+	local name="guest fsdax-xfs-1g${1:+ $1}" memory
+	chosen "$name" || return 0
+	new_file_system fsdax-xfs-1g
 	memory=$(path fsdax-xfs-1g)
-	there "$test" || return 0
-	# Make the file anew and write to all of it: only written blocks are mapped by 1G, and other tests may have left smaller entries.
 	rm "$memory"
 	fallocate -l 1G "$memory"
 	fill_files
-	run 'guest fsdax-xfs-1g' "$built/files-1g-guest" "$memory" 1g
+	[ -z "${1:-}" ] || load_kvm "$1"
+	run "$name" "$built/files-1g-guest" "$memory" 1g
+}
+
+# Tests a file that is mapped by 1G, and a guest whose memory it is.
+files() {
+	local case other test=$selftests/dax/dax_1g_test
+	there "$test" || return 0
+	guest_1g
+	for other in $(plan_value 'guest files-1g'); do
+		guest_1g "$other"
+	done
+	load_kvm "$of_kvm"
 	for case in $("$test" -h | sed -n '/^ -c:/,/^ -d:/s/^     //p'); do
 		case_1g "$case"
 	done
@@ -536,7 +540,7 @@ nested() {
 
 # The job's own output, because that of a test goes elsewhere.
 exec {progress}>&1
-load_kvm
+load_kvm "$of_kvm"
 shopt -s nullglob
 for directory in /dax/fsdax-*; do
 	fallocate -l "$(plan_value file-size)" "$directory/memory"
