@@ -11,6 +11,8 @@
  *             no others
  *   dontneed  all was removed from the host's page table
  *   slot      the memslot was deleted, and made again
+ *   exec      the guest has run an instruction there.  If KVM forbids that in huge pages,
+ *             it must not have an entry of 1G then.
  *
  * Whatever happens to the file, the guest must write to the file, and to nothing else:
  *
@@ -33,10 +35,12 @@
 #define MIB (1UL << 20)
 #define PAGES (GIB / PAGE)
 #define MIDDLE (200 * 2 * MIB + 77 * PAGE)
+#define LAST 11			/* offset of the last instruction of the guest's code */
 
 static const char *stage;
 static int file;
 static char *memory;
+static void *code;		/* of the guest, as the host maps it */
 static bool by_1g;
 static uint32_t words[PAGES];	/* the expected first word of each page */
 static uint32_t generation;
@@ -52,20 +56,6 @@ static void __attribute__((noreturn, format(printf, 1, 2))) wrong(const char *fo
 	va_end(args);
 	printf("\n");
 	exit(1);
-}
-
-static unsigned long statistic(const char *name)
-{
-	unsigned long value;
-	char place[96];
-	FILE *from;
-
-	snprintf(place, sizeof(place), "/sys/kernel/debug/kvm/%d-%d/%s", getpid(), vm, name);
-	from = fopen(place, "r");
-	if (!from || fscanf(from, "%lu", &value) != 1)
-		fail(place);
-	fclose(from);
-	return value;
 }
 
 /* The guest writes new words to the pages from @begin to @end; returns -1 with errno if it cannot. */
@@ -186,6 +176,37 @@ static void test_log(void)
 	printf("log logged=%lu\n", logged);
 }
 
+static bool huge_pages_are_nx(void)
+{
+	static const char name[] = "/sys/module/kvm/parameters/nx_huge_pages";
+	FILE *from = fopen(name, "r");
+	int value = from ? fgetc(from) : EOF;
+
+	if (value == EOF)
+		fail(name);
+	fclose(from);
+	return value == 'Y';
+}
+
+static void test_exec(void)
+{
+	const uint64_t at = MIDDLE + 64;
+
+	begin("exec");
+	memcpy(memory + at, code, 64);
+	if (run_from((struct kvm_regs){ .rip = MEMORY + at + LAST }))
+		wrong("the guest cannot run from %#lx: %s, exit reason %u", at, strerror(errno), run->exit_reason);
+	if (!huge_pages_are_nx()) {
+		check_entries(0);
+	} else {
+		if (statistic("pages_1g"))
+			wrong("a 1G entry of memory that the guest runs from");
+		printf("exec pages_1g=0\n");
+	}
+	must_write(0, GIB);
+	check_file(GIB);
+}
+
 /* Makes a new file in the folder of the memory's file. */
 static int new_file(void)
 {
@@ -281,10 +302,11 @@ int main(int argc, char **argv)
 		      MAP_SHARED | MAP_FIXED, file, 0);
 	if (memory == MAP_FAILED)
 		fail("mmap");
-	open_guest();
+	paging = true;
+	code = open_guest();
 	stage = "begin";
 	/* Run only the last instruction of the code, to map its page: now only the memory takes faults. */
-	if (run_from((struct kvm_regs){ .rip = CODE + 11 }))
+	if (run_from((struct kvm_regs){ .rip = CODE + LAST }))
 		fail("a guest that ends at once");
 	if (set_slot(memory, GIB, 0))
 		fail("KVM_SET_USER_MEMORY_REGION");
@@ -338,6 +360,8 @@ int main(int argc, char **argv)
 	/* With KVM_X86_QUIRK_SLOT_ZAP_ALL, the guest's code has lost its entry, too. */
 	check_entries(2);
 	check_file(GIB);
+
+	test_exec();
 
 	/* From here on, the file has more than one extent. */
 	test_clone();

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A guest without a kernel, which writes to one word per step in its memory.  It is
- * in protected mode without paging: its addresses are physical ones.  Each program
+ * in protected mode: without paging or, if the program asks for it, with pages of 1G.
+ * Its addresses are physical ones in both cases.  Each program
  * that includes this file has one such guest.  With interrupts on, KVM also has the
  * interrupt controllers, as for any guest with a kernel.  Only then may KVM queue
  * page faults as asynchronous ones.  No device sends interrupts.  The guest ends by
@@ -22,10 +23,12 @@
 #define PAGE 4096UL
 #define GIB (1UL << 30)
 #define CODE PAGE		/* guest physical addresses */
+#define TABLES (CODE + PAGE)	/* one of level 4, then one of level 3 */
 #define MEMORY GIB
 
 static const char *path;	/* of the memory */
 static bool interrupts;		/* set it before open_guest() */
+static bool paging;		/* likewise.  Without it, shadow paging maps by 2M at most */
 static int kvm, vm, vcpu;
 static struct kvm_run *run;
 
@@ -112,6 +115,26 @@ static inline int set_slot(void *memory, uint64_t size, uint32_t flags)
 	return ioctl(vm, KVM_SET_USER_MEMORY_REGION, &arg);
 }
 
+/* Sets long mode, in which the guest's code of 32 bits runs as before, and KVM's page table for it may have 1G. */
+static inline void turn_paging_on(int fd, struct kvm_sregs *sregs)
+{
+	struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 entries[256];
+	} *cpuid = calloc(1, sizeof(*cpuid));
+
+	if (!cpuid)
+		fail("calloc");
+	cpuid->head.nent = 256;
+	DO_IOCTL(kvm, KVM_GET_SUPPORTED_CPUID, cpuid);
+	DO_IOCTL(fd, KVM_SET_CPUID2, cpuid);
+	free(cpuid);
+	sregs->cr0 |= 0x80000030;	/* PG, NE, ET */
+	sregs->cr3 = TABLES;
+	sregs->cr4 |= 0x20;		/* PAE */
+	sregs->efer = 0x500;		/* LMA, LME */
+}
+
 /* Makes vCPU @id; returns its file descriptor, and in @shared its kvm_run. */
 static inline int open_vcpu(int id, struct kvm_run **shared)
 {
@@ -129,6 +152,8 @@ static inline int open_vcpu(int id, struct kvm_run **shared)
 	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = sregs.cs = flat;
 	sregs.cs.type = 11;
 	sregs.cs.selector = 8;
+	if (paging)
+		turn_paging_on(fd, &sregs);
 	DO_IOCTL(fd, KVM_SET_SREGS, &sregs);
 	/* With interrupt controllers, only the first vCPU would run. */
 	if (interrupts)
@@ -148,7 +173,10 @@ static inline void *open_guest(void)
 		0x72, 0xf5,		/* jb 1b */
 		0xe6, 0x80,		/* out %al, $0x80 */
 	};
-	struct kvm_userspace_memory_region slot = { .guest_phys_addr = CODE, .memory_size = PAGE };
+	struct kvm_userspace_memory_region slot = {
+		.guest_phys_addr = CODE, .memory_size = paging ? 3 * PAGE : PAGE,
+	};
+	uint64_t *tables;
 	void *page;
 
 	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -158,10 +186,16 @@ static inline void *open_guest(void)
 	DO_IOCTL(vm, KVM_SET_TSS_ADDR, 0xfffbd000);
 	if (interrupts)
 		DO_IOCTL(vm, KVM_CREATE_IRQCHIP, 0);
-	page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	page = mmap(NULL, slot.memory_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (page == MAP_FAILED)
 		fail("mmap of the code");
 	memcpy(page, code, sizeof(code));
+	if (paging) {
+		tables = page + (TABLES - CODE);
+		tables[0] = (TABLES + PAGE) | 3;		/* W, P */
+		for (int i = 0; i < 4; i++)
+			tables[512 + i] = i * GIB | 0xe3;	/* D, A, PS, W, P */
+	}
 	slot.userspace_addr = (uintptr_t)page;
 	DO_IOCTL(vm, KVM_SET_USER_MEMORY_REGION, &slot);
 	vcpu = open_vcpu(0, &run);
@@ -197,4 +231,19 @@ static inline int run_from(struct kvm_regs regs)
 static inline int run_guest(uint64_t size, uint64_t step)
 {
 	return run_from((struct kvm_regs){ .rip = CODE, .rdi = MEMORY, .rsi = MEMORY + size, .rdx = step });
+}
+
+/* What KVM counts for this VM under @name, e.g. pages_1g. */
+static inline unsigned long statistic(const char *name)
+{
+	unsigned long value;
+	char place[96];
+	FILE *from;
+
+	snprintf(place, sizeof(place), "/sys/kernel/debug/kvm/%d-%d/%s", getpid(), vm, name);
+	from = fopen(place, "r");
+	if (!from || fscanf(from, "%lu", &value) != 1)
+		fail(place);
+	fclose(from);
+	return value;
 }
