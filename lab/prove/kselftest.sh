@@ -39,7 +39,7 @@ PROGRAMS=$(plan test | cut -d '|' -f 2 | sort -u | paste -sd ' ') "$LAB/kernel/s
 # Besides the selftests, the tests need a kernel module and programs, which depend on CPU.
 built=$OUT/$CPU
 case $CPU in
-amd) module=page_flags programs='dax-memory unreferenced failure-waits vfio-mediated files-1g-guest' ;;
+amd) module=page_flags programs='dax-memory unreferenced failure-waits vfio-mediated files-1g-guest files-1g-race' ;;
 intel) module=kvm_leaves programs='guest-leaves memory-image' ;;
 arm64) module='' programs=arm64-guest ;;
 esac

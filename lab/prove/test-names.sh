@@ -106,6 +106,7 @@ names() {
 		for other in '' $(plan_value 'guest files-1g'); do
 			unit "guest fsdax-xfs-1g${other:+ $other}" </dev/null
 		done
+		unit 'guest-race fsdax-xfs-1g' </dev/null
 		cases dax_1g_test | while read -r case; do unit "1g $case" </dev/null; done
 		;;
 	mm) sed -nE 's/^.*step "([^"]+)".*/mm \1/p' "$LAB/guest/mm.sh" | while read -r test; do unit "$test" </dev/null; done ;;
