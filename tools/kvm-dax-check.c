@@ -74,6 +74,7 @@ struct memory {
 	uint64_t hole_2m;	/* bytes in whole 2M that have no blocks yet */
 	bool known;		/* whether the three above are known */
 	const char *why;	/* why they are not, or NULL */
+	const char *no_1g;	/* why no file is mapped by 1G here, or NULL if XFS can do it */
 	bool device, folder, read_only;
 	bool xfs;
 	bool scattered;		/* new blocks can lie at any multiple of 4K, because XFS has no stripe unit of 2M */
@@ -505,6 +506,25 @@ static int has_function(const char *function)
 	return !text ? -1 : strstr(text, format(" %s\n", function)) || strstr(text, format(" %s\t", function));
 }
 
+/* Why no file is mapped by 1G here, or NULL if XFS can do it. */
+static const char *no_1g(void)
+{
+	/* The series adds this function, if it is built with the option. */
+	int has = has_function("dax_iomap_pud_fault");
+	struct utsname name;
+	char *config;
+
+	if (has < 0)
+		return "not known, as /proc/kallsyms cannot be read";
+	if (has)
+		return NULL;
+	uname(&name);
+	config = read_all(format("/boot/config-%s", name.release));
+	if (config && strstr(config, "# CONFIG_FS_DAX_PUD is not set\n"))
+		return "this kernel maps files by 2M at most, as it was built without CONFIG_FS_DAX_PUD";
+	return "this kernel maps files by 2M at most; one with the series for v7.3 and CONFIG_FS_DAX_PUD=y maps them by 1G on XFS";
+}
+
 /* Reads whether a block device, or the whole device of a partition, can do DAX. Does not change @able if that is not known. */
 static bool block_dax(uint64_t *able, unsigned int major, unsigned int minor)
 {
@@ -784,6 +804,16 @@ static void say_holes(const struct memory *memory, int fd, dev_t dev, const stru
 		     memory->name, holes >> 20, room >> 20);
 }
 
+/* If no file of this file system is mapped by 1G here, says why not, and returns true. */
+static bool say_no_1g(const struct memory *memory)
+{
+	if (memory->xfs && memory->no_1g)
+		say("1G", "%s", memory->no_1g);
+	else if (!memory->xfs && !memory->no_1g)
+		say("1G", "this kernel maps files by 1G on XFS only; an extent of ext4 ends after 128M");
+	return !memory->xfs || memory->no_1g;
+}
+
 /* Says what a file needs to be mapped by 1G, on a kernel that does that. */
 static void say_1g(const struct memory *memory, uint64_t at_1g)
 {
@@ -804,8 +834,7 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 	struct fiemap *map = (struct fiemap *)buffer;
 	uint64_t allocated = 0, shared = 0, next = 0, joined_2m, joined_1g;
 	struct layout file = { 0 }, written = { 0 };
-	/* The series adds this function. A kernel without it maps files by 2M at most. */
-	bool kernel_1g = has_function("dax_iomap_pud_fault") > 0, by_1g = memory->xfs && kernel_1g;
+	bool by_1g = memory->xfs && !memory->no_1g;
 	char *copy = quote(format("%s.copy", memory->path));
 	struct statvfs fs;
 	unsigned int i;
@@ -858,10 +887,8 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 		    shared >> 10);
 	say("2M-aligned extents", "%" PRIu64 "M of %" PRIu64 "M; 1G-aligned: %" PRIu64 "M%s",
 	    memory->in_2m >> 20, memory->size >> 20, joined_1g >> 20, by_1g ? "" : ", which file systems map by 2M, too");
-	if (by_1g && memory->size >= SZ_1G)
+	if (memory->size >= SZ_1G && !say_no_1g(memory))
 		say_1g(memory, joined_1g);
-	else if (kernel_1g && !memory->xfs && memory->size >= SZ_1G)
-		say("1G", "this kernel maps files by 1G on XFS only; an extent of ext4 ends after 128M");
 	set_number("bytes_1g", memory->in_1g);
 	if (memory->in_2m < joined_2m)
 		say("mixed", "%" PRIu64 "M more lie at such multiples, but are mapped by 4K, as two extents meet in each 2M: only a part is written, or is shared, or one extent was too short",
@@ -1153,6 +1180,7 @@ static void check_file(struct memory *memory, const struct stat *st)
 		fail(larger, "%s has %s, and the guest's memory is a multiple of 2M", memory->name, bytes_string(rest));
 	say("path", "file on a DAX file system, %s", bytes_string(st->st_size));
 	memory->xfs = !strcmp(mount.type, "xfs");
+	memory->no_1g = no_1g();
 	if (!strcmp(mount.type, "ext2"))
 		memory->small = "ext2 maps files by 4K; ext4 maps them by 2M";
 	error = faccessat(AT_FDCWD, memory->path, W_OK, AT_EACCESS) ? errno : has_attributes(fd, STATX_ATTR_APPEND) ? EPERM : 0;

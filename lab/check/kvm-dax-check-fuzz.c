@@ -75,6 +75,7 @@ static void make_proc(const struct stat *st)
 	char *here = format("29 24 %u:%u / / rw - %s /dev/pmem0 rw,dax%s%s,rtdev=/dev/null\n", major(st->st_dev), minor(st->st_dev),
 			    draw(2) ? "xfs" : "ext4", draw(2) ? "=always" : draw(2) ? "=inode" : "",
 			    draw(2) ? "" : draw(2) ? ",sunit=4096" : ",sunit=x");
+	struct utsname name;
 	static const char *const fds[] = { "anon_inode:kvm-vm", "/dev/dax0.0", "socket:[1]", "/a (deleted)", "anon_inode:kvm-vcpu:0" };
 	char *path;
 	int i;
@@ -94,7 +95,9 @@ static void make_proc(const struct stat *st)
 	     "26 24 0:26 / /o rw - overlay o rw,lowerdir=/a\\054b,upperdir=/u\n", "27 24 1:2 / /z - ", " - \n", "28 24 1:3 /\n", here, here, here);
 	MAKE("/proc/self/fdinfo/3", "pos:\t0\n", "mnt_id:\t25\n", "mnt_id:\t26\n", "mnt_id:\t-1\n");
 	MAKE("/proc/self/fdinfo/4", "mnt_id:\t24\n");
-	MAKE("/proc/kallsyms", "0 T user_mapping_shift\n", "0 T lookup_address_in_mm\n", "0 t x\t[kvm]\n");
+	MAKE("/proc/kallsyms", "0 T user_mapping_shift\n", "0 T lookup_address_in_mm\n", "0 t x\t[kvm]\n", "0 T dax_iomap_pud_fault\n");
+	uname(&name);
+	MAKE(format("/boot/config-%s", name.release), "# CONFIG_FS_DAX_PUD is not set\n", "CONFIG_X=y\n");
 	MAKE("/proc/77/task/78/comm", "x\n");
 	MAKE("/proc/77/comm", "qemu\n");
 	mkdir(format("%s/proc/77/fd", root), 0700);
@@ -196,7 +199,8 @@ static const char *json_value(const char *at)
 /* Checks the extents of a file that is not DAX, at invented addresses. */
 static enum status check_parts(const char *path, const struct stat *st)
 {
-	struct memory memory = { .path = path, .real = path, .name = quote(path), .size = st->st_size, .align = SZ_2M };
+	struct memory memory = { .path = path, .real = path, .name = quote(path), .size = st->st_size, .align = SZ_2M,
+				 .xfs = draw(2), .no_1g = draw(2) ? NULL : "x" };
 	struct layout layout = { 0 };
 	int fd = open_still(&memory, st);
 
@@ -220,7 +224,7 @@ static void run_case(const char *folder)
 		if (pwrite(fd, "x", 1, draw(1 << 24)) != 1)
 			die(path);
 	}
-	if (fd < 0 || (draw(2) && ftruncate(fd, draw(1 << 30))) || fstat(fd, &st))
+	if (fd < 0 || (draw(2) && ftruncate(fd, (off_t)draw(1 << 30) << draw(3))) || fstat(fd, &st))
 		die(path);
 	close(fd);
 	mkdir(root, 0700);

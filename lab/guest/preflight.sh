@@ -178,6 +178,27 @@ sysfs_has() {
 	umount "$sysfs"
 }
 
+# proc_has NAME COMMAND...: runs a command while /proc/NAME has the content of $work/proc.
+proc_has() {
+	mount --bind "$work/proc" "/proc/$1"
+	"${@:2}" || true
+	umount "/proc/$1"
+}
+
+# no_1g: checks what the tool says of a file if something is missing without which no file is mapped by 1G.
+no_1g() {
+	local config
+	config=/boot/config-$(uname -r)
+	grep -v ' dax_iomap_pud_fault' /proc/kallsyms >"$work/proc"
+	proc_has kallsyms path "$backing, other kernel" "$memory" \
+		"1G: this kernel maps files by 2M at most; one with .* and CONFIG_FS_DAX_PUD=y .*" "expected: 2M entries" "QEMU: .*,align=2M,.*"
+	mkdir -p /boot
+	echo '# CONFIG_FS_DAX_PUD is not set' >"$config"
+	proc_has kallsyms path "$backing, without the option" "$memory" \
+		"1G: this kernel maps files by 2M at most, as it was built without CONFIG_FS_DAX_PUD" "expected: 2M entries"
+	rm "$config"
+}
+
 # files_1g: checks files on a file system that can map them by 1G, if the kernel can do that.
 files_1g() {
 	local aligned="2M-aligned extents: 1024M of 1024M; 1G-aligned: 1024M"
@@ -191,6 +212,7 @@ files_1g() {
 	"$work/kvm-dax-check" --json "$memory" >"$work/said" 2>&1 || true
 	result "$backing unwritten json" "$(grep -q '"bytes_1g":0,' "$work/said" || echo "it says that some of it is mapped by 1G")"
 	dd if=/dev/zero of="$memory" bs=2M count=512 conv=notrunc,fsync status=none
+	no_1g
 	if [ -n "${STOCK:-}" ]; then
 		path "$backing" "$memory" "$aligned, which file systems map by 2M, too" "expected: 2M entries" || true
 	else
