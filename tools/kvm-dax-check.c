@@ -506,6 +506,14 @@ static int has_function(const char *function)
 	return !text ? -1 : strstr(text, format(" %s\n", function)) || strstr(text, format(" %s\t", function));
 }
 
+/* Whether this CPU, of x86, has no pages of 1G. */
+static bool lacks_1g(void)
+{
+	char *text = read_all("/proc/cpuinfo"), *flags = text ? strstr(text, "\nflags\t") : NULL;
+
+	return flags && !strstr(format("%.*s ", (int)strcspn(flags + 1, "\n"), flags + 1), " pdpe1gb ");
+}
+
 /* Why no file is mapped by 1G here, or NULL if XFS can do it. */
 static const char *no_1g(void)
 {
@@ -517,7 +525,7 @@ static const char *no_1g(void)
 	if (has < 0)
 		return "not known, as /proc/kallsyms cannot be read";
 	if (has)
-		return NULL;
+		return lacks_1g() ? "this CPU has no pages of 1G; a virtual machine needs a CPU model with pdpe1gb" : NULL;
 	uname(&name);
 	config = read_all(format("/boot/config-%s", name.release));
 	if (config && strstr(config, "# CONFIG_FS_DAX_PUD is not set\n"))
@@ -1316,6 +1324,10 @@ static enum status say_level(struct memory *memory)
 	/* Children inherit it. A value of 3, since v6.18, exempts memory that is advised to be huge, as QEMU advises for all its memory. */
 	else if (prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) == 1)
 		why = "prctl(PR_SET_THP_DISABLE) is set here";
+	/* On a kernel without the series, the first access is an oops. */
+	if (!why && memory->device && memory->align >= SZ_1G && lacks_1g())
+		fail("one with --align=2M can be", "%s cannot be accessed, as this CPU has no pages of 1G (pdpe1gb), and device-dax maps no less than its alignment, %s",
+		     memory->name, size_string(memory->align));
 	if (why && memory->device && memory->align > SZ_4K)
 		fail("one with --align=4k can be", "%s cannot be accessed, as %s and device-dax maps no less than its alignment, %s",
 		     memory->name, why, size_string(memory->align));

@@ -96,6 +96,7 @@ static void make_proc(const struct stat *st)
 	MAKE("/proc/self/fdinfo/3", "pos:\t0\n", "mnt_id:\t25\n", "mnt_id:\t26\n", "mnt_id:\t-1\n");
 	MAKE("/proc/self/fdinfo/4", "mnt_id:\t24\n");
 	MAKE("/proc/kallsyms", "0 T user_mapping_shift\n", "0 T lookup_address_in_mm\n", "0 t x\t[kvm]\n", "0 T dax_iomap_pud_fault\n");
+	MAKE("/proc/cpuinfo", "\nflags\t\t: fpu pdpe1gb lm\n", "flags\t\t: fpu lm\n", "model name\t: x\n");
 	uname(&name);
 	MAKE(format("/boot/config-%s", name.release), "# CONFIG_FS_DAX_PUD is not set\n", "CONFIG_X=y\n");
 	MAKE("/proc/77/task/78/comm", "x\n");
@@ -130,7 +131,7 @@ static void make_sys(const struct stat *st)
 	MAKE(format("%s/size", block), "2097152\n");
 	MAKE(format("%s/start", block), "2048\n");
 	MAKE(format("%s/queue/dax", block), draw(2) ? "1\n" : "0\n");
-	MAKE("/sys/dev/char/1:3/align", "2097152\n");
+	MAKE("/sys/dev/char/1:3/align", draw(2) ? "2097152\n" : "1073741824\n");
 	MAKE("/sys/dev/char/1:3/size", "1073741824\n");
 }
 

@@ -197,6 +197,9 @@ no_1g() {
 	proc_has kallsyms path "$backing, without the option" "$memory" \
 		"1G: this kernel maps files by 2M at most, as it was built without CONFIG_FS_DAX_PUD" "expected: 2M entries"
 	rm "$config"
+	[ -z "${STOCK:-}" ] || return 0
+	sed 's/ pdpe1gb\b//' /proc/cpuinfo >"$work/proc"
+	proc_has cpuinfo path "$backing, other CPU" "$memory" "1G: this CPU has no pages of 1G; .*" "expected: 2M entries"
 }
 
 # files_1g: checks files on a file system that can map them by 1G, if the kernel can do that.
@@ -874,8 +877,11 @@ for backing in "${backings[@]}"; do
 		refused "$backing for kata" "$memory" "so it takes no device; give it a folder on a DAX file system"
 		asked=()
 		sees="nvdimm: as a guest's nvdimm with label-size=2M, the guest sees"
-		[ "$size" != 1G ] ||
+		if [ "$size" = 1G ]; then
 			path "$backing label" "$memory" "$sees (2G|nothing) of these [13]G, as the label takes a whole 1G; add one align .*" || true
+			sed 's/ pdpe1gb\b//' /proc/cpuinfo >"$work/proc"
+			proc_has cpuinfo refused "$backing, other CPU" "$memory" "cannot be accessed, as this CPU has no pages of 1G .*; one with --align=2M"
+		fi
 		[ "$size" != 2M ] || devices
 		[ "$size" != 4K ] || continue
 		echo Y >"$nx"
