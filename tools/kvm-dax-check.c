@@ -684,12 +684,18 @@ static void join(struct layout *layout)
 	layout->count = layout->count ? last - layout->segments + 1 : 0;
 }
 
-/* Adds up a file system's free bytes in whole 2M at multiples of 2M; returns false if the file system does not show them. */
-static bool free_in_2m(uint64_t *sum, int fd, dev_t dev, const struct layout *layout)
+/* What is free in a file system, in bytes. */
+struct room {
+	uint64_t total, in_2m, in_1g;	/* the latter two in whole pages at multiples of their size */
+	bool known;			/* whether they are known */
+};
+
+/* Adds up what is free in whole 2M and 1G; returns false if the file system does not show it. */
+static bool free_in_pages(struct room *room, int fd, dev_t dev, const struct layout *layout)
 {
 	struct fsmap_head *head = calloc(1, fsmap_sizeof(256));
 	struct fsmap *record = NULL;
-	struct layout room = { 0 };
+	struct layout parts = { 0 };
 	unsigned int i;
 
 	if (!head)
@@ -702,36 +708,41 @@ static bool free_in_2m(uint64_t *sum, int fd, dev_t dev, const struct layout *la
 		for (i = 0; i < head->fmh_entries; i++) {
 			record = &head->fmh_recs[i];
 			if (record->fmr_flags & FMR_OF_SPECIAL_OWNER && record->fmr_owner == FMR_OWN_FREE && record->fmr_device == kernel_dev(dev))
-				add_range(&room, 0, record->fmr_physical, record->fmr_length, layout);
+				add_range(&parts, 0, record->fmr_physical, record->fmr_length, layout);
 		}
 		if (head->fmh_entries)
 			head->fmh_keys[0] = *record;
 	} while (head->fmh_entries && !(record->fmr_flags & FMR_OF_LAST));
-	for (*sum = 0, i = 0; i < room.count; i++)
-		*sum += whole_pages(room.segments[i].memory, room.segments[i].length, SZ_2M);
+	for (i = 0; i < parts.count; i++) {
+		room->in_2m += whole_pages(parts.segments[i].memory, parts.segments[i].length, SZ_2M);
+		room->in_1g += whole_pages(parts.segments[i].memory, parts.segments[i].length, SZ_1G);
+	}
 	return true;
 }
 
-/* Says how much is free, in total and in whole 2M. Returns the total; sets *@whole to the bytes in whole 2M, if *@known. */
-static uint64_t say_free(int fd, dev_t dev, const struct layout *layout, uint64_t *whole, bool *known)
+/* Says how much is free, in total and in whole 2M, and returns it. */
+static struct room say_free(int fd, dev_t dev, const struct layout *layout)
 {
 	struct statvfs fs = { 0 };
-	uint64_t room, kept, reserved;
+	struct room room = { 0 };
+	uint64_t kept, reserved;
 
 	fstatvfs(fd, &fs);
 	/* ext4 keeps at most 2% of all blocks, even from root. f_blocks lacks the blocks of its own tables, so this takes 2.5% of that. */
 	kept = fs.f_bavail + fs.f_blocks / 40;
 	reserved = geteuid() || fs.f_bfree < kept ? 0 : (fs.f_bfree - kept) * fs.f_frsize;
-	room = (uint64_t)fs.f_bavail * fs.f_frsize + reserved;
-	set_number("free", room);
-	*known = free_in_2m(whole, fd, dev, layout);
-	/* The file system keeps some of the whole 2M for itself. */
-	if (*known && *whole > room)
-		*whole = room & ~(SZ_2M - 1);
-	if (*known)
-		set_number("free_in_2m", *whole);
-	say("free", "%" PRIu64 "M%s, of which %s", room >> 20, reserved ? format(", %" PRIu64 "M of it for root alone", reserved >> 20) : "", *known ?
-	    format("%" PRIu64 "M are whole 2M at multiples of 2M", *whole >> 20) : "it is not known what is at multiples of 2M");
+	room.total = (uint64_t)fs.f_bavail * fs.f_frsize + reserved;
+	set_number("free", room.total);
+	room.known = free_in_pages(&room, fd, dev, layout);
+	/* The file system keeps some of the whole pages for itself. */
+	if (room.in_2m > room.total)
+		room.in_2m = room.total & ~(SZ_2M - 1);
+	if (room.in_1g > room.total)
+		room.in_1g = room.total & ~(SZ_1G - 1);
+	if (room.known)
+		set_number("free_in_2m", room.in_2m);
+	say("free", "%" PRIu64 "M%s, of which %s", room.total >> 20, reserved ? format(", %" PRIu64 "M of it for root alone", reserved >> 20) : "", room.known ?
+	    format("%" PRIu64 "M are whole 2M at multiples of 2M", room.in_2m >> 20) : "it is not known what is at multiples of 2M");
 	return room;
 }
 
@@ -777,27 +788,25 @@ static bool say_start(const struct layout *layout)
 }
 
 /*
- * Whether XFS allocates blocks for a file without regard to 2M. The mount options
- * show its stripe unit, in sectors, if it has one. If they are not known, this is not
- * known either, and the answer is no.
+ * Whether XFS allocates blocks for a file without regard to pages of @size. The mount
+ * options show its stripe unit, in sectors, if it has one. If they are not known, this
+ * is not known either, and the answer is no.
  */
-static bool is_scattered(const struct mount *mount)
+static bool is_scattered(const struct mount *mount, uint64_t size)
 {
 	const char *unit;
 
 	if (strcmp(mount->type, "xfs") || !mount->options)
 		return false;
 	unit = mount_option(mount->options, "sunit");
-	return !unit || !unit[5] || strtoull(unit + 6, NULL, 10) % (SZ_2M / 512);
+	return !unit || !unit[5] || strtoull(unit + 6, NULL, 10) % (size / 512);
 }
 
 /* Says how holes get blocks. Fails if there is too little free space for that. */
 static void say_holes(const struct memory *memory, int fd, dev_t dev, const struct layout *layout, uint64_t holes)
 {
-	uint64_t whole, room;
-	bool known;
+	uint64_t room = say_free(fd, dev, layout).total;
 
-	room = say_free(fd, dev, layout, &whole, &known);
 	set_number("holes", holes);
 	if (memory->read_only)
 		say("holes", "%" PRIu64 "K of the file have no blocks yet: they read as zeros, as long as nobody writes the file", holes >> 10);
@@ -822,6 +831,12 @@ static bool say_no_1g(const struct memory *memory)
 	return !memory->xfs || memory->no_1g;
 }
 
+/* Says how to make a file that is mapped by 1G. */
+static void say_for_1g(void)
+{
+	say("for 1G", "ndctl create-namespace --mode=fsdax --align=1G in a region that begins at a multiple of 1G, then mkfs.xfs -d su=1g,sw=1,agcount=2, then fill the file once, by writing to it or with FALLOC_FL_WRITE_ZEROES of fallocate(2)");
+}
+
 /* Says what a file needs to be mapped by 1G, on a kernel that does that. */
 static void say_1g(const struct memory *memory, uint64_t at_1g)
 {
@@ -830,7 +845,7 @@ static void say_1g(const struct memory *memory, uint64_t at_1g)
 	say("1G", "%" PRIu64 "M of the file lie at multiples of 1G; %" PRIu64 "M of these are mapped by 1G%s, but only if the file was never cloned, and QEMU has align=1G",
 	    at_1g >> 20, memory->in_1g >> 20, memory->in_1g < at_1g ? ", as each 1G has to be one extent that is written and not shared" : "");
 	if (at_1g < size)
-		say("for 1G", "ndctl create-namespace --mode=fsdax --align=1G in a region that begins at a multiple of 1G, then mkfs.xfs -d su=1g,sw=1,agcount=2, then fill the file once, by writing to it or with FALLOC_FL_WRITE_ZEROES of fallocate(2)");
+		say_for_1g();
 	if (memory->in_1g)
 		say("to get 1G back", "if a process has mapped the file by less before: fallocate -n -l %" PRIu64 " %s, while no guest uses it", memory->size, memory->name);
 }
@@ -1201,7 +1216,7 @@ static void check_file(struct memory *memory, const struct stat *st)
 	if (rest)
 		say("cut off", "the last %s, as the guest's memory is a multiple of 2M%s", bytes_string(rest), memory->read_only ? "" :
 		    format("; fallocate -o %s -l %s %s makes the file one", size_string(memory->size), size_string(memory->align), memory->name));
-	memory->scattered = find_layout(&layout, fd, &dev) && dev == st->st_dev && is_scattered(&mount);
+	memory->scattered = find_layout(&layout, fd, &dev) && dev == st->st_dev && is_scattered(&mount, SZ_2M);
 	if (layout.count)
 		check_extents(memory, fd, dev, &layout);
 	close(fd);
@@ -1216,7 +1231,7 @@ static void check_folder(struct memory *memory, const struct stat *st)
 	const char *writable;
 	struct mount mount;
 	dev_t dev = st->st_dev;
-	uint64_t room;
+	struct room room;
 	bool mounted;
 	int error;
 
@@ -1233,18 +1248,27 @@ static void check_folder(struct memory *memory, const struct stat *st)
 	say("path", "folder on a%s file system; QEMU makes a file in it that has no name and no blocks%s", mounted ? " DAX" : "",
 	    mounted ? "" : "; whether that is DAX is not known, as its mount is in another namespace; a file that is there shows it");
 	find_layout(&layout, fd, &dev);
-	room = say_free(fd, dev, &layout, &memory->in_2m, &memory->known);
-	memory->known &= mounted;
+	room = say_free(fd, dev, &layout);
+	memory->in_2m = room.in_2m;
+	memory->known = room.known && mounted;
 	memory->why = !mounted ? "its mount options cannot be read" : layout.why ? layout.why : "its file system does not show where it is free";
 	memory->align = SZ_2M;
-	memory->size = room & ~(SZ_2M - 1);
+	memory->size = room.total & ~(SZ_2M - 1);
 	if (!memory->size)
 		fail("free some", "%s: its file system has no space for a guest's memory", memory->name);
 	memory->xfs = !strcmp(mount.type, "xfs");
 	if (say_start(&layout))
 		memory->small = DEVICE_OFF;
-	else if (dev == st->st_dev && is_scattered(&mount))
+	else if (dev == st->st_dev && is_scattered(&mount, SZ_2M))
 		memory->small = "its XFS was made without su=2m, so a file gets blocks at any multiple of 4K, by fallocate, too; mkfs.xfs -d su=2m,sw=1 makes one that aligns them";
+	memory->no_1g = no_1g();
+	if (mounted && !say_no_1g(memory)) {
+		if (room.known)
+			say("1G", "%" PRIu64 "M are whole 1G at multiples of 1G; a file that is written there before a guest uses it is mapped by 1G, if QEMU has align=1G, but not the one that QEMU makes in a folder",
+			    room.in_1g >> 20);
+		if (!room.in_1g || (dev == st->st_dev && is_scattered(&mount, SZ_1G)))
+			say_for_1g();
+	}
 	close(fd);
 }
 
@@ -1254,13 +1278,15 @@ static void check_block(const struct memory *memory, const struct stat *st)
 	char *sysfs = format("%s/sys/dev/block/%u:%u", root, major(st->st_rdev), minor(st->st_rdev));
 	struct layout layout = { 0 };
 	struct mount mount;
+	const char *why;
 	glob_t parts;
 	uint64_t able = 1;
 
 	add_device(&layout, st->st_rdev, 0);
 	say("path", "block device; QEMU takes it, but maps its page cache, which is ordinary memory");
 	if (layout.count)
-		say("physical start", "0x%" PRIx64 "%s", layout.segments[0].memory, layout.segments[0].memory % SZ_2M ? "" : ", a multiple of 2M");
+		say("physical start", "0x%" PRIx64 "%s", layout.segments[0].memory,
+		    layout.segments[0].memory % SZ_2M ? "" : layout.segments[0].memory % SZ_1G ? ", a multiple of 2M" : ", a multiple of 1G");
 	else
 		say("physical start", "not known: %s", layout.why);
 	say_start(&layout);
@@ -1272,6 +1298,11 @@ static void check_block(const struct memory *memory, const struct stat *st)
 		     "%s is a block device, and no DAX memory of a guest", memory->name);
 	if (!glob(format("%s/*/partition", sysfs), 0, NULL, &parts))
 		fail(format("give a partition, such as /dev/%s", last_part(dirname(parts.gl_pathv[0]))), "%s is a block device with partitions", memory->name);
+	why = no_1g();
+	if (why)
+		say("1G", "%s", why);
+	else
+		say_for_1g();
 	fail("mount its file system with -o dax=always, and use a file there (a new one is made by mkfs.ext4 -O bigalloc -C 2M or mkfs.xfs -d su=2m,sw=1)",
 	     "%s is a block device, and no DAX memory of a guest", memory->name);
 }

@@ -202,6 +202,19 @@ no_1g() {
 	proc_has cpuinfo path "$backing, other CPU" "$memory" "1G: this CPU has no pages of 1G; .*" "expected: 2M entries"
 }
 
+# places_1g: checks a folder and a block device for files that are to be mapped by 1G.
+places_1g() {
+	local folder=/dax/$backing node line='1G: this kernel maps files by 2M at most; .*'
+	node=$(findmnt -n -o SOURCE "$folder")
+	[ -n "${STOCK:-}" ] || line='1G: [1-9][0-9]*M are whole 1G at multiples of 1G; .*'
+	path "$backing folder" "$folder" "$line" "!for 1G: .*" "expected: 2M entries for up to [0-9]+M of what a guest writes.*" || true
+	umount "$folder"
+	refused "$backing block device" "$node" "is a block device, and no DAX memory of a guest; mount its file system with -o dax=always"
+	[ -n "${STOCK:-}" ] || line='for 1G: .*mkfs[.]xfs -d su=1g,sw=1,agcount=2, .*'
+	result "$backing block device, 1G" "$(says "$line" || echo "it does not say: $line")"
+	mount -t xfs -o dax "$node" "$folder"
+}
+
 # files_1g: checks files on a file system that can map them by 1G, if the kernel can do that.
 files_1g() {
 	local aligned="2M-aligned extents: 1024M of 1024M; 1G-aligned: 1024M"
@@ -228,6 +241,7 @@ files_1g() {
 		path "$backing hole" "$memory" "1G: 0M of the file .*" "for 1G: .*" "expected: 2M entries for .*" "QEMU: .*,align=2M,.*" || true
 	fi
 	rm "$memory"
+	places_1g
 }
 
 # parts: checks files into which huge pages fit only in part, or not at all.
