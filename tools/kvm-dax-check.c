@@ -59,6 +59,11 @@
 #define STATX_ATTR_DAX	0x00200000
 #endif
 
+/* Or older than 6.1 or 6.14: the masks of two fields of struct statx, and where these are. */
+#define MASK_DIO_ALIGN	(0x00002000U | 0x00020000U)
+#define AT_DIO_OFFSET_ALIGN	0x9c
+#define AT_DIO_READ_OFFSET_ALIGN	0xb4
+
 /* The exit statuses, which the manual page promises. */
 enum status { HUGE = 0, NOT_USABLE = 1, USAGE = 2, SMALL = 3 };
 
@@ -821,6 +826,23 @@ static void say_holes(const struct memory *memory, int fd, dev_t dev, const stru
 		     memory->name, holes >> 20, room >> 20);
 }
 
+/*
+ * Whether a file of XFS has the mark of one that shares blocks or once did: 1 or 0, or
+ * -1 if that is not known. Direct writes to such a file are aligned to blocks, as XFS
+ * shows since v6.14, and to sectors otherwise, so a sector has to be smaller.
+ */
+static int once_shared(int fd)
+{
+	uint32_t writes, reads;
+	struct statx stx;
+
+	if (statx(fd, "", AT_EMPTY_PATH, MASK_DIO_ALIGN, &stx) || (stx.stx_mask & MASK_DIO_ALIGN) != MASK_DIO_ALIGN)
+		return -1;
+	memcpy(&writes, (char *)&stx + AT_DIO_OFFSET_ALIGN, sizeof(writes));
+	memcpy(&reads, (char *)&stx + AT_DIO_READ_OFFSET_ALIGN, sizeof(reads));
+	return writes != reads ? 1 : reads < SZ_4K ? 0 : -1;
+}
+
 /* If no file of this file system is mapped by 1G here, says why not, and returns true. */
 static bool say_no_1g(const struct memory *memory)
 {
@@ -837,13 +859,20 @@ static void say_for_1g(void)
 	say("for 1G", "ndctl create-namespace --mode=fsdax --align=1G in a region that begins at a multiple of 1G, then mkfs.xfs -d su=1g,sw=1,agcount=2, then fill the file once, by writing to it or with FALLOC_FL_WRITE_ZEROES of fallocate(2)");
 }
 
-/* Says what a file needs to be mapped by 1G, on a kernel that does that. */
-static void say_1g(const struct memory *memory, uint64_t at_1g)
+/* Says what a file needs to be mapped by 1G, on a kernel that does that. @shared: as of once_shared(). */
+static void say_1g(const struct memory *memory, uint64_t at_1g, int shared)
 {
 	uint64_t size = memory->size & ~(SZ_1G - 1);
 
-	say("1G", "%" PRIu64 "M of the file lie at multiples of 1G; %" PRIu64 "M of these are mapped by 1G%s, but only if the file was never cloned, and QEMU has align=1G",
-	    at_1g >> 20, memory->in_1g >> 20, memory->in_1g < at_1g ? ", as each 1G has to be one extent that is written and not shared" : "");
+	if (shared > 0) {
+		say("1G", "%" PRIu64 "M of the file lie at multiples of 1G; 0M of these are mapped by 1G, as the file shares blocks with another one, or once did", at_1g >> 20);
+		say("for 1G, while no guest uses it", "xfs_io -c 'funshare 0 %" PRIu64 "' %s gives the file blocks of its own, if enough is free; then check it again",
+		    memory->size, memory->name);
+		return;
+	}
+	say("1G", "%" PRIu64 "M of the file lie at multiples of 1G; %" PRIu64 "M of these are mapped by 1G%s, but only if %sQEMU has align=1G",
+	    at_1g >> 20, memory->in_1g >> 20, memory->in_1g < at_1g ? ", as each 1G has to be one extent that is written" : "",
+	    shared ? "the file was never cloned, and " : "");
 	if (at_1g < size)
 		say_for_1g();
 	if (memory->in_1g)
@@ -855,10 +884,11 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 {
 	uint64_t buffer[(sizeof(struct fiemap) + 128 * sizeof(struct fiemap_extent)) / 8];
 	struct fiemap *map = (struct fiemap *)buffer;
-	uint64_t allocated = 0, shared = 0, next = 0, joined_2m, joined_1g;
+	uint64_t allocated = 0, shared = 0, next = 0, joined_2m, joined_1g, written_1g;
 	struct layout file = { 0 }, written = { 0 };
 	bool by_1g = memory->xfs && !memory->no_1g;
 	char *copy = quote(format("%s.copy", memory->path));
+	int marked = by_1g ? once_shared(fd) : 0;
 	struct statvfs fs;
 	unsigned int i;
 	bool off;
@@ -888,7 +918,7 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 				shared += last - first;
 			if (!(extent->fe_flags & NOT_KNOWN_PLACE))
 				add_range(&file, first, extent->fe_physical + first - extent->fe_logical, last - first, layout);
-			if (by_1g && !(extent->fe_flags & (NOT_KNOWN_PLACE | FIEMAP_EXTENT_UNWRITTEN | FIEMAP_EXTENT_SHARED)))
+			if (by_1g && !(extent->fe_flags & (NOT_KNOWN_PLACE | FIEMAP_EXTENT_UNWRITTEN)))
 				add_range(&written, first, extent->fe_physical + first - extent->fe_logical, last - first, layout);
 		}
 		if (next <= map->fm_start || map->fm_extents[i - 1].fe_flags & FIEMAP_EXTENT_LAST)
@@ -897,7 +927,11 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 	memory->hole_2m += whole_pages(next, memory->size - next, SZ_2M);
 	/* A page fault of 2M needs one extent. XFS makes one of 2M that begin unwritten and end written, if the first access is a write. */
 	memory->in_2m = aligned(&file, SZ_2M);
-	memory->in_1g = aligned(&written, SZ_1G);
+	/* XFS maps no part of a file by 1G if another part of it is shared. */
+	if (shared)
+		marked = 1;
+	written_1g = aligned(&written, SZ_1G);
+	memory->in_1g = marked > 0 ? 0 : written_1g;
 	memory->known = true;
 	join(&file);
 	joined_2m = aligned(&file, SZ_2M);
@@ -911,14 +945,14 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 	say("2M-aligned extents", "%" PRIu64 "M of %" PRIu64 "M; 1G-aligned: %" PRIu64 "M%s",
 	    memory->in_2m >> 20, memory->size >> 20, joined_1g >> 20, by_1g ? "" : ", which file systems map by 2M, too");
 	if (memory->size >= SZ_1G && !say_no_1g(memory))
-		say_1g(memory, joined_1g);
+		say_1g(memory, joined_1g, marked);
 	set_number("bytes_1g", memory->in_1g);
 	if (memory->in_2m < joined_2m)
 		say("mixed", "%" PRIu64 "M more lie at such multiples, but are mapped by 4K, as two extents meet in each 2M: only a part is written, or is shared, or one extent was too short",
 		    (joined_2m - memory->in_2m) >> 20);
 	if (joined_2m < (allocated & ~(SZ_2M - 1)) || (memory->scattered && allocated < memory->size))
 		say("for more", "mkfs.ext4 -O bigalloc -C 2M, or mkfs.xfs -d su=2m,sw=1 with allocation groups larger than the file");
-	if (shared || memory->in_2m < joined_2m || (by_1g && memory->in_1g < joined_1g))
+	if (shared || memory->in_2m < joined_2m || (by_1g && written_1g < joined_1g))
 		say("for a file with blocks that are all written and its own, while no guest uses this one", "%s",
 		    !fstatvfs(fd, &fs) && fs.f_bavail * fs.f_frsize < memory->size ? format("copy it, once %" PRIu64 "M are free", memory->size >> 20) :
 		    format("fallocate -l %" PRIu64 " %s && dd if=%s of=%s bs=2M conv=notrunc", memory->size, copy, memory->name, copy));

@@ -202,6 +202,23 @@ no_1g() {
 	proc_has cpuinfo path "$backing, other CPU" "$memory" "1G: this CPU has no pages of 1G; .*" "expected: 2M entries"
 }
 
+# cloned_1g: checks a file that shares blocks with another one, and then does no longer. The printed command must make it one for 1G again.
+cloned_1g() {
+	local folder=/dax/$backing none='1G: 1024M of the file .*; 0M of these are mapped by 1G, as the file shares blocks .*' command sector
+	sector=$(<"/sys/dev/block/$(mountpoint -d "$folder")/queue/logical_block_size")
+	cp --reflink=always "$memory" "$memory.copy"
+	path "$backing cloned" "$memory" "shared: 1048576K of the file .*" "$none" "expected: 2M entries" "QEMU: .*,align=2M,.*" || true
+	command=$(sed -nE 's/^for 1G, while no guest uses it: (xfs_io .*) gives .*/\1/p' "$work/said")
+	rm "$memory.copy"
+	# The blocks stay shared until XFS has released the removed clone, which freezing waits for.
+	fsfreeze -f "$folder"
+	fsfreeze -u "$folder"
+	# XFS shows the mark of such a file by the alignment of direct I/O, to blocks and not to sectors.
+	[ "$sector" -ge 4096 ] || path "$backing clone removed" "$memory" "!shared: .*" "$none" "expected: 2M entries" || true
+	eval "$command" >/dev/null 2>&1 || true
+	path "$backing unshared" "$memory" "1G: 1024M of the file .*; 1024M of these are mapped by 1G, but .*" "expected: 1G entries.*" || true
+}
+
 # places_1g: checks a folder and a block device for files that are to be mapped by 1G.
 places_1g() {
 	local folder=/dax/$backing node line='1G: this kernel maps files by 2M at most; .*'
@@ -237,6 +254,7 @@ files_1g() {
 		asked=(--for libvirt)
 		path "$backing for libvirt" "$memory" " *<alignsize unit='KiB'>1048576</alignsize>" || true
 		asked=()
+		cloned_1g
 		fallocate -p -o 4M -l 4K "$memory"
 		path "$backing hole" "$memory" "1G: 0M of the file .*" "for 1G: .*" "expected: 2M entries for .*" "QEMU: .*,align=2M,.*" || true
 	fi
