@@ -81,7 +81,7 @@ struct memory {
 	const char *why;	/* why they are not, or NULL */
 	const char *no_1g;	/* why no file is mapped by 1G here, or NULL if XFS can do it */
 	bool device, folder, read_only;
-	bool xfs;
+	bool xfs, realtime;	/* XFS; its realtime device */
 	bool scattered;		/* new blocks can lie at any multiple of 4K, because XFS has no stripe unit of 2M */
 };
 
@@ -854,9 +854,12 @@ static bool say_no_1g(const struct memory *memory)
 }
 
 /* Says how to make a file that is mapped by 1G. */
-static void say_for_1g(void)
+static void say_for_1g(const struct memory *memory)
 {
-	say("for 1G", "ndctl create-namespace --mode=fsdax --align=1G in a region that begins at a multiple of 1G, then mkfs.xfs -d su=1g,sw=1,agcount=2, then fill the file once, by writing to it or with FALLOC_FL_WRITE_ZEROES of fallocate(2)");
+	if (memory->realtime)
+		say("for 1G", "mkfs.xfs -r extsize=1g on a realtime device that begins at a multiple of 1G, then fill the file once, by writing to it, as XFS refuses FALLOC_FL_WRITE_ZEROES there");
+	else
+		say("for 1G", "ndctl create-namespace --mode=fsdax --align=1G in a region that begins at a multiple of 1G, then mkfs.xfs -d su=1g,sw=1,agcount=2, then fill the file once, by writing to it or with FALLOC_FL_WRITE_ZEROES of fallocate(2)");
 }
 
 /* Says what a file needs to be mapped by 1G, on a kernel that does that. @shared: as of once_shared(). */
@@ -874,7 +877,7 @@ static void say_1g(const struct memory *memory, uint64_t at_1g, int shared)
 	    at_1g >> 20, memory->in_1g >> 20, memory->in_1g < at_1g ? ", as each 1G has to be one extent that is written" : "",
 	    shared ? "the file was never cloned, and " : "");
 	if (at_1g < size)
-		say_for_1g();
+		say_for_1g(memory);
 	if (memory->in_1g)
 		say("to get 1G back", "if a process has mapped the file by less before: fallocate -n -l %" PRIu64 " %s, while no guest uses it", memory->size, memory->name);
 }
@@ -1251,6 +1254,7 @@ static void check_file(struct memory *memory, const struct stat *st)
 		say("cut off", "the last %s, as the guest's memory is a multiple of 2M%s", bytes_string(rest), memory->read_only ? "" :
 		    format("; fallocate -o %s -l %s %s makes the file one", size_string(memory->size), size_string(memory->align), memory->name));
 	memory->scattered = find_layout(&layout, fd, &dev) && dev == st->st_dev && is_scattered(&mount, SZ_2M);
+	memory->realtime = dev != st->st_dev;
 	if (layout.count)
 		check_extents(memory, fd, dev, &layout);
 	close(fd);
@@ -1282,6 +1286,7 @@ static void check_folder(struct memory *memory, const struct stat *st)
 	say("path", "folder on a%s file system; QEMU makes a file in it that has no name and no blocks%s", mounted ? " DAX" : "",
 	    mounted ? "" : "; whether that is DAX is not known, as its mount is in another namespace; a file that is there shows it");
 	find_layout(&layout, fd, &dev);
+	memory->realtime = dev != st->st_dev;
 	room = say_free(fd, dev, &layout);
 	memory->in_2m = room.in_2m;
 	memory->known = room.known && mounted;
@@ -1301,7 +1306,7 @@ static void check_folder(struct memory *memory, const struct stat *st)
 			say("1G", "%" PRIu64 "M are whole 1G at multiples of 1G; a file that is written there before a guest uses it is mapped by 1G, if QEMU has align=1G, but not the one that QEMU makes in a folder",
 			    room.in_1g >> 20);
 		if (!room.in_1g || (dev == st->st_dev && is_scattered(&mount, SZ_1G)))
-			say_for_1g();
+			say_for_1g(memory);
 	}
 	close(fd);
 }
@@ -1336,7 +1341,7 @@ static void check_block(const struct memory *memory, const struct stat *st)
 	if (why)
 		say("1G", "%s", why);
 	else
-		say_for_1g();
+		say_for_1g(memory);
 	fail("mount its file system with -o dax=always, and use a file there (a new one is made by mkfs.ext4 -O bigalloc -C 2M or mkfs.xfs -d su=2m,sw=1)",
 	     "%s is a block device, and no DAX memory of a guest", memory->name);
 }
