@@ -5,7 +5,10 @@
  *
  *   fault     write to one byte in each page of the mapping
  *   fsync     write the file back
+ *   byte      write it back once more, after a write to one byte
  *   truncate  to nothing
+ *
+ * "fault" leaves 512 dirty entries of 2M, or one of 1G; "byte" one of either size.
  *
  * Takes the file, whose blocks must have been written, and 1g or 2m, by which it is
  * to be mapped.  Prints the page faults, the time, and the longest time with interrupts
@@ -149,6 +152,11 @@ int main(int argc, char **argv)
 	if (fsync(file))
 		fail("fsync");
 	end("fsync");
+	memory[0] = 2;
+	begin();
+	if (fsync(file))
+		fail("fsync of one byte");
+	end("byte");
 	begin();
 	if (ftruncate(file, 0))
 		fail("ftruncate");
