@@ -66,6 +66,15 @@ fi
 mapfile -t commits < <(git -C "$series" rev-list --reverse pristine..HEAD)
 git -C "$TREE" checkout -q -f --detach pristine
 "$LAB/kernel/config.sh"
+
+# check_out COMMIT: checks it out. If that changes the options, configures again, because one that a patch adds would else be off.
+check_out() {
+	local was
+	was=$(git -C "$TREE" rev-parse HEAD)
+	git -C "$TREE" checkout -q --detach "$1"
+	git -C "$TREE" diff --quiet "$was" HEAD -- '*Kconfig*' || "$LAB/kernel/config.sh"
+}
+
 folder=$OUT/objects log=$OUT/objects.log
 export CCACHE_DIR=$CACHE/ccache CCACHE_MAXSIZE=3G
 trap 'exit 130' INT TERM
@@ -124,11 +133,11 @@ for name in "${left[@]}"; do
 	number=$((10#${name%%-*}))
 	# First compile the patches before this one that were skipped, so that their warnings and objects do not count as this patch's.
 	if [ "$number" -gt 1 ] && git -C "$TREE" diff --name-only "$at" "${commits[number - 2]}" | of_kernel; then
-		git -C "$TREE" checkout -q --detach "${commits[number - 2]}"
+		check_out "${commits[number - 2]}"
 		(quietly "$log" "$BASE $CONFIG: before $name" compile "${objects[@]}") || true
 	fi
 	at=${commits[number - 1]}
-	git -C "$TREE" checkout -q --detach "$at"
+	check_out "$at"
 	if ! (quietly "$log" "$BASE $CONFIG: $name" compile "${objects[@]}"); then
 		not_ok "$CONFIG $name does not compile"
 		continue
