@@ -13,7 +13,7 @@ BASE=	# the default one, for which the documents' commands are written
 # The words with which a command begins, after variables.
 programs='make|git|quilt|cc|cd|cp|sed|echo|modprobe|mount|fallocate|ulimit|ndctl|daxctl|mkfs[.][a-z0-9]+|dch|dpkg-[a-z]+|qemu-[a-z0-9_-]+'
 programs+='|(build|lab|kvm|vfio|dax|[.]ci)/[a-z0-9_/.-]+'
-command="([A-Z_]+=[^ ]* )*($programs) .*|(lab|kvm|vfio|dax|[.]ci)/[a-z0-9_/.-]+"
+command="([A-Z_0-9]+=[^ ]* )*($programs) .*|(lab|kvm|vfio|dax|[.]ci)/[a-z0-9_/.-]+"
 
 # list: prints "document:line<tab>command", without comments. In running text, it finds only commands that can be typed as they are.
 list() {
@@ -23,7 +23,7 @@ list() {
 	{
 		grep -noE "^    (\\$ )?($command)" "${documents[@]}" | sed -E 's/^([^:]*:[0-9]+):    (\$ )?/\1\t/'
 		# shellcheck disable=SC2016
-		grep -noE "\`([A-Z_]+=[^ \`]* )*($in_text)[^\`]*\`" "${documents[@]}" | sed -E 's/^([^:]*:[0-9]+):`(.*)`$/\1\t\2/'
+		grep -noE "\`([A-Z_0-9]+=[^ \`]* )*($in_text)[^\`]*\`" "${documents[@]}" | sed -E 's/^([^:]*:[0-9]+):`(.*)`$/\1\t\2/'
 		# A title, such as "vfio/type1: ...", is not a command.
 		{ grep -nE "^  ($command)$" series/*/*/cover-letter.txt || true; } | sed -E 's/^([^:]*:[0-9]+):  /\1\t/'
 		awk -v command="^[+]  ($command)" '
