@@ -79,6 +79,12 @@ refused 'BACKINGS=devdax-2m: make run' make run JOB=true BACKINGS=devdax-2m
 refused 'TESTS=vfio: make run' make run JOB=true TESTS=vfio
 refused 'MODES=npt=1: make run' make run JOB=true MODES=npt=1
 refused 'TARGETS=x: the suite selftests' make regress TARGETS=x
+refused 'FILES_1G=1: the suite selftests' make regress FILES_1G=1
+for base in series/v*/; do
+	base=$(basename "$base") words='maps no file by 1G'
+	[ ! -d "lab/kernel/config/no-pud/$base" ] || words='RECORD=1 keeps .*; leave FILES_1G out'
+	refused "$words" make fstests FILES_1G=1 BASE="$base" RECORD=1
+done
 refused 'PATCHES=x: make configs' make configs PATCHES=x
 refused 'TESTS=vfio: make bisect' make bisect TESTS=vfio
 refused 'STOCK=1: make bisect' make bisect STOCK=1

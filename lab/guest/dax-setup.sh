@@ -62,7 +62,7 @@ prepare_soft_reserved() {
 # Makes backing $1 of the namespace that fills region $2.
 prepare() {
 	local backing=$1 namespace=namespace${2#region}.0 large='' made device type
-	[[ $backing != fsdax-*-1g ]] || large=1
+	[[ $backing != fsdax-xfs-1g* ]] || large=1
 	case $backing in
 	devdax-*) made=$(ndctl create-namespace -f -e "$namespace" --mode=devdax --map=mem --align="${backing#devdax-}" 2>&1) ;;
 	fsdax-*) made=$(ndctl create-namespace -f -e "$namespace" --mode=fsdax --map=mem ${large:+--align=1G} 2>&1) ;;
@@ -77,7 +77,7 @@ prepare() {
 	make_file_system "$backing" "$device" || fail "cannot make a file system on $device for $backing"
 	mkdir "/dax/$backing"
 	type=${backing#fsdax-}
-	mount -t "${type%-1g}" -o dax "$device" "/dax/$backing" ||
+	mount -t "${type%%-*}" -o dax "$device" "/dax/$backing" ||
 		fail "cannot mount $device with -o dax for $backing"
 }
 

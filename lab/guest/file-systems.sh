@@ -12,7 +12,7 @@ make_file_system() {
 	case $1 in
 	fsdax-ext4) mkfs.ext4 -q -b 4096 -E nodiscard -m 0 -O bigalloc -C 2M "$2" ;;
 	fsdax-xfs) mkfs.xfs -q -f -K -d agcount=2,su=2m,sw=1 "${xfs_options[@]}" "$2" ;;
-	fsdax-xfs-1g) mkfs.xfs -q -f -K -d agcount=2,su=1g,sw=1 "${xfs_options[@]}" "$2" ;;
+	fsdax-xfs-1g*) mkfs.xfs -q -f -K -d agcount=2,su=1g,sw=1 "${xfs_options[@]}" "$2" ;;
 	esac
 }
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs a suite of tests from elsewhere on the stock kernel and with the series, and compares the results. The suite selftests is all
 # kernel selftests in kvm, vfio, dax and mm (vm on v5.4). fstests runs on the DAX file systems; FSTESTS= is the folder of a built copy.
-# kvm-unit-tests uses a file on XFS with DAX as guest memory; KVM_UNIT_TESTS= is a copy built by make standalone.
+# kvm-unit-tests uses a file on XFS with DAX as guest memory; KVM_UNIT_TESTS= is a copy built by make standalone. With FILES_1G=1,
+# fstests runs on XFS that can map files by 1G, and on nothing else.
 # Takes the suite (selftests if not given), TESTS=<extended regular expression on names>, and CONFIG (regress if not given). Ends with
 # an error if a test passes only on the stock kernel, or makes only the kernel with the series log a warning.
 # Or takes: worse FILE, and prints such tests of recorded results. Leaves build/<base>/<suite>.tsv; tests that TESTS= excludes keep
@@ -12,6 +13,8 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/env.sh"
 # shellcheck source=lab/prove/results.sh
 . "$LAB/prove/results.sh"
+# shellcheck source=lab/guest/plan.sh
+. "$LAB/guest/plan.sh"
 
 if [ "${1:-}" = worse ]; then
 	awk -F'\t' '
@@ -37,6 +40,12 @@ as_the_lab_builds_it
 leave_out "the suites run on the stock kernel and with the series" STOCK MUTANT MODES
 leave_out "the suite $suite runs all of its targets, and TESTS= chooses" TARGETS
 recorded=$TOP/results/$BASE-$suite.tsv
+if [ -n "${FILES_1G:-}" ]; then
+	[ "$suite" = fstests ] || leave_out "the suite $suite runs in the machine that has all backings" FILES_1G
+	[ -n "$(plan_value 'backings files-1g')" ] || leave_out "BASE=$BASE maps no file by 1G" FILES_1G
+	[ -z "${RECORD:-}" ] || die 2 "RECORD=1 keeps the results of the machine that has all backings; leave FILES_1G out"
+	export FILES_1G=2	# a machine with a file system to test, and one as scratch
+fi
 
 # built VARIABLE URL FILE BUILD: sets folder to the value of the variable, after checking that FILE in it shows a completed build.
 built() {
@@ -87,7 +96,7 @@ names() {
 			{ grep -slwE "^_begin_fstest\>.*\<$group" "$folder"/tests/{generic,shared,xfs,ext4}/[0-9][0-9][0-9] || true; } |
 				sed -nE 's,.*/tests/(xfs/[0-9]+)$,xfs \1\nxfs-plain \1,; s,.*/tests/(ext4/[0-9]+)$,ext4 \1,
 					s,.*/tests/((generic|shared)/[0-9]+)$,xfs \1\nxfs-plain \1\next4 \1,; p'
-		done | awk '!seen[$0]++'
+		done | awk '!seen[$0]++' | if [ -n "${FILES_1G:-}" ]; then sed -n 's/^xfs /xfs-1g /p'; else cat; fi
 		;;
 	kvm-unit-tests) (cd "$folder/tests" && printf 'fsdax-xfs %s\n' *) ;;
 	esac
@@ -101,7 +110,7 @@ choose() {
 }
 
 # Selftests have names only after the build, the other suites already before it.
-rows=$BUILD/$BASE/$suite
+rows=$BUILD/$BASE/$suite${FILES_1G:+-1g}
 mkdir -p "${rows%/*}"
 [ "$suite" = selftests ] || choose
 "$LAB/kernel/deps.sh" "${packages[@]}"
