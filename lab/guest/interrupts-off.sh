@@ -13,7 +13,7 @@ set -euo pipefail
 . "$(dirname "$0")/file-systems.sh"
 
 folder=/dax/fsdax-xfs-1g
-[ -d "$folder" ] || { echo "interrupts-off: this machine has no $folder: run it with FILES_1G=1, and a BASE that maps files by 1G" >&2; exit 1; }
+[ -d "$folder" ] || { echo "interrupts-off: this machine has no $folder; run it with FILES_1G=1" >&2; exit 1; }
 for ((i = 0; i < ${1:-5}; i++)); do
 	for size in 1g 2m; do
 		new_file_system fsdax-xfs-1g
