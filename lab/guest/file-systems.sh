@@ -2,11 +2,12 @@
 # Makes the file systems of the backings.
 # Sourced after plan.sh; gives make_file_system and new_file_system.
 
-# make_file_system BACKING DEVICE: makes the file system of that backing. The extents of a file of 1 GiB must lie at multiples of 2M. On
-# XFS the file must also fit into one of two groups. With su=1g, the first inodes of each group take a whole GiB; files have the others.
+# make_file_system BACKING DEVICE [RMAPBT]: makes the file system of that backing. The extents of a file of 1 GiB must lie at multiples
+# of 2M. On XFS the file must also fit into one of two groups. With su=1g, the first inodes of each group take a whole GiB; files have the
+# others.
 make_file_system() {
-	# Files can share blocks, and XFS knows who uses a block, so that all users are told of its failure.
-	local xfs_options=(-m "reflink=1,rmapbt=1")
+	# Files can share blocks. Unless RMAPBT is 0, XFS knows who uses a block, so that all users are told of its failure.
+	local xfs_options=(-m "reflink=1,rmapbt=${3:-1}")
 	# Turn off what mkfs.xfs does by default today, where the kernel does not know it, or does not support it with DAX.
 	base_has xfs-of-today || xfs_options=(-m "bigtime=0,inobtcount=0,reflink=0" -i nrext64=0)
 	case $1 in
@@ -16,12 +17,12 @@ make_file_system() {
 	esac
 }
 
-# new_file_system BACKING: makes the file system anew, with a small file for a test that makes its own files beside it.
+# new_file_system BACKING [RMAPBT]: makes the file system anew, with a small file for a test that makes its own files beside it.
 new_file_system() {
 	local folder=/dax/$1 disk
 	disk=$(findmnt -no SOURCE "$folder")
 	umount "$folder"
-	make_file_system "$1" "$disk"
+	make_file_system "$1" "$disk" "${2:-1}"
 	mount -o dax "$disk" "$folder"
 	truncate -s 4096 "$folder/memory"
 }
