@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Uses a file on a DAX file system, as a process or as the memory of a guest.
- * Takes the path of the file and who writes to it, process or guest.  Writes to
- * each 4K of 2M, once at the start and once for each line that it reads.  Prints
- * "written" each time, or the error that it got instead.
+ * Takes the path of the file, who writes to it, process or guest, and "off" or
+ * "on" for the guest's interrupts.  Writes to each 4K of 2M, once at the start and
+ * once for each line that it reads.  Prints "written" each time, or the error that
+ * it got instead.
  */
 #define _GNU_SOURCE
 #include <setjmp.h>
@@ -34,12 +35,14 @@ int main(int argc, char **argv)
 	char *memory;
 	int fd;
 
-	if (argc != 3 || (strcmp(argv[2], "process") && strcmp(argv[2], "guest"))) {
-		fprintf(stderr, "usage: unbind-mounted FILE process|guest\n");
+	if (argc != 4 || (strcmp(argv[2], "process") && strcmp(argv[2], "guest")) ||
+	    (strcmp(argv[3], "off") && strcmp(argv[3], "on"))) {
+		fprintf(stderr, "usage: unbind-mounted FILE process|guest off|on\n");
 		return 2;
 	}
 	path = argv[1];
 	is_guest = !strcmp(argv[2], "guest");
+	interrupts = !strcmp(argv[3], "on");
 	fd = open(path, O_RDWR);
 	if (fd < 0)
 		fail("open");

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Unbinds the driver of a disk while its DAX file system is mounted and a process or a guest uses a file there. Prints each step's result,
 # because a step may crash the kernel. A guest must fare no worse than a process on the stock kernel. The rest is up to the file system.
+# There are two guests at once, with interrupts off and on, because KVM may queue the page faults of the latter as asynchronous ones.
 # Takes the backing, and process or guest: make run JOB='lab/guest/unbind-mounted.sh fsdax-ext4 guest'
 # Arguments: fsdax-(ext4|xfs) (process|guest)
 set -euo pipefail
@@ -21,10 +22,10 @@ stands_still() {
 	[ "$still" -ge "$patience" ]
 }
 
-# answer: prints the next line of the process or guest, or why there is none.
+# answer WAY: prints the next line of the process or guest, or why there is none.
 answer() {
 	local said still=0
-	until read -r -t 0.1 said <&"$from"; do
+	until read -r -t 0.1 said <&"${from[$1]}"; do
 		[ $? -gt 128 ] || { echo "nothing, as the $user is gone"; return; }
 		! stands_still || { echo "nothing, and all stands still"; return; }
 	done
@@ -40,25 +41,51 @@ ends() {
 	done
 }
 
+close_pipes() {
+	local fd
+	for fd in "${to[@]}" "${from[@]}"; do
+		eval "exec $fd>&-"
+	done
+}
+
 warnings() { dmesg | grep -c 'cut here' || true; }
 
 disk=$(findmnt -no SOURCE "$place")
 type=$(findmnt -no FSTYPE "$place")
 namespace=$(basename "$(realpath "/sys/class/block/${disk##*/}/device")")
 driver=$(realpath "/sys/bus/nd/devices/$namespace/driver")
-fallocate -l 2M "$place/memory"
-coproc "$program" "$place/memory" "$user"
-pid=$COPROC_PID
-exec {from}<&"${COPROC[0]}" {to}>&"${COPROC[1]}"
-eval "exec ${COPROC[0]}<&- ${COPROC[1]}>&-"
-echo "before: $(answer)"
-echo "$namespace" >"$driver/unbind" &
+# A process has no interrupts.
+ways=(off on)
+[ "$user" = guest ] || ways=(off)
+declare -A pid from to of
+# Start all before a pipe is open here, so that none inherits the pipe of another, and each reads its end.
+for way in "${ways[@]}"; do
+	of[$way]=${ways[1]:+, interrupts=$way}
+	fallocate -l 2M "$place/memory-$way"
+	mkfifo "$work/to-$way" "$work/from-$way"
+	"$program" "$place/memory-$way" "$user" "$way" <"$work/to-$way" >"$work/from-$way" &
+	pid[$way]=$!
+done
+for way in "${ways[@]}"; do
+	exec {fd}>"$work/to-$way"
+	to[$way]=$fd
+	exec {fd}<"$work/from-$way"
+	from[$way]=$fd
+done
+for way in "${ways[@]}"; do
+	echo "before${of[$way]}: $(answer "$way")"
+done
+{ close_pipes; echo "$namespace" >"$driver/unbind"; } &
 unbinding=$!
 if ends "$unbinding"; then echo "unbinding: ends"; else echo "unbinding: waits for the $user"; fi
-echo >&"$to" || true
-echo "after: $(answer)"
-exec {to}>&- {from}<&-
-if ends "$pid"; then echo "the $user: ends"; else echo "the $user: hangs in the kernel"; fi
+for way in "${ways[@]}"; do
+	echo >&"${to[$way]}" || true
+	echo "after${of[$way]}: $(answer "$way")"
+done
+close_pipes
+for way in "${ways[@]}"; do
+	if ends "${pid[$way]}"; then echo "the $user${of[$way]}: ends"; else echo "the $user${of[$way]}: hangs in the kernel"; fi
+done
 if ends "$unbinding"; then echo "unbinding: has ended"; else echo "unbinding: never ends"; fi
 echo "warnings: $(warnings)"
 umount "$place"
