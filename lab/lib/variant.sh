@@ -28,7 +28,7 @@ configs() {
 }
 
 # compiled_configs: prints those that make objects and make configs compile. The others compile the default one's code.
-compiled_configs() { configs | grep -vxE 'debug|dump|irqsoff|bench|kabi|regress'; }
+compiled_configs() { configs | grep -vxE 'base-small|bench|debug|dump|irqsoff|kabi|regress'; }
 
 [ -d "$SERIES" ] || die 2 "there is no series/$BASE; BASE can be: $(cd "$TOP/series" && echo ./*/ | sed 's|\./||g; s|/||g')"
 case $CPU in
