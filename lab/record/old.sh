@@ -2,6 +2,7 @@
 # Lists the results in results/ that are missing, incomplete, or recorded with an earlier state of series/BASE, and how to record them.
 # Takes BASE and KSRC. Prints "results/<file>", the command and the reason, separated by tabs. The reason is "missing", "kernel changed",
 # "tests changed" or "kernel and tests changed". It is "left" if a result that is recorded in portions is current, but incomplete.
+# With FSTESTS= or KVM_UNIT_TESTS=, the result of that suite must be there, too. Without it, the command names the variable it needs.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -12,7 +13,7 @@ set -euo pipefail
 
 # The results that each base must have, unless it is a draft. Other results in results/ are optional.
 wanted="amd.tap amd-stock.tap intel.tap intel-stock.tap demo.tsv demo-facts.tsv soak-debug.tap mutants.tsv selftests.tsv patches.tsv"
-wanted+=" $(base_field also-recorded)"
+wanted+=" $(base_field also-recorded)${FSTESTS:+ fstests.tsv}${KVM_UNIT_TESTS:+ kvm-unit-tests.tsv}"
 
 # last_step: prints the name of the last patch that make bisect builds.
 last_step() {
@@ -33,7 +34,7 @@ complete() {
 	*-mutants.tsv) left=$("$LAB/prove/mutants.sh" left) && [ -z "$left" ] ;;
 	*-patches.tsv) left=$("$LAB/carry/patch-results.sh" left) && [ -z "$left" ] ;;
 	*-steps.tsv) grep "^$(last_step)	" "$TOP/results/$1" >/dev/null ;;
-	*-selftests.tsv)
+	*-selftests.tsv | *-fstests.tsv | *-kvm-unit-tests.tsv)
 		awk -F'\t' '
 			!/^#/ && $1 != "test" { n++ }
 			$2 == "not run" || $3 == "not run" { left = 1 }
@@ -60,8 +61,8 @@ old_results() {
 		case $file in
 		*-demo*.tsv) command="make demo" ;;
 		*-selftests.tsv) command="make regress" ;;
-		*-fstests.tsv) command="make fstests" ;;
-		*-kvm-unit-tests.tsv) command="make kvm-unit-tests" ;;
+		*-fstests.tsv) command="make fstests FSTESTS=${FSTESTS:-<folder>}" ;;
+		*-kvm-unit-tests.tsv) command="make kvm-unit-tests KVM_UNIT_TESTS=${KVM_UNIT_TESTS:-<folder>}" ;;
 		*-mutants.tsv) command="make mutants" ;;
 		*-steps.tsv) command="make bisect MODES=npt=1" ;;
 		*-patches.tsv) command="make objects bisect" ;;

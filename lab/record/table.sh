@@ -102,7 +102,7 @@ soaked() {
 		}' "$1"
 }
 
-# regressed FILE: prints how many of the kernel's own selftests pass, and how many are worse with the series.
+# regressed FILE: prints how many tests of a suite pass on the stock kernel, and how many are worse with the series.
 regressed() {
 	awk -F'\t' -v worse="$("$LAB/prove/regress.sh" worse "$1" | wc -l)" '
 		/^#/ || $1 == "test" { next }
@@ -151,6 +151,8 @@ bases() {
 	recorded "The same there on the stock kernel" arm64-stock.tap
 	recorded "Races on a kernel that checks itself, by \`make soak CONFIG=debug\`" soak-debug.tap soaked
 	recorded "The kernel's own selftests, by \`make regress\`" selftests.tsv regressed
+	recorded "fstests on DAX file systems, by \`make fstests\`" fstests.tsv regressed
+	recorded "KVM-unit-tests with guests on DAX, by \`make kvm-unit-tests\`" kvm-unit-tests.tsv regressed
 	recorded "What each patch touches, compiled by \`make objects\`, and its kernel, booted by \`make bisect\`" patches.tsv patched
 	recorded "Kernels with one protection removed, by \`make mutants\`" mutants.tsv caught
 }
