@@ -123,6 +123,7 @@ scripts_look_upwards() {
 }
 
 scripts_are_found() { [ ${#scripts[@]} -gt 0 ]; }
+demo_tells_dead_machines_apart() { "$LAB/check/dead-machines.sh"; }
 targets_look_at_their_arguments() { BASE=$DEFAULT_BASE "$LAB/check/arguments.sh"; }
 
 # compiles SOURCE PROGRAM: compiles it, without any warning; as a shared object if it is a plugin of the emulator.
@@ -145,6 +146,7 @@ check_code() {
 	done
 	check "a script that is told to end leaves nothing behind" what_is_ended_leaves_nothing
 	check "a machine that is told to end leaves nothing behind" machine_ends_when_told
+	check "make demo tells a dead kernel from a dead machine" demo_tells_dead_machines_apart
 	check "make's targets look at their arguments before they build" targets_look_at_their_arguments
 	for source in "$LAB"/*/*.c "$TOP"/tools/*.c; do
 		program=$work/$(basename "$source" .c)

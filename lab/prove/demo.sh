@@ -64,32 +64,57 @@ if [ -n "${DEMO_ROWS:-}" ]; then
 		sed -n "s/^fact\t/$BASE\t/p" "$work/lines" >>"$DEMO_FACTS"
 		last=$(sed -n 's/^look\t.*\t//p' "$work/lines" | tail -n 1)
 	}
+	# ended_by_kernel: succeeds if the kernel ended its machine in the last look: it died, as the fact says that was printed last, or hangs, as
+	# its log says. An emulator that was killed, or a job without output, tells nothing of the kernel. Sets console.
+	ended_by_kernel() {
+		local fact hangs=''
+		fact=$(grep -E '^(look|fact)' "$work/lines" | tail -n 1 | grep -E '^fact.*(dies|hangs|shuts down)') || return 1
+		console=$(sed -nE 's/.*(its|the) console is //p' "$work/machine")
+		[[ $console = /* ]] || console=$TOP/$console
+		case $status in
+		125)
+			! grep -q 'the emulator ended with status' "$work/machine" || return 1
+			! grep -q 'the machine hung' "$work/machine" || hangs=1
+			;;
+		# Only programs of the looks count. If ndctl hangs, its own look has said so.
+		124)
+			grep -aqsE 'INFO: task (demo-facts|punch-waits|shared-failure):[0-9]+ blocked for more than' "$console" || return 1
+			hangs=1
+			;;
+		*) return 1 ;;
+		esac
+		[ -z "$hangs" ] || sed -n "s/^fact\t/$BASE\t/; s/the kernel dies$/the kernel hangs/p" <<<"$fact" >>"$DEMO_FACTS"
+	}
+	# give_up: ends the script, because the machine has not shown what it was booted for.
+	give_up() {
+		cat "$work/machine" >&2
+		case $status in
+		130) exit 130 ;;
+		123 | 124 | 126) die 1 "the demonstration on the $VARIANT kernel was ended, and the reason is above; run this again" ;;
+		esac
+		die 1 "the demonstration failed on the $VARIANT kernel; the reason is above and in ${work#"$TOP"/}/output"
+	}
 	files_1g=$(plan_value 'backings files-1g')
 	if [ -n "$files_1g" ]; then
 		say "$BASE $VARIANT: booting the machine that has files to map by 1G, then a guest on one"
 		FILES_1G=1 machine "$LAB/guest/boot-guests.sh" "$VARIANT" "$BZIMAGE" "$work/initramfs" "$work/kvm_leaves/kvm_leaves.ko" "$files_1g"
-		[ "$status" -eq 0 ] || die 1 "the demonstration failed on the $VARIANT kernel: $(tail -n 1 "$work/machine")"
+		[ "$status" -eq 0 ] || give_up
 	fi
 	say "$BASE $VARIANT: booting the machine, then a guest on each backing"
 	machine "${guests[@]}" "${looks[@]}"
-	# The stock kernel dies in some looks. The fact printed last then says in which. Boot another machine for the remaining looks.
+	# The stock kernel dies in some looks. Boot another machine for the remaining looks.
 	while [ "$status" -ne 0 ] && [ "$VARIANT" = stock ]; do
 		[ "$last" != end ] || { status=0; break; }
-		grep -E '^(look|fact)' "$work/lines" | tail -n 1 | grep -qE '^fact.*(dies|hangs|shuts down)' || break
-		console=$(sed -n 's/.*its console is //p' "$work/machine")
-		say "$BASE $VARIANT: $(sed -n 's/^fact\t[^\t]*\t//p' "$work/lines" | tail -n 1 | sed 's/\t/: /')"
-		grep -aohE '(BUG|Oops): .*|kernel BUG at .*' "$TOP/${console:-none}" 2>/dev/null | head -n 1 >&2 || true
+		ended_by_kernel || break
+		say "$BASE $VARIANT: $(tail -n 1 "$DEMO_FACTS" | cut -f 3,4 | sed 's/\t/: /')"
+		grep -aohE '(BUG|Oops): .*|kernel BUG at .*' "$console" 2>/dev/null | head -n 1 >&2 || true
 		while [ "${looks[0]}" != "$last" ]; do looks=("${looks[@]:1}"); done
 		looks=("${looks[@]:1}")
 		[ ${#looks[@]} -gt 0 ] || { status=0; break; }
 		say "$BASE $VARIANT: booting the machine again for what is left: ${looks[*]}"
 		machine "$LAB/guest/demo-facts.sh" "$VARIANT" "$work/facts" "${looks[@]}"
 	done
-	if [ "$status" -ne 0 ]; then
-		cat "$work/machine" >&2
-		[ "$status" -ne 130 ] || exit 130
-		die 1 "the demonstration failed on the $VARIANT kernel; the reason is above and in ${work#"$TOP"/}/output"
-	fi
+	[ "$status" -eq 0 ] || give_up
 	exit
 fi
 
