@@ -1522,9 +1522,8 @@ static void say_libvirt(const struct memory *memory)
 	else
 		command("libvirt", format("in <devices>, as the guest's second memory, for a domain with <maxMemory slots='1'> and a NUMA cell:\n"
 					  "<memory model='nvdimm' access='shared'>\n  <source>\n    <path>%s</path>\n    <alignsize unit='KiB'>%" PRIu64 "</alignsize>\n  </source>\n"
-					  "  <target>\n    <size unit='KiB'>%" PRIu64 "</size>\n    <node>0</node>\n%s  </target>\n</memory>",
-					  xml_string(memory->real), mapping_align(memory) >> 10, memory->size >> 10,
-					  memory->read_only ? "    <readonly/>\n" : ""));
+					  "  <target>\n    <size unit='KiB'>%" PRIu64 "</size>\n    <node>0</node>\n  </target>\n</memory>",
+					  xml_string(memory->real), mapping_align(memory) >> 10, memory->size >> 10));
 }
 
 static void say_cloud_hypervisor(const struct memory *memory)
@@ -1573,6 +1572,8 @@ static void fail_if_not_taken(const struct memory *memory)
 
 	if (vmm->print == say_libvirt && !xml_takes(at))
 		fail("give it another name", "%s: libvirt's XML cannot hold this path", memory->name);
+	if (vmm->print == say_libvirt && memory->read_only)
+		fail("make it writable, or use QEMU", "%s cannot be written, and libvirt opens it for writing", memory->name);
 	if (vmm->print == say_libvirt && memory->folder && !conf_string(memory->real))
 		fail("give it another name", "%s: libvirt's qemu.conf cannot hold this path, as it knows no escapes, and has no quotes that fit", memory->name);
 	if (vmm->print == say_cloud_hypervisor && memory->folder)

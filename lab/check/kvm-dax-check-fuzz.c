@@ -277,6 +277,28 @@ static int check_quotes(const char *folder)
 	return pclose(pipe) || bad;
 }
 
+/* Checks that libvirt is refused what cannot be written. */
+static int check_refused(void)
+{
+	const struct memory memory = { .path = "/a", .real = "/a", .name = "/a", .size = SZ_1G, .align = SZ_2M, .read_only = true };
+	int status, bad = 0;
+	pid_t pid;
+
+	for (vmm = vmms; vmm->name; vmm++) {
+		pid = fork();
+		if (!pid) {
+			stderr = fopen("/dev/null", "w");
+			fail_if_not_taken(&memory);
+			_exit(HUGE);
+		}
+		if (pid < 0 || waitpid(pid, &status, 0) != pid)
+			die("fork");
+		if (status != (!strcmp(vmm->name, "libvirt") ? NOT_USABLE << 8 : HUGE))
+			bad += !!fprintf(stderr, "a file that cannot be written, for %s: status %#x\n", vmm->name, status);
+	}
+	return bad;
+}
+
 /* Runs the case of a seed; returns false, and prints why, if it has failed. */
 static bool try_case(const char *folder, uint64_t seed)
 {
@@ -329,6 +351,7 @@ int main(int argc, char *argv[])
 		failed += !try_case(argv[1], seed);
 	state = first;
 	failed += check_quotes(argv[1]);
+	failed += check_refused();
 	printf("%d cases, %d failed\n", cases, failed);
 	return failed != 0;
 }

@@ -361,6 +361,9 @@ places() {
 	chattr +i "$memory"
 	path "$backing immutable" "$memory" \
 		"read-only: it cannot be written [(]Operation not permitted[)], .*; chattr -i $memory makes it writable" || true
+	asked=(--for libvirt)
+	refused "$backing immutable, for libvirt" "$memory" "libvirt opens it for writing; make it writable, or use QEMU"
+	asked=()
 	chattr -i "$memory"
 	chattr +a "$memory"
 	path "$backing append-only" "$memory" \
@@ -598,6 +601,9 @@ read_only() {
 		guest_says "mapping: .*, $memory: private, and only read; share=on .*" "vm .*"
 		guest_ends "$backing read-only private guest"
 	}
+	asked=(--for libvirt)
+	refused "$backing read-only mount, for libvirt" "$memory" "libvirt opens it for writing; make it writable, or use QEMU"
+	asked=()
 	refused "$backing read-only folder" "/dax/$backing" \
 		"is a folder in which this user cannot make a file: Read-only file system; mount -o remount,rw /dax/$backing "
 	mount -o remount,rw "/dax/$backing"
