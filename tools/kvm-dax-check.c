@@ -1458,22 +1458,31 @@ static uint64_t mapping_align(const struct memory *memory)
 	return memory->in_1g ? SZ_1G : memory->align;
 }
 
+/*
+ * Says how much a guest sees of its memory if that is an nvdimm with a label, for
+ * which @option asks. QEMU subtracts the label, and rounds down to the alignment.
+ */
+static void say_label(const struct memory *memory, const char *option)
+{
+	uint64_t align = mapping_align(memory);
+
+	if (align >= SZ_2M)
+		say("nvdimm", "as a guest's nvdimm with %s, the guest sees %s of these %s, as the label takes a whole %s; add one align for the label", option,
+		    memory->size > align ? size_string((memory->size - SZ_2M) & ~(align - 1)) : "nothing", size_string(memory->size), size_string(align));
+}
+
 static void say_qemu(const struct memory *memory)
 {
 	const char *size = size_string(memory->size);
-	uint64_t align = mapping_align(memory);
 	char *object = quote(format("memory-backend-file,id=mem,mem-path=%s,share=on,%salign=%s,size=%s", escape(memory->path, ",", "%c,", "%c", "%c"),
-				    memory->read_only ? "readonly=on," : "", size_string(align), size));
+				    memory->read_only ? "readonly=on," : "", size_string(mapping_align(memory)), size));
 
 	if (memory->read_only)
 		command("QEMU", format("-machine q35,nvdimm=on -m 1G,slots=1,maxmem=%s -object %s -device nvdimm,id=nvdimm,memdev=mem,unarmed=on",
 				       size_string(((memory->size + SZ_1G - 1) & ~(SZ_1G - 1)) + 3 * SZ_1G), object));
 	else
 		command("QEMU", format("-object %s -machine q35,memory-backend=mem -m %s", object, size));
-	/* QEMU subtracts the label, and rounds down to the alignment. */
-	if (align >= SZ_2M)
-		say("nvdimm", "as a guest's nvdimm with label-size=2M, the guest sees %s of these %s, as the label takes a whole %s; add one align for the label",
-		    memory->size > align ? size_string((memory->size - SZ_2M) & ~(align - 1)) : "nothing", size, size_string(align));
+	say_label(memory, "label-size=2M");
 }
 
 /* Whether XML can hold a text on a line, without control characters. */
@@ -1516,14 +1525,16 @@ static char *conf_string(const char *text)
 
 static void say_libvirt(const struct memory *memory)
 {
-	if (memory->folder)
+	if (memory->folder) {
 		command("libvirt", format("memory_backing_dir = %s in /etc/libvirt/qemu.conf, and in the domain:\n"
 					  "<memoryBacking>\n  <source type='file'/>\n  <access mode='shared'/>\n</memoryBacking>", conf_string(memory->real)));
-	else
-		command("libvirt", format("in <devices>, as the guest's second memory, for a domain with <maxMemory slots='1'> and a NUMA cell:\n"
-					  "<memory model='nvdimm' access='shared'>\n  <source>\n    <path>%s</path>\n    <alignsize unit='KiB'>%" PRIu64 "</alignsize>\n  </source>\n"
-					  "  <target>\n    <size unit='KiB'>%" PRIu64 "</size>\n    <node>0</node>\n  </target>\n</memory>",
-					  xml_string(memory->real), mapping_align(memory) >> 10, memory->size >> 10));
+		return;
+	}
+	command("libvirt", format("in <devices>, as the guest's second memory, for a domain with <maxMemory slots='1'> and a NUMA cell:\n"
+				  "<memory model='nvdimm' access='shared'>\n  <source>\n    <path>%s</path>\n    <alignsize unit='KiB'>%" PRIu64 "</alignsize>\n  </source>\n"
+				  "  <target>\n    <size unit='KiB'>%" PRIu64 "</size>\n    <node>0</node>\n  </target>\n</memory>",
+				  xml_string(memory->real), mapping_align(memory) >> 10, memory->size >> 10));
+	say_label(memory, "<label><size unit='MiB'>2</size></label>");
 }
 
 static void say_cloud_hypervisor(const struct memory *memory)

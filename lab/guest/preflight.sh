@@ -773,6 +773,7 @@ vmms() {
 	refused "$backing for kata, name" "/dax/$backing/"$'a\xff' "TOML cannot hold this path; give it another name"
 	rmdir "/dax/$backing/"$'a\xff'
 	asked=(--for libvirt)
+	path "$backing for libvirt, file" "$memory" "nvdimm: .* with <label>.*</label>, the guest sees 62M of these 64M, as the label takes a whole 2M; .*" || true
 	mkdir "/dax/$backing/"{'a"b','a"'\''b','a'\''"'}
 	path "$backing for libvirt, folder with a quotation mark" "/dax/$backing/a\"b" \
 		"libvirt: memory_backing_dir = '/dax/$backing/a\"b' in .*" || true
@@ -909,6 +910,11 @@ for backing in "${backings[@]}"; do
 		under=(prlimit --memlock=unlimited)
 		path "$backing lockable" "$memory" "RLIMIT_MEMLOCK: unlimited" || true
 		under=()
+		asked=(--for libvirt)
+		case $size in
+		4K) path "$backing for libvirt" "$memory" "!nvdimm: .*" || true ;;
+		*) path "$backing for libvirt" "$memory" "nvdimm: as a guest's nvdimm with <label>.*</label>, the guest sees .*; add one align .*" || true ;;
+		esac
 		asked=(--for cloud-hypervisor)
 		path "$backing for cloud-hypervisor" "$memory" "cloud-hypervisor: a device needs a build with vm-memory 0.17 or later, .*" || true
 		asked=(--for kata)
