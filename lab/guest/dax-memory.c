@@ -4,7 +4,8 @@
  *
  *   poison          lets a page fail; expects the signal, and that the memory around it works
  *   numa            prints how many of its pages, and of 2M of shared anonymous memory, numa_maps counts as a node's
- *   vfio DEVICE     maps it for a PCI device, prints the kB charged, waits for a line, unmaps it, prints the kB left
+ *   vfio DEVICE     maps it for a PCI device, prints the kB charged, waits for a line, unmaps it, prints the kB left, waits again
+ *   iommufd DEVICE  the same with IOMMUFD, which maps the file instead of an address
  *   cold            uses MADV_COLD; expects that writing to it again takes no page fault
  *   protect         takes away and gives back all access to it; expects the old content
  *   protect-read    the same, while another process reads it, as a debugger does
@@ -34,6 +35,26 @@
 
 #define PAGE 4096UL
 #define ANON (2UL << 20)
+#define IOVA (1UL << 32)
+
+/* Of linux/iommufd.h, which the host may lack. */
+#define IOMMU_VFIO_IOAS _IO(';', 0x88)
+#define IOMMU_VFIO_IOAS_GET 0
+#define IOMMU_IOAS_MAP_FILE _IO(';', 0x8f)
+#define IOMMU_IOAS_MAP_FIXED_IOVA 1
+#define IOMMU_IOAS_MAP_WRITEABLE 2
+#define IOMMU_IOAS_MAP_READABLE 4
+
+struct iommu_vfio_ioas {
+	uint32_t size, ioas_id;
+	uint16_t op, reserved;
+};
+
+struct iommu_ioas_map_file {
+	uint32_t size, flags, ioas_id;
+	int32_t fd;
+	uint64_t start, length, iova;
+};
 
 /*
  * The page that fails is not in the middle of a huge page.  With the memmap in
@@ -318,58 +339,91 @@ static int read_by_gup(volatile char *memory, size_t size, const char *path)
 	return differ != 0;
 }
 
-static long charged(void)
+/* The kB that the kernel charges this process: VmLck for type 1, VmPin for IOMMUFD. */
+static long charged(const char *key)
 {
 	FILE *status = fopen("/proc/self/status", "r");
+	size_t length = strlen(key);
 	char line[256];
 	long kb = -1;
 
-	while (status && fgets(line, sizeof(line), status) && sscanf(line, "VmLck: %ld", &kb) != 1)
-		;
+	while (kb < 0 && status && fgets(line, sizeof(line), status))
+		if (!strncmp(line, key, length))
+			sscanf(line + length, ": %ld", &kb);
 	if (status)
 		fclose(status);
 	return kb;
 }
 
-/* What VFIO has pinned stays mapped for the device, even if the memory's own driver is unbound meanwhile. */
-static int vfio(int fd, volatile char *memory, size_t size, const char *device)
+/* Has IOMMUFD map all of the file. */
+static int map_file(int iommufd, int fd, size_t size)
 {
-	struct vfio_iommu_type1_dma_unmap unmap = { .argsz = sizeof(unmap), .iova = 1UL << 32, .size = size };
+	struct iommu_vfio_ioas ioas = { .size = sizeof(ioas), .op = IOMMU_VFIO_IOAS_GET };
+	struct iommu_ioas_map_file map = {
+		.size = sizeof(map),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE,
+		.fd = fd,
+		.length = size,
+		.iova = IOVA,
+	};
+
+	if (ioctl(iommufd, IOMMU_VFIO_IOAS, &ioas))
+		return -1;
+	map.ioas_id = ioas.ioas_id;
+	return ioctl(iommufd, IOMMU_IOAS_MAP_FILE, &map);
+}
+
+/*
+ * What VFIO has pinned stays mapped for the device, even if the memory's own
+ * driver is unbound meanwhile.  With @by_file, an iommufd takes the place of
+ * type 1's container.  It pins memory only for a device that is open, and keeps
+ * the file open until the memory is unmapped.
+ */
+static int vfio(int fd, volatile char *memory, size_t size, const char *device, int by_file)
+{
+	struct vfio_iommu_type1_dma_unmap unmap = { .argsz = sizeof(unmap), .iova = IOVA, .size = size };
 	struct vfio_iommu_type1_dma_map map = {
 		.argsz = sizeof(map),
 		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
 		.vaddr = (uintptr_t)memory,
-		.iova = 1UL << 32,
+		.iova = IOVA,
 		.size = size,
 	};
-	int container = open("/dev/vfio/vfio", O_RDWR), group;
+	const char *way = by_file ? "/dev/iommu" : "/dev/vfio/vfio", *key = by_file ? "VmPin" : "VmLck";
+	int container = open(way, O_RDWR), group;
 	char path[128], link[128] = "";
 
+	if (container < 0)
+		return fail("open", way);
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", device);
 	if (readlink(path, link, sizeof(link) - 1) < 0)
 		return fail("iommu_group", device);
 	snprintf(path, sizeof(path), "/dev/vfio/%s", basename(link));
 	group = open(path, O_RDWR);
-	if (container < 0 || group < 0 || ioctl(group, VFIO_GROUP_SET_CONTAINER, &container) ||
-	    ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
+	if (group < 0 || ioctl(group, VFIO_GROUP_SET_CONTAINER, &container) || ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
 		return fail("VFIO", device);
-	if (ioctl(container, VFIO_IOMMU_MAP_DMA, &map))
-		return fail("VFIO_IOMMU_MAP_DMA", device);
+	if (by_file && ioctl(group, VFIO_GROUP_GET_DEVICE_FD, device) < 0)
+		return fail("VFIO_GROUP_GET_DEVICE_FD", device);
+	if (by_file ? map_file(container, fd, size) : ioctl(container, VFIO_IOMMU_MAP_DMA, &map))
+		return fail(by_file ? "IOMMU_IOAS_MAP_FILE" : "VFIO_IOMMU_MAP_DMA", device);
 	/* If a device-dax node is open when its driver is unbound, it cannot be opened after the driver is bound again. */
 	munmap((void *)memory, size);
 	close(fd);
-	printf("mapped_kb=%ld\n", charged());
+	printf("mapped_kb=%ld\n", charged(key));
 	fflush(stdout);
 	getchar();
 	if (ioctl(container, VFIO_IOMMU_UNMAP_DMA, &unmap) || unmap.size != size)
 		return fail("VFIO_IOMMU_UNMAP_DMA", device);
-	printf("unmapped_kb=%ld\n", charged());
+	printf("unmapped_kb=%ld\n", charged(key));
+	fflush(stdout);
+	getchar();
 	return 0;
 }
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: dax-memory PATH [poison | numa | cold | protect | protect-read | protect-poison | read | faults | vfio PCI-DEVICE]\n");
+	fprintf(stderr, "usage: dax-memory PATH [poison | numa | cold | protect | protect-read | protect-poison | read | faults |\n"
+		"                        vfio PCI-DEVICE | iommufd PCI-DEVICE]\n");
 	return 2;
 }
 
@@ -407,8 +461,8 @@ int main(int argc, char **argv)
 		return protect(memory, size, argv[1], !strcmp(argv[2], "protect-read"));
 	if (!strcmp(argv[2], "read"))
 		return read_by_gup(memory, size, argv[1]);
-	if (!strcmp(argv[2], "vfio") && argc > 3)
-		return vfio(fd, memory, size, argv[3]);
+	if ((!strcmp(argv[2], "vfio") || !strcmp(argv[2], "iommufd")) && argc > 3)
+		return vfio(fd, memory, size, argv[3], !strcmp(argv[2], "iommufd"));
 	sigaction(SIGBUS, &action, NULL);
 	broken = memory + BROKEN;
 	if (!strcmp(argv[2], "protect-poison")) {

@@ -166,31 +166,50 @@ altmap() {
 # counts PFN PAGES: prints the different reference counts of some pages of a range.
 counts() { flags "$1" $(($1 + $2)) | sed -nE 's/.* (count=-?[0-9]+) .*/\1/p; s/^(no|poisoned) page$/&/p' | sort -u | paste -sd ' '; }
 
-# unbind_pinned BIND: unbinds the driver of device-dax memory while VFIO has it pinned, and if BIND is bind, binds it again with a new
-# memmap. VFIO must then give back the charge, but no pins: they went with the old memmap, and the new pages have none. Sets gone.
-unbind_pinned() {
-	local device fresh pfn pages said pid from to
+# pin WAY: has dax-memory map the namespace's first 2M for the machine's device by WAY, which is vfio or iommufd. Sets pfn, pages and
+# fresh, the references before, and what unpin and let_go need.
+pin() {
+	local device said
 	device=$("$(dirname "$0")/vfio-setup.sh")
 	[ -n "$device" ] || fail "the machine has no device to assign"
 	pfn=$(data_pfn) pages=512
-	fresh=$(counts "$pfn" $pages)
-	coproc "$dax_memory" "/dev/$dax" vfio "$device"
+	fresh=$(counts "$pfn" "$pages")
+	coproc "$dax_memory" "/dev/$dax" "$1" "$device"
 	pid=$COPROC_PID
 	# Copy the descriptors, because Bash forgets those of COPROC when the coprocess has ended.
 	exec {from}<&"${COPROC[0]}" {to}>&"${COPROC[1]}"
-	read -r said <&"$from" || fail "VFIO does not map $dax"
-	expect "charge of what is mapped" "$said" mapped_kb=2048
-	[ "$(counts "$pfn" $pages)" != "$fresh" ] || fail "VFIO has pinned nothing: $fresh"
-	echo "$dax" >/sys/bus/dax/drivers/device_dax/unbind
-	gone=$(counts "$pfn" $pages)
-	[ "$1" != bind ] || echo "$dax" >/sys/bus/dax/drivers/device_dax/bind
+	read -r said <&"$from" || fail "$1 does not map $dax"
+	expect "charge of what $1 has mapped" "$said" mapped_kb=2048
+	[ "$(counts "$pfn" "$pages")" != "$fresh" ] || fail "$1 has pinned nothing: $fresh"
+}
+
+# unpin WAY: has dax-memory unmap that, which must not be charged any more.
+unpin() {
+	local said
 	echo >&"$to"
-	read -r said <&"$from" || fail "VFIO does not unmap $dax"
-	expect "charge of what is unmapped" "$said" unmapped_kb=0
-	wait "$pid"
+	read -r said <&"$from" || fail "$1 does not unmap $dax"
+	expect "charge of what $1 has unmapped" "$said" unmapped_kb=0
+}
+
+# let_go WAY: ends dax-memory.
+let_go() {
+	echo >&"$to"
+	wait "$pid" || fail "dax-memory with $1 ends with status $?"
 	exec {from}<&- {to}>&-
-	[ "$1" = bind ] || echo "$dax" >/sys/bus/dax/drivers/device_dax/bind
-	expect "references of the new memmap" "$(counts "$pfn" $pages)" "$fresh"
+}
+
+# unbind_pinned WAY BIND: unbinds the driver of device-dax memory while VFIO has it pinned, and if BIND is bind, binds it again with a new
+# memmap. VFIO must then give back the charge, but no pins: they went with the old memmap, and the new pages have none. Sets gone.
+unbind_pinned() {
+	local fresh pfn pages pid from to
+	pin "$1"
+	echo "$dax" >/sys/bus/dax/drivers/device_dax/unbind
+	gone=$(counts "$pfn" "$pages")
+	[ "$2" != bind ] || echo "$dax" >/sys/bus/dax/drivers/device_dax/bind
+	unpin "$1"
+	let_go "$1"
+	[ "$2" = bind ] || echo "$dax" >/sys/bus/dax/drivers/device_dax/bind
+	expect "references of the new memmap after $1" "$(counts "$pfn" "$pages")" "$fresh"
 	"$dax_memory" "/dev/$dax"
 }
 
@@ -198,9 +217,50 @@ unbind_pinned() {
 unbound() {
 	local gone
 	create --mode=devdax --map=mem --align=2M
-	unbind_pinned no
-	unbind_pinned bind
+	unbind_pinned vfio no
+	unbind_pinned vfio bind
 	echo "while_unbound=$gone"
+}
+
+# The same for memory that IOMMUFD has mapped by its file, which makes no difference. IOMMUFD keeps the file open, and a device that is
+# open when its driver is bound again loses count of its openers. So the driver is bound when the memory is unmapped.
+unbound_file() {
+	local gone
+	create --mode=devdax --map=mem --align=2M
+	unbind_pinned iommufd no
+	unbind_pinned iommufd no
+	expect "memmap of memory without its driver" "$gone" "no page"
+	echo "while_unbound=$gone"
+}
+
+# A guest's memory is mapped by its file, and unmapped. Then no page has more references than before, and its namespace can be destroyed at
+# once, although dax-memory goes on with its iommufd. A namespace in use would keep ndctl waiting, or make it fail.
+destroyed_file() {
+	local fresh pfn pages pid from to log destroying deadline=$((SECONDS + $(plan_value limit)))
+	create --mode=devdax --map=mem --align=2M
+	"$guest" -s "dax:/dev/$dax" -c readback
+	pin iommufd
+	unpin iommufd
+	expect "references of what iommufd has unmapped" "$(counts "$pfn" "$pages")" "$fresh"
+	log=$(mktemp)
+	ndctl destroy-namespace -f "$namespace" >"$log" 2>&1 &
+	destroying=$!
+	# Look whether it has ended, because nothing could end a process that waits in the kernel.
+	while kill -0 "$destroying" 2>/dev/null; do
+		[ "$SECONDS" -lt "$deadline" ] || {
+			cat "/proc/$destroying/stack" || true
+			fail "ndctl destroy-namespace still waits (above), though iommufd has unmapped $dax"
+		}
+		sleep 0.1
+	done
+	wait "$destroying" || fail "ndctl destroy-namespace, after iommufd has unmapped $dax: $(cat "$log")"
+	rm "$log"
+	expect "memmap of the destroyed namespace" "$(counts "$pfn" "$pages")" "no page"
+	let_go iommufd
+	create --mode=devdax --map=mem --align=2M
+	expect "references of the new namespace" "$(counts "$pfn" "$pages")" "$fresh"
+	"$dax_memory" "/dev/$dax"
+	echo "$fresh"
 }
 
 # The same for memory that memmap= has made persistent. Its memmap stays, because a part of it has belonged to System RAM since boot.
@@ -211,8 +271,8 @@ outlived() {
 	namespace=namespace${region#region}.0
 	said=$(ndctl create-namespace -f -e "$namespace" --mode=devdax --map=mem --align=2M 2>&1) || fail "ndctl create-namespace: $said"
 	dax=$(field chardev <<<"$said")
-	unbind_pinned no
-	unbind_pinned bind
+	unbind_pinned vfio no
+	unbind_pinned vfio bind
 	expect "memmap of memory without its driver" "$gone" "poisoned page"
 	echo "while_unbound=$gone"
 }
@@ -404,6 +464,8 @@ step "read-by-gup" each_path read_by_gup
 step "reserved-altmap" altmap
 step "reserved-system-ram" system_ram
 ! base_has vfio-release || step "vfio-unbound" unbound
+! base_has vfio-iommufd || step "iommufd-unbound" unbound_file
+! base_has vfio-iommufd || step "iommufd-destroyed" destroyed_file
 [ ! -e "${module%/*}/vfio_pins.ko" ] || step "vfio-mediated" mediated
 # Such memory exists only with KERNEL_WORDS='memmap=64M!0x28000000' or the like.
 ! grep -q 'Persistent Memory (legacy)' /proc/iomem || step "vfio-outlived" outlived
