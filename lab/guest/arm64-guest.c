@@ -211,6 +211,7 @@ static volatile struct mailbox *mailbox;
 static jmp_buf failed;
 static pthread_t main_thread;
 static char why[300], thread_why[300];
+static char measured[100];	/* for the line of a case that passes */
 static volatile bool thread_ended;
 static int number, failures;
 
@@ -312,6 +313,7 @@ static void expect(const char *when, struct entries is, unsigned int in_4k, unsi
 	if (is.in_4k != in_4k || is.in_2m != in_2m || is.other || is.device)
 		fail("%s: 4K=%u 2M=%u other=%u, of which Device=%u; expected: 4K=%u 2M=%u, none of Device",
 		     when, is.in_4k, is.in_2m, is.other, is.device, in_4k, in_2m);
+	snprintf(measured, sizeof(measured), " pages_4k=%u pages_2m=%u device=%u", is.in_4k, is.in_2m, is.device);
 }
 
 static void set_reg(uint64_t id, uint64_t value, const char *what)
@@ -723,11 +725,12 @@ static void test(const char *what, void (*function)(void))
 {
 	number++;
 	current = what;
+	measured[0] = '\0';
 	if (!setjmp(failed)) {
 		start();
 		alarm(LIMIT);
 		function();
-		printf("ok %d %s %s\n", number, name, what);
+		printf("ok %d %s %s%s\n", number, name, what, measured);
 	} else {
 		printf("# %s\nnot ok %d %s %s\n", why, number, name, what);
 		failures++;
