@@ -26,6 +26,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -38,7 +39,7 @@ int main(void)
 #else
 
 enum { PAGE = 4096, BLOCK = 2 << 20, SIZE = 64 << 20, PAGES = SIZE / PAGE, BLOCKS = SIZE / BLOCK };
-enum { PER_BLOCK = BLOCK / PAGE };
+enum { PER_BLOCK = BLOCK / PAGE, GIB = 1 << 30 };
 #ifndef LIMIT
 #define LIMIT 180	/* seconds per case; an emulator that has a CPU to itself usually takes a few */
 #endif
@@ -47,6 +48,7 @@ enum { PER_BLOCK = BLOCK / PAGE };
 #define REPORT	0x10000000UL	/* no memory: a write to it ends a command */
 #define VECTORS	0x40000000UL
 #define MEMORY	0x80000000UL
+#define LARGE	0xc0000000UL	/* the same memory again, 1G of it */
 #define TABLE	(VECTORS + PAGE)
 /* Code and mailbox are in the first 2M of MEMORY; what the commands write to begins at the second 2M. */
 #define CODE	MEMORY
@@ -203,7 +205,7 @@ asm(
 "	.popsection\n");
 
 static const char *name, *path;
-static bool is_file, small;
+static bool is_file, is_device, small;
 static int fd = -1, kvm, vm, vcpu;
 static struct kvm_run *run;
 static char *memory;
@@ -275,10 +277,13 @@ struct entries {
 	unsigned int in_4k, in_2m, other, device;
 };
 
-/* The entries mapped since count_from_now(); of an address that was mapped twice, the last one counts. */
-static struct entries counted(void)
+/*
+ * The entries mapped since count_from_now() for the @bytes of guest memory from
+ * @start on, 1G at most.  Of an address that was mapped twice, the last one counts.
+ */
+static struct entries counted_in(unsigned long start, size_t bytes)
 {
-	static unsigned char seen[PAGES];	/* 1: 4K, 2: 2M, 3: another size; plus 16 for Device memory */
+	static unsigned char seen[GIB / PAGE];	/* 1: 4K, 2: 2M, 3: another size; plus 16 for Device memory */
 	struct entries entries = {};
 	unsigned long addr, size;
 	unsigned int prot, i;
@@ -294,18 +299,23 @@ static struct entries counted(void)
 		at = strstr(line, "addr=");
 		if (!at || sscanf(at, "addr=%lx size=%lx prot=%x", &addr, &size, &prot) != 3)
 			continue;
-		if (addr < MEMORY || addr >= MEMORY + SIZE)
+		if (addr < start || addr >= start + bytes)
 			continue;
-		seen[(addr - MEMORY) / PAGE] = (size == PAGE ? 1 : size == BLOCK ? 2 : 3) | (prot & device_bit ? 16 : 0);
+		seen[(addr - start) / PAGE] = (size == PAGE ? 1 : size == BLOCK ? 2 : 3) | (prot & device_bit ? 16 : 0);
 	}
 	fclose(trace);
-	for (i = 0; i < PAGES; i++) {
+	for (i = 0; i < bytes / PAGE; i++) {
 		entries.in_4k += (seen[i] & 15) == 1;
 		entries.in_2m += (seen[i] & 15) == 2;
 		entries.other += (seen[i] & 15) == 3;
 		entries.device += seen[i] >> 4;
 	}
 	return entries;
+}
+
+static struct entries counted(void)
+{
+	return counted_in(MEMORY, SIZE);
 }
 
 static void expect(const char *when, struct entries is, unsigned int in_4k, unsigned int in_2m)
@@ -372,6 +382,7 @@ static void start(void)
 	table[0] = 0UL << 30 | 1 | 1 << 10 | 1UL << 54 | 0 << 2;
 	table[1] = 1UL << 30 | 1 | 1 << 10 | 3 << 8 | 1 << 2;
 	table[2] = 2UL << 30 | 1 | 1 << 10 | 3 << 8 | 1 << 2;
+	table[3] = 3UL << 30 | 1 | 1 << 10 | 3 << 8 | 1 << 2;
 
 	vm = do_ioctl(kvm, KVM_CREATE_VM, "KVM_CREATE_VM", NULL);
 	set_memory(0, 0, VECTORS, vectors, 2 * PAGE);
@@ -483,6 +494,63 @@ static void size(void)
 	for (page = 0; page < DATA_PAGES; page++)
 		if (*word(page) != DATA + (uint64_t)page * PAGE + 7)
 			fail("the host reads something else from page %u than the guest has written", page);
+}
+
+/*
+ * Guest and host have 1G of the memory at multiples of 1G.  Nevertheless KVM must
+ * map it by 2M at most.  The guest writes to a word of each 2M, and leaves out the
+ * beginning, where its code and the mailbox are.  At least half of a file lies at
+ * multiples of 2M.
+ */
+static void large(void)
+{
+	const uint64_t first = LARGE + BLOCK / 2, end = LARGE + GIB;
+	struct entries entries;
+	uint64_t wrong, i;
+	char *place, *at;
+
+	place = mmap(NULL, 2UL * GIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (place == MAP_FAILED)
+		fail("mmap: %s", strerror(errno));
+	at = (char *)(((uintptr_t)place + GIB - 1) & -(uintptr_t)GIB);
+	map_memory(at, 0, GIB);
+	set_memory(2, 0, LARGE, at, GIB);
+	count_from_now();
+	do_command(WRITE, first, end, BLOCK, 13);
+	entries = counted_in(LARGE, GIB);
+	wrong = do_command(READ, first, end, BLOCK, 13);
+	for (i = first; i < end; i += BLOCK)
+		wrong += *(uint64_t *)(at + (i - LARGE)) != i + 13;
+	munmap(place, 2UL * GIB);
+	if (wrong)
+		fail("guest and host read %lu words otherwise than the guest has written them", wrong);
+	if (is_file && entries.in_2m >= GIB / BLOCK / 2)
+		expect("written", entries, GIB / BLOCK - entries.in_2m, entries.in_2m);
+	else
+		expect("written", entries, small ? GIB / BLOCK : 0, small ? 0 : GIB / BLOCK);
+}
+
+/* Without transparent huge pages of 1G, the kernel offers no device-dax of 1G. */
+static void alignments(void)
+{
+	char file[100], said[80] = "", *word;
+	struct stat status;
+	size_t length;
+	FILE *from;
+
+	if (fstat(fd, &status))
+		fail("fstat: %s", strerror(errno));
+	/* The parent of the device is that of the namespace. */
+	snprintf(file, sizeof(file), "/sys/dev/char/%u:%u/../supported_alignments", major(status.st_rdev), minor(status.st_rdev));
+	from = fopen(file, "r");
+	if (!from || !fgets(said, sizeof(said), from))
+		fail("%s: %s", file, strerror(errno));
+	fclose(from);
+	if (!strstr(said, "2097152") || strstr(said, "1073741824"))
+		fail("%s has: %s; expected: 2097152, and no 1073741824", file, strtok(said, "\n"));
+	length = snprintf(measured, sizeof(measured), " offered");
+	for (word = strtok(said, " \n"); word; word = strtok(NULL, " \n"))
+		length += snprintf(measured + length, sizeof(measured) - length, "%c%s", length == 8 ? '=' : ',', word);
 }
 
 static void access_kinds(void)
@@ -769,6 +837,7 @@ int main(int argc, char **argv)
 		if (fd < 0 || fstat(fd, &status))
 			fail("%s: %s", path, strerror(errno));
 		is_file = S_ISREG(status.st_mode);
+		is_device = S_ISCHR(status.st_mode);
 	}
 	kvm = open("/dev/kvm", O_RDWR);
 	if (kvm < 0)
@@ -779,6 +848,11 @@ int main(int argc, char **argv)
 	test("access", access_kinds);
 	test("dirty-log", dirty_log);
 	test("munmap", unmapped);
+	/* The machine has not enough ordinary memory for that. */
+	if (fd >= 0)
+		test("1g", large);
+	if (is_device)
+		test("alignments", alignments);
 	if (is_file) {
 		test("punch", punch);
 		test("truncate", truncated);

@@ -58,14 +58,14 @@ names() {
 			esac
 		done
 		;;
-	# Each call of test() in main() is a case. punch and truncate need files; memory-failure needs DAX memory.
+	# Each call of test() in main() is a case. punch and truncate need files; alignments needs a device; memory-failure and 1g need DAX memory.
 	stage2)
 		cases=$(sed -nE 's/^\t+test\("([^"]+)".*/\1/p' "$LAB/guest/arm64-guest.c")
 		for backing in anon "${backings[@]}"; do
 			case $backing in
-			anon) unit "$backing" "$backing " < <(grep -vxE 'punch|truncate|memory-failure' <<<"$cases") ;;
+			anon) unit "$backing" "$backing " < <(grep -vxE 'punch|truncate|alignments|memory-failure|1g' <<<"$cases") ;;
 			devdax-*) unit "$backing" "$backing " < <(grep -vxE 'punch|truncate' <<<"$cases") ;;
-			*) unit "$backing" "$backing " <<<"$cases" ;;
+			*) unit "$backing" "$backing " < <(grep -vx alignments <<<"$cases") ;;
 			esac
 		done
 		;;
