@@ -1446,6 +1446,7 @@ static void say_memlock(const char *pid, uint64_t size, bool file)
 
 /* What to type for each VMM. */
 
+/* Takes only what is to be typed; a line "place" then says where, unless that is a command line. */
 static void command(const char *name, const char *text)
 {
 	set_text("command", text);
@@ -1526,14 +1527,14 @@ static char *conf_string(const char *text)
 static void say_libvirt(const struct memory *memory)
 {
 	if (memory->folder) {
-		command("libvirt", format("memory_backing_dir = %s in /etc/libvirt/qemu.conf, and in the domain:\n"
-					  "<memoryBacking>\n  <source type='file'/>\n  <access mode='shared'/>\n</memoryBacking>", conf_string(memory->real)));
+		command("libvirt", format("memory_backing_dir = %s", conf_string(memory->real)));
+		say_first("place", "/etc/libvirt/qemu.conf; the domain needs <memoryBacking><source type='file'/><access mode='shared'/></memoryBacking>");
 		return;
 	}
-	command("libvirt", format("in <devices>, as the guest's second memory, for a domain with <maxMemory slots='1'> and a NUMA cell:\n"
-				  "<memory model='nvdimm' access='shared'>\n  <source>\n    <path>%s</path>\n    <alignsize unit='KiB'>%" PRIu64 "</alignsize>\n  </source>\n"
+	command("libvirt", format("<memory model='nvdimm' access='shared'>\n  <source>\n    <path>%s</path>\n    <alignsize unit='KiB'>%" PRIu64 "</alignsize>\n  </source>\n"
 				  "  <target>\n    <size unit='KiB'>%" PRIu64 "</size>\n    <node>0</node>\n  </target>\n</memory>",
 				  xml_string(memory->real), mapping_align(memory) >> 10, memory->size >> 10));
+	say_first("place", "<devices>, as the guest's second memory, of a domain with <maxMemory slots='1'> and a NUMA cell");
 	say_label(memory, "<label><size unit='MiB'>2</size></label>");
 }
 
@@ -1552,7 +1553,8 @@ static void say_cloud_hypervisor(const struct memory *memory)
 
 static void say_kata(const struct memory *memory)
 {
-	command("kata", format("file_mem_backend = %s in configuration.toml", json_string(memory->real)));
+	command("kata", format("file_mem_backend = %s", json_string(memory->real)));
+	say_first("place", "configuration.toml, below [hypervisor.qemu]");
 }
 
 static const struct vmm {

@@ -4,7 +4,7 @@
  * that are hard for a shell, and with random device-mapper tables.  Each case runs
  * in a process of its own.  A case fails if it is killed, ends with a status that
  * the manual page does not have, or prints invalid JSON.  The seed of a failed case
- * is printed.  Compile it with sanitizers.
+ * is printed.  Also checks the lines for each VMM.  Compile it with sanitizers.
  *
  *   kvm-dax-check-fuzz FOLDER CASES [FIRST-SEED]
  */
@@ -277,6 +277,38 @@ static int check_quotes(const char *folder)
 	return pclose(pipe) || bad;
 }
 
+/* Checks what each VMM's line has: the member command of the JSON is only what is to be typed, and a note has the rest. */
+static int check_commands(void)
+{
+	static const struct { const char *name; bool folder; const char *command, *note; } lines[] = {
+		{ "qemu", false, "\"-object memory-backend-file,id=mem,mem-path=/a,share=on,align=2M,size=1G -machine q35,memory-backend=mem -m 1G\"",
+		  "\"nvdimm\",\"text\":\"as a guest's nvdimm with label-size=2M, the guest sees 1022M of these 1G, " },
+		{ "libvirt", false, "\"<memory model='nvdimm' access='shared'>\\u000a  <source>\\u000a    <path>/a</path>\\u000a    "
+		  "<alignsize unit='KiB'>2048</alignsize>\\u000a  </source>\\u000a  <target>\\u000a    <size unit='KiB'>1048576</size>\\u000a    "
+		  "<node>0</node>\\u000a  </target>\\u000a</memory>\"", "\"place\",\"text\":\"<devices>, " },
+		{ "libvirt", false, "", "\"nvdimm\",\"text\":\"as a guest's nvdimm with <label><size unit='MiB'>2</size></label>, the guest sees 1022M " },
+		{ "libvirt", true, "\"memory_backing_dir = \\\"/a\\\"\"", "\"place\",\"text\":\"/etc/libvirt/qemu.conf; the domain needs <memoryBacking>" },
+		{ "cloud-hypervisor", false, "\"--memory size=0 --memory-zone id=mem,size=1G,file=/a,shared=on\"", "" },
+		{ "kata", true, "\"file_mem_backend = \\\"/a\\\"\"", "\"place\",\"text\":\"configuration.toml, below [hypervisor.qemu]\"" },
+	}, *line;
+	struct memory memory = { .path = "/a", .real = "/a", .name = "/a", .size = SZ_1G, .align = SZ_2M };
+	const char *said;
+	int bad = 0;
+
+	json = true;
+	for (line = lines; line < lines + sizeof(lines) / sizeof(lines[0]); line++) {
+		fields.length = notes.length = 0;
+		memory.folder = line->folder;
+		for (vmm = vmms; strcmp(vmm->name, line->name); vmm++)
+			;
+		vmm->print(&memory);
+		said = text_of(&fields) + strlen("\"command\":");
+		if ((*line->command && strcmp(said, line->command)) || (*line->note && !strstr(text_of(&notes), line->note)))
+			bad += !!fprintf(stderr, "for %s: the command is %s and the notes are %s\n", vmm->name, said, text_of(&notes));
+	}
+	return bad;
+}
+
 /* Checks that libvirt is refused what cannot be written. */
 static int check_refused(void)
 {
@@ -352,6 +384,7 @@ int main(int argc, char *argv[])
 	state = first;
 	failed += check_quotes(argv[1]);
 	failed += check_refused();
+	failed += check_commands();
 	printf("%d cases, %d failed\n", cases, failed);
 	return failed != 0;
 }

@@ -760,8 +760,10 @@ vmms() {
 			"$(sed -n '1s/^expected: .*//p; 2s/^QEMU: .*\|^[a-z-]*: .*//p' "$work/said" | wc -l | grep -qx 2 || echo "they are others")"
 	done <<-EOF
 		libvirt [[:space:]]*<path>$memory</path>
+		libvirt place: <devices>, .*
 		cloud-hypervisor cloud-hypervisor: --memory size=0 --memory-zone id=mem,size=64M,file=$memory,shared=on
-		kata kata: file_mem_backend = "/dax/$backing" in configuration.toml
+		kata kata: file_mem_backend = "/dax/$backing"
+		kata place: configuration.toml, .*
 	EOF
 	# These give QEMU no align=.
 	asked=(--for kata)
@@ -776,9 +778,9 @@ vmms() {
 	path "$backing for libvirt, file" "$memory" "nvdimm: .* with <label>.*</label>, the guest sees 62M of these 64M, as the label takes a whole 2M; .*" || true
 	mkdir "/dax/$backing/"{'a"b','a"'\''b','a'\''"'}
 	path "$backing for libvirt, folder with a quotation mark" "/dax/$backing/a\"b" \
-		"libvirt: memory_backing_dir = '/dax/$backing/a\"b' in .*" || true
+		"libvirt: memory_backing_dir = '/dax/$backing/a\"b'" "place: /etc/libvirt/qemu.conf; .*" || true
 	path "$backing for libvirt, folder with two kinds" "/dax/$backing/a\"'b" \
-		"libvirt: memory_backing_dir = \"\"\"/dax/$backing/a\"'b\"\"\" in .*" || true
+		"libvirt: memory_backing_dir = \"\"\"/dax/$backing/a\"'b\"\"\"" || true
 	refused "$backing for libvirt, folder that ends so" "/dax/$backing/a'\"" "libvirt's qemu.conf cannot hold this path, .*; give it another name"
 	rmdir "/dax/$backing/"{'a"b','a"'\''b','a'\''"'}
 	path "$backing for libvirt, folder" "/dax/$backing" "$(expects "4K entries, as libvirt gives QEMU no align= for a folder, .*")" || true
