@@ -75,6 +75,7 @@ kabi: ## carry: compare exported symbols and types
 htmldocs: ## carry: build the documentation that the series touches
 	@lab/carry/htmldocs.sh
 kvm-dax-check: ## use: build the tool that checks a path
+	@echo '#include <stdio.h>' | $(CC) -E - >/dev/null 2>&1 || lab/kernel/deps.sh tool
 	@mkdir -p build && $(CC) -O2 -Wall -Wextra -Werror $(if $(STATIC),-static -s) -o build/$@ tools/$@.c
 check: ## carry: check patches, scripts and C without booting
 	@lab/check/check.sh

@@ -104,6 +104,12 @@ refused 'TOPIC=none: .*TOPIC can be: 10-mm' make post TOPIC=none
 refused 'TOPIC=90-stress: .*Posting: no' make post TOPIC=90-stress
 refused 'TOPIC=20-fs-dax is not for a public list: .*PRIVATE=1' make post TOPIC=20-fs-dax
 refused 'has no Private: ' make post TOPIC=60-kvm-selftests PRIVATE=1
+# A host without a compiler and without packages, whose user is not root.
+mkdir "$work/bin"
+printf '#!/bin/sh\nexit 1\n' >"$work/bin/dpkg-query"
+printf '#!/bin/sh\necho 1000\n' >"$work/bin/id"
+chmod +x "$work"/bin/*
+refused 'run: sudo apt-get install .* gcc libc6-dev$' env PATH="$work/bin:$PATH" make kvm-dax-check CC="$work/none"
 
 runs "$(printf '%s dax_huge_page_test\n' devdax-4k devdax-2m devdax-1g fsdax-ext4 fsdax-xfs | paste -sd ,)" TESTS=populate
 runs 'fsdax-xfs dax_huge_page_test' TESTS='fsdax-xfs populate'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks that the Debian packages for some jobs of the lab are installed. Root installs missing ones; others are told the command.
-# Takes the jobs: build, machine, intel, arm64, check, applies, plot, regress, fstests, objects, htmldocs.
+# Takes the jobs: build, machine, intel, arm64, check, applies, plot, regress, fstests, objects, htmldocs, tool.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -17,6 +17,7 @@ declare -A packages=(
 	[fstests]="acl attr bc dmsetup e2fsprogs fio gawk quota xfsdump xfsprogs"
 	[objects]="sparse gcc-aarch64-linux-gnu gcc-powerpc64le-linux-gnu gcc-s390x-linux-gnu"
 	[htmldocs]="python3-sphinx python3-sphinx-rtd-theme python3-yaml"
+	[tool]="gcc libc6-dev"
 )
 [ "$(uname -m)" = aarch64 ] || packages[arm64]+=" gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 
