@@ -11,7 +11,26 @@ help_lists_every_target_and_variable() {
 		<(sed -nE '/^\| variable/,/^$/s/^\| (`[A-Z].*=[^|]*`) .*/\1/p' "$TOP/docs/lab.md" | grep -oE '[A-Z_0-9]+=' | tr -d = | sort) |
 		sed -n 's/^< //p' >"$work/left"
 	[ ! -s "$work/left" ] || { echo "the table of variables in docs/lab.md lacks: $(paste -sd ' ' "$work/left")"; return 1; }
-	make -s -C "$TOP" help-kselftest | grep '^TARGETS=' >/dev/null || { echo "make help-kselftest does not explain TARGETS="; return 1; }
+}
+
+# make help-<target> must explain each variable of docs/lab.md for some target, and only those that the target takes. The table of the
+# variables with many targets must name only targets.
+help_explains_what_a_target_takes() {
+	local targets name='[A-Z_0-9]+=1?(, [A-Z_0-9]+=1?)*' target bad=0
+	targets=$(sed -nE 's/^([a-z-]+):.*##.*/\1/p' "$TOP/Makefile")
+	for target in $targets; do
+		"$LAB/lib/explain.sh" "$target" | grep -oE "^$name " | sed "s/^/$target /"
+	done >"$work/explained"
+	# shellcheck disable=SC2016
+	diff <(sed -nE '/^\| variable /,/^$/s/^\| (`[A-Z][^|]*`) .*/\1/p' "$TOP/docs/lab.md" | tr -d '`' | sort -u) \
+		<(cut -d ' ' -f 2- "$work/explained" | sed 's/ $//' | sort -u) ||
+		{ echo "< is explained for no target; docs/lab.md has to name the targets"; bad=1; }
+	# shellcheck disable=SC2016
+	! sed -nE '/^\| variables /,/^$/s/^\| `[^|]*\| (.*) \|$/\1/p' "$TOP/docs/lab.md" | grep -oE '`[^`]*`' | sed -E 's/`(make )?//g' |
+		grep -vxF "$targets" || { echo "docs/lab.md has variables for the above, which are no targets"; bad=1; }
+	[ "$(grep -E '^(kvm-dax-check|table|clean) ' "$work/explained")" = 'kvm-dax-check STATIC=1 ' ] ||
+		{ echo "make help-kvm-dax-check explains another variable than STATIC=1, or make help-table or help-clean some"; bad=1; }
+	return $bad
 }
 
 # make must have each target and pass on each variable that a document or a message names, whether or not the command is run.
@@ -160,6 +179,7 @@ bases_without_tree() {
 check_docs() {
 	local command missing demos facts
 	check "make help lists every target and variable" help_lists_every_target_and_variable
+	check "make help-<target> explains what a target takes" help_explains_what_a_target_takes
 	check "documents: each command is run by somebody, or marked" every_command_has_its_place
 	check "documents: make's targets and variables" commands_of_make_are_right
 	mapfile -t commands < <("$LAB/check/commands.sh" of '(check|tree)')

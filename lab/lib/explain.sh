@@ -1,24 +1,20 @@
 #!/usr/bin/env bash
-# Explains a target of make and its variables, with the text of docs/lab.md. A variable whose row names no target applies to most targets.
+# Explains a target of make and its variables, with the text of docs/lab.md. There, a table has the targets of a variable that has many;
+# others have theirs in their own row.
 # Takes the target: make help-<target>
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/help.sh"
 
 cd "$(dirname "$0")/../.."
-targets=$(sed -nE 's/^([a-z-]+):.*##.*/\1/p' Makefile)
-grep -qxF -e "${1:-}" <<<"$targets" || { echo "make help-${1:-}: make help lists the targets" >&2; exit 2; }
+sed -nE 's/^([a-z-]+):.*##.*/\1/p' Makefile | grep -xF -e "${1:-}" >/dev/null || { echo "make help-${1:-}: make help lists the targets" >&2; exit 2; }
 sed -nE "s/^$1:.*## [a-z]+: (.*)/make $1: \1/p" Makefile
-awk -F ' *[|] *' -v target="$1" -v targets="${targets//$'\n'/ }" '
+awk -F ' *[|] *' -v target="$1" '
 	function names(text, word) { return index(text, "`make " word "`") || index(text, "`make " word " ") || index(text, "`" word "`") }
-	/^\| (command|variable) / { kind = $2 }
+	/^\| (command|variables?) / { kind = $2 }
 	kind == "command" && names($2, target) { print "\n" $3 }
-	kind == "variable" && /^\| `/ {
-		n = split(targets, one, " ")
-		for (some = 0; n; n--) some = some || names($3, one[n])
-		if (names($3, target)) own = own "\n" $2 " " $3 "\n"
-		else if (!some) all = all "\n" $2 " " $3 "\n"
-	}
+	kind == "variables" && /^\| `/ { for (n = split($2, one, /, /); n; n--) many[one[n]] = $3 }
+	kind == "variable" && /^\| `/ && names($2 in many ? many[$2] : $3, target) { own = own "\n" $2 " " $3 "\n" }
 	/^$/ { kind = "" }
-	END { printf "%s", (own ? "\nIts variables:\n" own : "") "\nVariables of most targets:\n" all }' docs/lab.md |
+	END { printf "%s", own ? "\nIts variables:\n" own : "\nIt takes no variables.\n" }' docs/lab.md |
 	tr -d '`' | sed -E 's/\[([^]]*)\]\([^)]*\)/\1/g' | fold -s -w 100 | sed 's/ *$//'
