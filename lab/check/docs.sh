@@ -75,6 +75,19 @@ sentences_are_short() {
 		END { exit bad }' README.md docs/{maintainers,design,tests,lab,bench,security}.md "$work"/letters/*)
 }
 
+# Whoever decides reads these two from the beginning to the end.
+documents_are_short() {
+	local file most lines bad=0
+	while read -r file most; do
+		lines=$(wc -l <"$TOP/$file")
+		[ "$lines" -le "$most" ] || { echo "$file has $lines lines, and may have $most"; bad=1; }
+	done <<-END
+		README.md 120
+		docs/maintainers.md 150
+	END
+	return $bad
+}
+
 # The register must name the tests of each kernel patch, or say why there are none. These tests must exist, or be recorded.
 register_names_tests() {
 	local base title harm regex bad=0
@@ -194,6 +207,7 @@ check_docs() {
 		fi
 	done
 	check "documents: sentences are short, also of docs/letters" sentences_are_short
+	check "documents: README.md and docs/maintainers.md are short" documents_are_short
 	check "series/patches: each patch of the kernel has its tests" register_names_tests
 	check "series/topics: each says what it tells of" topics_tell_of_what_they_name
 	check "series/patches: what upstream has" register_names_origins
