@@ -124,6 +124,22 @@ scripts_look_upwards() {
 
 scripts_are_found() { [ ${#scripts[@]} -gt 0 ]; }
 demo_tells_dead_machines_apart() { "$LAB/check/dead-machines.sh"; }
+
+# Runs demo-intel.sh with invented entries: of one memory type, then of two.
+demo_tells_memory_types() {
+	local types
+	mkdir -p "$work/intel/guest"
+	cp -r "$LAB/lib" "$work/intel"
+	cp "$LAB/guest/demo-intel.sh" "$work/intel/guest"
+	# shellcheck disable=SC2016
+	printf '#!/bin/bash\necho "pages_4k=0 pages_2m=8 pages_1g=0 faults=9 $TYPES first_entry=0x1"\nexit 1\n' >"$work/intel/guest/leaves.sh"
+	chmod +x "$work/intel/guest/leaves.sh"
+	for types in memtype0=8 'memtype6=7 memtype0=1'; do
+		TYPES=$types LAB_BACKINGS=devdax-2m,fsdax-xfs "$work/intel/guest/demo-intel.sh" stock none || return 1
+	done >"$work/intel/said"
+	diff <(sed -n 's/^fact\t.*\t//p' "$work/intel/said") <(printf '%s\n' uncached 'uncached (devdax-2m, fsdax-xfs); write-back (devdax-2m, fsdax-xfs)')
+}
+
 targets_look_at_their_arguments() { BASE=$DEFAULT_BASE "$LAB/check/arguments.sh"; }
 
 # compiles SOURCE PROGRAM: compiles it, without any warning; as a shared object if it is a plugin of the emulator.
@@ -147,6 +163,7 @@ check_code() {
 	check "a script that is told to end leaves nothing behind" what_is_ended_leaves_nothing
 	check "a machine that is told to end leaves nothing behind" machine_ends_when_told
 	check "make demo tells a dead kernel from a dead machine" demo_tells_dead_machines_apart
+	check "make demo tells KVM's memory types" demo_tells_memory_types
 	check "make's targets look at their arguments before they build" targets_look_at_their_arguments
 	for source in "$LAB"/*/*.c "$TOP"/tools/*.c; do
 		program=$work/$(basename "$source" .c)

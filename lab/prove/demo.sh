@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Shows what happens to a guest on DAX memory, on the stock kernel and with the series. It shows by which entries KVM maps a guest on
-# each backing. CPU=arm64 shows whether the guest boots; CPU=amd adds device assignment, a full file system, memory failures and more.
+# each backing. CPU=intel adds the memory type of these entries, CPU=arm64 whether the guest boots, and CPU=amd device assignment, a full
+# file system, memory failures and more.
 # Takes BASE. Leaves build/<base>/demo.tsv and demo-facts.tsv, and prints what differs.
 # RECORD=1 keeps both in results/, with what they depend on. make table puts the screen into the README, and make plot draws it.
 set -euo pipefail
@@ -143,7 +144,7 @@ awk -F'\t' '!(($2, $3) in line) { order[++n] = $2 SUBSEP $3 } { line[$2, $3] = $
 if [ -n "${RECORD:-}" ]; then
 	head=$(depends_on "$result.tsv" "stock and series")
 	write_result "$result.tsv" "$head" "$rows"
-	[ "$CPU" = intel ] || write_result "$result-facts.tsv" "$head" "$facts"
+	write_result "$result-facts.tsv" "$head" "$facts"
 	say "${result#"$TOP"/}*.tsv are recorded; make table plot shows them in the documents"
 fi
 
