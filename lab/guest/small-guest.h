@@ -23,7 +23,7 @@
 #define PAGE 4096UL
 #define GIB (1UL << 30)
 #define CODE PAGE		/* guest physical addresses */
-#define TABLES (CODE + PAGE)	/* one of level 4, then one of level 3 */
+#define PAGE_TABLES (CODE + PAGE)	/* one of level 4, then one of level 3 */
 #define MEMORY GIB
 
 static const char *path;	/* of the memory */
@@ -130,7 +130,7 @@ static inline void turn_paging_on(int fd, struct kvm_sregs *sregs)
 	DO_IOCTL(fd, KVM_SET_CPUID2, cpuid);
 	free(cpuid);
 	sregs->cr0 |= 0x80000030;	/* PG, NE, ET */
-	sregs->cr3 = TABLES;
+	sregs->cr3 = PAGE_TABLES;
 	sregs->cr4 |= 0x20;		/* PAE */
 	sregs->efer = 0x500;		/* LMA, LME */
 }
@@ -191,8 +191,8 @@ static inline void *open_guest(void)
 		fail("mmap of the code");
 	memcpy(page, code, sizeof(code));
 	if (paging) {
-		tables = page + (TABLES - CODE);
-		tables[0] = (TABLES + PAGE) | 3;		/* W, P */
+		tables = page + (PAGE_TABLES - CODE);
+		tables[0] = (PAGE_TABLES + PAGE) | 3;		/* W, P */
 		for (int i = 0; i < 4; i++)
 			tables[512 + i] = i * GIB | 0xe3;	/* D, A, PS, W, P */
 	}
