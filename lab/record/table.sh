@@ -151,8 +151,8 @@ bases() {
 	recorded "The same there on the stock kernel" arm64-stock.tap
 	recorded "Races on a kernel that checks itself, by \`make soak CONFIG=debug\`" soak-debug.tap soaked
 	recorded "The kernel's own selftests, by \`make regress\`" selftests.tsv regressed
-	recorded "fstests on DAX file systems, by \`make fstests\`" fstests.tsv regressed
-	recorded "KVM-unit-tests with guests on DAX, by \`make kvm-unit-tests\`" kvm-unit-tests.tsv regressed
+	recorded "fstests on DAX file systems, by \`make fstests FSTESTS=<folder>\`" fstests.tsv regressed
+	recorded "KVM-unit-tests with guests on DAX, by \`make kvm-unit-tests KVM_UNIT_TESTS=<folder>\`" kvm-unit-tests.tsv regressed
 	recorded "What each patch touches, compiled by \`make objects\`, and its kernel, booted by \`make bisect\`" patches.tsv patched
 	recorded "Kernels with one protection removed, by \`make mutants\`" mutants.tsv caught
 }
