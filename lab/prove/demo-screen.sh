@@ -11,13 +11,14 @@ rows=$1 facts=${2:-/dev/null}
 awk -F'\t' -v OFS='\t' '
 	# kind: the size of the entries that map most of the memory. counts: how many entries there are.
 	function kind() { return $6 ? "1G" : $5 * 512 > $4 ? "2M" : "4K" }
-	function counts() { return ($6 ? $6 " of 1G, " $5 " of 2M" : kind() == "2M" ? $5 " of 2M" : $4 " of 4K") ", " $7 " faults" }
+	function counts() { return ($6 ? $6 " of 1G, " $5 " of 2M" : kind() == "2M" ? $5 " of 2M" : $4 " of 4K") }
 	function add(name) { if (!(name in known)) { known[name]; order[++n] = name } }
 	/^#/ || $1 == "base" { next }
 	FILENAME == ARGV[1] {
 		name = "Entries that map a guest on " $3
 		add(name)
 		said[name, $2] = counts()
+		faults[name, $2] = $7
 		is[name, $2] = kind()
 		backing[name] = $3
 		next
@@ -28,8 +29,10 @@ awk -F'\t' -v OFS='\t' '
 			name = order[i]
 			split("stock series", kernels, " ")
 			for (k in kernels) if (!((name, kernels[k]) in is)) said[name, kernels[k]] = is[name, kernels[k]] = "not seen"
-			if (is[name, "stock"] != is[name, "series"]) print "differs", name, said[name, "stock"], said[name, "series"]
-			else if (name in backing) { by = is[name, "series"]; mapped[by] = mapped[by] (mapped[by] ? ", " : "") backing[name] }
+			if (is[name, "stock"] != is[name, "series"]) {
+				print "differs", name, said[name, "stock"], said[name, "series"]
+				if (name in backing) print "differs", "  page faults of that guest", faults[name, "stock"], faults[name, "series"]
+			} else if (name in backing) { by = is[name, "series"]; mapped[by] = mapped[by] (mapped[by] ? ", " : "") backing[name] }
 			else {
 				plain = name
 				sub(/^ +/, "", plain)

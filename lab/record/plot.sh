@@ -72,7 +72,7 @@ done
 	END
 	for result in "${drawn[@]}"; do
 		kernel=$(sed -n 's/^# kernel: \(Linux [^,]*\),.*/\1/p' "$TOP/results/$result")
-		printf 'set title "Pages by which KVM maps a Linux guest of 1 GiB in a DAX file\\n%s, without the series (stock) and with it"\n' "$kernel"
+		printf 'set title "Pages by which KVM maps a Linux guest in a DAX file\\n%s, without the series (stock) and with it"\n' "$kernel"
 		echo "plot '$work/$result' using 2:xtic(1) title '4K' lc rgb '#d95f02'," \
 			"'' using 3 title '2M' lc rgb '#7fb2d9', '' using 4 title '1G' lc rgb '#1b5e8c'"
 	done
