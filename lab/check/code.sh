@@ -140,6 +140,7 @@ demo_tells_memory_types() {
 	diff <(sed -n 's/^fact\t.*\t//p' "$work/intel/said") <(printf '%s\n' uncached 'uncached (devdax-2m, fsdax-xfs); write-back (devdax-2m, fsdax-xfs)')
 }
 
+slow_tests_go_on() { "$LAB/check/slow-tests.sh"; }
 targets_look_at_their_arguments() { BASE=$DEFAULT_BASE "$LAB/check/arguments.sh"; }
 
 # compiles SOURCE PROGRAM: compiles it, without any warning; as a shared object if it is a plugin of the emulator.
@@ -164,6 +165,7 @@ check_code() {
 	check "a machine that is told to end leaves nothing behind" machine_ends_when_told
 	check "make demo tells a dead kernel from a dead machine" demo_tells_dead_machines_apart
 	check "make demo tells KVM's memory types" demo_tells_memory_types
+	check "a test is ended if it stands still, not if it is slow" slow_tests_go_on
 	check "make's targets look at their arguments before they build" targets_look_at_their_arguments
 	for source in "$LAB"/*/*.c "$TOP"/tools/*.c; do
 		program=$work/$(basename "$source" .c)

@@ -10,6 +10,8 @@ set -euo pipefail
 . "$(dirname "$0")/plan.sh"
 # shellcheck source=lab/guest/file-systems.sh
 . "$(dirname "$0")/file-systems.sh"
+# shellcheck source=lab/guest/done-by.sh
+. "$(dirname "$0")/done-by.sh"
 
 if [ $# -lt 3 ]; then
 	# shellcheck source=lab/lib/help.sh
@@ -49,26 +51,13 @@ load_kvm() {
 	modprobe "$vendor" ${vendor_parameters/paging/$paging}
 }
 
-# done_by PID: prints the page faults and CPU time so far of a process and of all that it has started, also of what has ended.
-done_by() {
-	{ cat /proc/[0-9]*/stat 2>/dev/null || true; } | awk -v of="$1" '
-		{ pid = $1; sub(/.*[)] /, ""); parent[pid] = $2; for (i = 8; i <= 15; i++) work[pid] += $i }
-		END {
-			for (pid in work) {
-				for (one = pid; one != of && one in parent; one = parent[one]);
-				if (one == of) sum += work[pid]
-			}
-			printf "%.0f\n", sum
-		}'
-}
-
 # ends PID SECONDS: waits until a process ends, and sets status to its exit status. On a slow host it may take longer than SECONDS. Fails
 # after ten looks in a row, a tenth of SECONDS apart, without progress: its output, which is also ours, has not grown, and none of its
-# processes has done anything. A process that loops forever, as in KVM_RUN or in the kernel, is never idle; it gets three times SECONDS.
-# The tests of the series have their own time limits for that.
+# processes has done anything. A process that loops forever, as in KVM_RUN or in the kernel, is never idle, so 60 looks in a row without
+# more output are also enough. The tests of the series have their own time limits for that.
 ends() {
-	local clock ended did was='' still=0 looks said=$SECONDS
-	for looks in {1..30}; do
+	local clock ended printed did was_printed='' was_did='' still=0 silent=0 said=$SECONDS output=/proc/$BASHPID/fd/1
+	while [ "$still" -lt 10 ] && [ "$silent" -lt 60 ]; do
 		sleep $((($2 + 9) / 10)) {progress}>&- &
 		clock=$! status=0
 		wait -n -p ended "$1" "$clock" || status=$?
@@ -77,14 +66,14 @@ ends() {
 			wait "$clock" 2>/dev/null || true
 			return 0
 		fi
-		did="$(done_by "$1") $(stat -L -c %s "/proc/$BASHPID/fd/1")"
-		[ "$did" = "$was" ] && still=$((still + 1)) || still=0
-		was=$did
-		[ "$still" -lt 10 ] || return 1
+		did=$(done_by "$1") printed=$(stat -L -c %s "$output")
+		[ "$printed" = "$was_printed" ] && silent=$((silent + 1)) || silent=0
+		[ "$silent" -gt 0 ] && [ "$did" = "$was_did" ] && still=$((still + 1)) || still=0
+		was_printed=$printed was_did=$did
 		# Tell the host, because it ends a machine that prints nothing for long.
 		if [ $((SECONDS - said)) -ge 300 ]; then
 			said=$SECONDS
-			echo "# $mode ${name:-}: still runs, $looks of 30 looks" >&"$progress"
+			echo "# $mode ${name:-}: still runs, $silent of 60 looks without output" >&"$progress"
 		fi
 	done
 	return 1

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Checks which tests the machine ends: those that do nothing, and those that work for very long without output, but not slow ones. It calls
+# ends() of lab/guest/run-tests.sh and await() of lab/guest/rows.sh, for which a look takes no time.
+# Takes nothing. Prints what is wrong.
+set -euo pipefail
+# shellcheck source=lab/lib/env.sh
+. "$(dirname "$0")/../lib/env.sh"
+# shellcheck source=lab/guest/done-by.sh
+. "$LAB/guest/done-by.sh"
+
+failed=0
+work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-slow-tests.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+# ends() tells its machine by this descriptor that a test still runs.
+# shellcheck disable=SC2034
+mode='test' log=$work/log
+# shellcheck disable=SC2034
+exec {progress}>/dev/null
+sed -n '/^ends() {/,/^}/p' "$LAB/guest/run-tests.sh" >"$work/functions"
+sed -n '/^await() {/,/^}/p' "$LAB/guest/rows.sh" >>"$work/functions"
+# shellcheck disable=SC1091
+. "$work/functions"
+
+# A test that runs a program for each line that it reads, until it is told to end. It opens the pipe so that nobody waits for the other end.
+# shellcheck disable=SC2016
+printf '#!/bin/bash\nexec 8<>"$1"\nwhile read -r -u 8 line; do [ "$line" != end ] || exit 3; /bin/true; done\n' >"$work/test"
+chmod +x "$work/test"
+
+# Takes the place of the time between two looks: counts them, and makes the test print, work, or after many looks, end.
+# shellcheck disable=SC2317
+sleep() {
+	echo >>"$work/looks"
+	case $kind in
+	prints) echo a line >>"$log" ;;
+	works) echo go >"$work/pipe" ;;
+	esac
+	[ "$kind" = stops ] || [ "$(wc -l <"$work/looks")" -lt 70 ] || echo end >"$work/pipe"
+	command sleep 0.05
+}
+
+# looks FUNCTION KIND LEAST MOST STATUS: checks after how many looks the function ends, and with which status. await sets the status; ends
+# fails if it gives up.
+looks() {
+	local pid hold count status=0
+	kind=$2
+	: >"$work/looks"
+	: >"$log"
+	rm -f "$work/pipe"
+	mkfifo "$work/pipe"
+	exec {hold}<>"$work/pipe"
+	setsid "$work/test" "$work/pipe" &
+	pid=$!
+	if [ "$1" = await ]; then
+		await "$pid" >/dev/null
+	elif ! ends "$pid" 300 >>"$log"; then
+		status=124
+		kill "$pid"
+		wait "$pid" || true
+	fi
+	exec {hold}>&-
+	count=$(wc -l <"$work/looks")
+	[ "$count" -ge "$3" ] && [ "$count" -le "$4" ] && [ "$status" -eq "$5" ] && return
+	echo "$1: a test that $kind: $count looks and status $status, and not $3 to $4 and $5"
+	failed=1
+}
+
+looks ends prints 70 80 3
+looks ends works 60 63 124
+looks ends stops 10 13 124
+looks await prints 70 80 3
+looks await works 30 33 124
+looks await stops 10 13 124
+exit "$failed"
