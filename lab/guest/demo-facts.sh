@@ -137,7 +137,7 @@ shared() {
 	local said count name='XFS: memory fails while a clone is closed' status=0
 	base_has shared-blocks || return 0
 	may_die "$name"
-	said=$("$built/shared-failure" /dax/fsdax-xfs 200 closed 2>&1) || status=$?
+	said=$("$built/shared-failure" /dax/fsdax-xfs 200 closed) || status=$?
 	count=$(value failures "$(tail -n 1 <<<"$said")") || count='?'
 	if [ "$status" -eq 0 ]; then
 		fact "$name" "survives $count of 200"

@@ -5,7 +5,8 @@
  * until only page tables refer to a page.  It must not wait for page tables that
  * are filled again meanwhile.  Prints how many holes it has punched.  If a hole
  * takes many rounds of the writer, it stops the reader.  If that does not help, it
- * prints where the kernel waits, and ends with 1.
+ * prints where the kernel waits, and ends with 1.  As long as it goes on, it says so
+ * on standard error, because the host ends a machine that prints nothing for long.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PAGE 4096UL
@@ -27,6 +29,9 @@
 
 /* A hole takes few rounds, because the writer waits for the lock that fallocate() holds. */
 #define ROUNDS 1000
+#ifndef SAY
+#define SAY 300	/* after so many seconds it says that it goes on */
+#endif
 
 static volatile char *memory;
 static atomic_ulong rounds = 1, began;	/* began is 0 while no hole is punched */
@@ -69,13 +74,20 @@ failed:
 
 static void *watch(void *punches)
 {
+	unsigned long since, seen = 0, now;
+	time_t said = time(NULL);
 	char stack[4096] = "";
-	unsigned long since;
 	ssize_t size;
 	int fd;
 
 	for (;;) {
 		usleep(10000);
+		now = *(volatile unsigned long *)punches;
+		if (now != seen && time(NULL) - said >= SAY) {
+			fprintf(stderr, "punch-waits: it goes on, after %lu holes\n", now);
+			said = time(NULL);
+			seen = now;
+		}
 		since = began;
 		if (!since || rounds - since < ROUNDS)
 			continue;

@@ -13,7 +13,9 @@
  * Prints how many pages have failed, how often the other file was copied or closed,
  * and how often the other process was told.  Ends with 1 if everything stands still
  * (which is more than being slow), or if something fails, as after a shutdown.  Also
- * ends with 1 if the process was told more often than pages have failed.
+ * ends with 1 if the process was told more often than pages have failed.  As long as
+ * pages fail, it says so on standard error, because the host ends a machine that
+ * prints nothing for long.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -30,6 +32,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PAGE 4096UL
@@ -39,6 +42,7 @@
  * the CPUs also had nothing else to run.
  */
 #define PATIENCE 3000
+#define SAY 300	/* after so many seconds it says that it goes on */
 
 static struct counts {
 	atomic_ulong failures, rounds, told;
@@ -166,7 +170,8 @@ static bool cpus_are_idle(void)
 
 int main(int argc, char **argv)
 {
-	unsigned long seen = 0, now;
+	unsigned long seen = 0, now, told_of = 0;
+	time_t said = time(NULL);
 	int status, still = 0;
 	pid_t pid, ended;
 
@@ -193,6 +198,11 @@ int main(int argc, char **argv)
 		now = counts->failures + counts->rounds;
 		still = now != seen ? 0 : still + (cpus_are_idle() ? 5 : 1);
 		seen = now;
+		if (counts->failures != told_of && time(NULL) - said >= SAY) {
+			told_of = counts->failures;
+			said = time(NULL);
+			fprintf(stderr, "shared-failure: it goes on, after %lu failures\n", told_of);
+		}
 	}
 	printf("%s failures=%lu rounds=%lu told=%lu%s\n", argv[3], counts->failures,
 	       counts->rounds, counts->told, ended ? "" : ", and then nothing");
