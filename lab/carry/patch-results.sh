@@ -43,8 +43,9 @@ rows() {
 
 # seen NAME WHERE: whether the current result is recorded.
 seen() {
+	local row
 	[ -n "${all_rows:-}" ] || all_rows=$(rows)
-	grep -s "^$1	$2	" "$recorded" | cut -f 1-3 | grep -xFf - <(echo "$all_rows") >/dev/null
+	row=$(grep "^$1	$2	" <<<"$all_rows") && is_current "$recorded" <<<"$row"
 }
 
 # keep_seen NAME WHERE [OBJECTS]: records a result, and drops the results of earlier states of the series.
@@ -61,7 +62,7 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
 	all) places ;;
 	left)
 		all_rows=$(rows)
-		grep -vxFf <(cut -f 1-3 "$recorded" 2>/dev/null) <<<"$all_rows" | cut -f 1,2 || true
+		lacking "$recorded" <<<"$all_rows" | cut -f 1,2
 		;;
 	esac
 fi

@@ -65,7 +65,7 @@ recorded=
 if [ -n "${RECORD:-}" ] && [ -z "$part${MUTANT:-}" ]; then
 	recorded=$TOP/results/$BASE-$CPU${STOCK:+-stock}.tap
 	head=$(depends_on "$recorded" "$VARIANT")
-	[ -z "${MODES:-}" ] || [ "$(sed -n '/^#/p' "$recorded" 2>/dev/null)" = "$head" ] ||
+	[ -z "${MODES:-}" ] || is_current "$recorded" <<<"$head" ||
 		die 1 "${recorded#"$TOP"/} is not of what would run now; record all modes first:" \
 			"run: make kselftest BASE=$BASE CPU=$CPU${STOCK:+ STOCK=1} RECORD=1"
 fi

@@ -15,42 +15,30 @@ set -euo pipefail
 . "$LAB/lib/tap.sh"
 
 all=$(cd "$LAB/kernel/mutants/$BASE" && printf '%s\n' *.patch | sed 's/\.patch$//')
-kept=$BUILD/$BASE/mutants	# for each mutant: its test output and, if it was caught, what the result depends on and how many tests failed
+kept=$BUILD/$BASE/mutants	# for each mutant: its test output and, if it was caught, its row of the record
 record=$TOP/results/$BASE-mutants.tsv
 
-# of MUTANT: prints what the result of the mutant depends on.
-of() {
+# row MUTANT: prints its name, and what its result depends on.
+row() {
 	local patch=$LAB/kernel/mutants/$BASE/$1.patch
 	[ -f "$patch" ] || die 2 "MUTANTS=$1: there is no lab/kernel/mutants/$BASE/$1.patch; MUTANTS can be: ${all//$'\n'/ }"
-	echo "$series $(sed -nE '/^(Tests|Modes|Seconds|Machine|Caught-by): /p; /^diff /,$p' "$patch" | sha256sum | cut -c1-16)"
+	printf '%s\t%s\n' "$1" "$series $(sed -nE '/^(Tests|Modes|Seconds|Machine|Caught-by): /p; /^diff /,$p' "$patch" | sha256sum | cut -c1-16)"
 }
 
-# caught MUTANT: prints how many tests caught the mutant, in an earlier run or in the record; fails if that is not known.
-caught() {
-	local is
-	is=$(of "$1") || return
-	{
-		[ ! -e "$kept/$1.caught" ] || cat "$kept/$1.caught"
-		[ ! -e "$record" ] || sed -n "s/^$1	//p" "$record"
-	} | awk -F'\t' -v is="$is" '$1 == is && !n { n = $2; print n } END { exit !n }'
-}
+# rows: prints that of all mutants.
+rows() { local mutant; for mutant in $all; do row "$mutant"; done; }
 
 # keep: records the mutants that were caught.
 keep() {
-	local mutant head wanted=''
-	for mutant in $all; do wanted+="$mutant	$(of "$mutant")"$'\n'; done
+	local head
 	head=$(depends_on "$record" "series with one protection removed")
-	for mutant in $all; do
-		[ ! -e "$kept/$mutant.caught" ] || sed "s/^/$mutant	/" "$kept/$mutant.caught"
-	done | grow_result "$record" "$head" $'mutant\tof\tcaught_by' "$wanted"
+	{ cat "$kept"/*.caught 2>/dev/null || true; } | grow_result "$record" "$head" $'mutant\tof\tcaught_by' "$(rows)"
 }
 
 series="$(series_hash kernel) $(series_hash tests)"
 case ${1:-} in
 left)
-	for mutant in $all; do
-		caught "$mutant" >/dev/null || echo "$mutant"
-	done
+	rows | lacking "$record" "$kept"/*.caught | cut -f 1
 	exit
 	;;
 '') ;;
@@ -62,15 +50,15 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-mutants.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 for mutant in ${MUTANTS:-}; do
-	of "$mutant" >/dev/null || exit
+	row "$mutant" >/dev/null || exit
 done
 mkdir -p "$kept"
 [ -z "${RECORD:-}" ] || STOCK='' MUTANT='' "$LAB/kernel/tree.sh" >&2
 
 for mutant in ${MUTANTS:-$all}; do
-	is=$(of "$mutant") || exit
-	if [ -n "${RECORD:-}" ] && number=$(caught "$mutant"); then
-		ok "$mutant caught_by=$number as before"
+	is=$(row "$mutant") || exit
+	if [ -n "${RECORD:-}" ] && is_current "$record" "$kept"/*.caught <<<"$is"; then
+		ok "$mutant as before"
 		continue
 	fi
 	patch=$LAB/kernel/mutants/$BASE/$mutant.patch

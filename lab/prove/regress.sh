@@ -121,20 +121,15 @@ else
 	STOCK='' "$LAB/kernel/tree.sh"
 fi
 
-# of_both: what the results on both kernels depend on. of_stock: what those on the stock kernel depend on.
-of_both() { grep '^#'; }
-of_stock() { grep '^#' | grep -v '^# series, its kernel: '; }
-
 # Earlier results are kept for each of the two kernels that has not changed.
 kept=$rows.tsv
 [ -z "${RECORD:-}" ] || kept=$recorded
 head=$(depends_on "$recorded" "stock and series")
 was=
-[ -z "${TESTS:-}${RECORD:-}" ] || [ ! -e "$kept" ] || was=$(<"$kept")
-if [ "$(of_stock <<<"$was")" != "$(of_stock <<<"$head")" ]; then
-	was=
-elif [ "$(of_both <<<"$was")" != "$head" ]; then
-	was=$(awk -F'\t' -v OFS='\t' '/^#/ { next } $1 != "test" { $3 = "not run" } { print }' <<<"$was")
+if [ -n "${TESTS:-}${RECORD:-}" ] && grep -v '^# series, its kernel: ' <<<"$head" | is_current "$kept"; then
+	was=$(<"$kept")
+	is_current "$kept" <<<"$head" ||
+		was=$(awk -F'\t' -v OFS='\t' '/^#/ { next } $1 != "test" { $3 = "not run" } { print }' <<<"$was")
 fi
 echo "$was" >"$rows-was.tsv"
 awk -F'\t' -v OFS='\t' -v stock="$rows-stock.log" -v series="$rows-series.log" -v only="${TESTS:-.}" '

@@ -21,16 +21,17 @@ of_series() {
 	done
 }
 
-# why_old FILE: prints why the result is not of the current series: it is missing, or the kernel or tests changed; else an empty line.
+# lacking FILE...: prints the lines on stdin that these results don't have. Each is a line of a head; or a row without its last field, so
+# that it ends with a hash of what the row depends on.
+lacking() { grep -vxFf <(cat "$@" 2>/dev/null | sed 's/\t[^\t]*$//') || true; }
+
+# is_current FILE...: succeeds if they have all of these lines.
+is_current() { [ -z "$(lacking "$@")" ]; }
+
+# why_old FILE: prints why the result is not of the current series: it is missing, or the kernel or tests changed; else nothing.
 why_old() {
-	local is part why=''
 	[ -e "$TOP/results/$1" ] || { echo "missing"; return; }
-	while IFS= read -r is; do
-		grep -xF -- "$is" "$TOP/results/$1" >/dev/null && continue
-		part=${is#\# series, its } part=${part%%:*}
-		why+="${why:+ and }$part"
-	done < <(of_series "$1")
-	echo "${why:+$why changed}"
+	of_series "$1" | lacking "$TOP/results/$1" | sed -E 's/^# series, its (.*): .*/\1/' | sed '$!N; s/\n/ and /; s/$/ changed/'
 }
 
 # documents: names all documents except those in series/. tabled_documents: names those into which make table writes.
