@@ -24,8 +24,7 @@ if [ -z "${CONFIG:-}" ]; then
 	for config in $configs; do
 		CONFIG=$config "$LAB/carry/objects.sh" | tee "$log" | grep -vE '^[0-9]+ passed, ' || true
 		missing+=$(sed -n 's/^# .*: not built there: //p' "$log")$'\n'
-		read -r p _ f _ s _ < <(grep -E '^[0-9]+ passed, ' "$log") || { p=0 f=1 s=0; echo "not ok $config has not ended; the reason is above"; }
-		passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+		add_counts "$log" || not_ok "$config has not ended; the reason is above"
 	done
 	while read -r object; do
 		not_ok "$object is compiled in none of these configurations"

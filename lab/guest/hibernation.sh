@@ -6,8 +6,8 @@
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"
-# shellcheck source=lab/guest/tap-line.sh
-. "$(dirname "$0")/tap-line.sh"
+# shellcheck source=lab/lib/tap.sh
+. "$(dirname "$0")/../lib/tap.sh"
 
 prefix=$1 image=$2 guest=$3 only=$4 swap=$5
 shift 5

@@ -7,12 +7,14 @@
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"
+# shellcheck source=lab/lib/tap.sh
+. "$(dirname "$0")/../lib/tap.sh"
 
 IFS=, read -ra backings <<<"$LAB_BACKINGS"
 patience=1000	# looks at a guest whose memory does not change; one at which QEMU has not run either counts as five
 work=$(mktemp -d)
 chmod 755 "$work"	# for users other than root
-guest='' passed=0 failed=0 skipped=0
+guest=''
 trap '[ -z "$guest" ] || kill -9 "$guest" || true; rm -rf "$work"' EXIT
 here=$(dirname "$0")
 gcc -O2 -o "$work/kvm-dax-check" "$here/../../tools/kvm-dax-check.c"
@@ -33,12 +35,10 @@ echo N >"$nx"
 # result NAME [REASON]: prints ok without a reason. With one, prints not ok, and what the tool printed.
 result() {
 	if [ -z "${2:-}" ]; then
-		echo "ok preflight $1"
-		passed=$((passed + 1))
+		ok "preflight $1"
 	else
 		sed 's/^/# /' "$work/said"
-		echo "not ok preflight $1: $2"
-		failed=$((failed + 1))
+		not_ok "preflight $1: $2"
 	fi
 }
 
@@ -663,8 +663,7 @@ volumes() {
 	local sectors half
 	modprobe dm-mod 2>/dev/null || true
 	if ! command -v dmsetup >/dev/null || ! dmsetup version >/dev/null 2>&1; then
-		echo "ok preflight $backing volumes # SKIP no dmsetup, or a kernel without CONFIG_BLK_DEV_DM"
-		skipped=$((skipped + 1))
+		skip "preflight $backing volumes" "no dmsetup, or a kernel without CONFIG_BLK_DEV_DM"
 		return
 	fi
 	sectors=$(blockdev --getsz "$node")
@@ -1028,5 +1027,4 @@ under=("${not_root[@]}")
 no_process "process of another user" $$ "process $$: its maps cannot be read: Permission denied; root can read them"
 under=()
 usage
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ]
+end_tap

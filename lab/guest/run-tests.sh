@@ -3,8 +3,8 @@
 # Takes a mode (see -h), the folder of the built selftests, which of its targets to run, an optional extended regular expression that
 # names must match, and the folder of the programs and modules that the lab has built for some parts.
 set -euo pipefail
-# shellcheck source=lab/guest/tap-line.sh
-. "$(dirname "$0")/tap-line.sh"
+# shellcheck source=lab/lib/tap.sh
+. "$(dirname "$0")/../lib/tap.sh"
 
 # shellcheck source=lab/guest/plan.sh
 . "$(dirname "$0")/plan.sh"
@@ -111,11 +111,11 @@ counted() { sed -nE 's/^0x[0-9a-f]+ bytes take ([0-9]+) page faults, and ([0-9]+
 # result NAME STATUS SECONDS LOG: prints the TAP line of a test that prints none itself.
 result() {
 	case $2 in
-	0) echo "ok $mode ${1% }$(counted "$4") seconds=$3" ;;
-	4) echo "ok $mode $1 # SKIP $(grep -iE 'skip|require' "$4" | tail -n 1 | sed 's/^.*SKIP *//')" ;;
+	0) ok "$mode ${1% }$(counted "$4") seconds=$3" ;;
+	4) skip "$mode $1" "$(grep -iE 'skip|require' "$4" | tail -n 1 | sed 's/^.*SKIP *//')" ;;
 	*)
 		last_words "$2" "$4"
-		echo "not ok $mode $1 status=$2 seconds=$3"
+		not_ok "$mode $1 status=$2 seconds=$3"
 		;;
 	esac
 }
@@ -186,10 +186,10 @@ tap() {
 	echo "# $mode $name: $((SECONDS - start)) s"
 	# Report an exit status that the lines do not explain.
 	if [ "$status" -eq 4 ]; then
-		echo "ok $mode $name # SKIP $(tail -n 1 "$log")"
+		skip "$mode $name" "$(tail -n 1 "$log")"
 	elif ! grep -q "^$([ "$status" -eq 0 ] || echo 'not ')ok" <<<"$lines"; then
 		last_words "$status" "$log"
-		echo "not ok $mode $name status=$status and no line says why"
+		not_ok "$mode $name status=$status and no line says why"
 	elif [ "$status" -eq 124 ]; then
 		last_words "$status" "$log"
 	fi

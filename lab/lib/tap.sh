@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Prints, counts and numbers test results as TAP.
-# Sourced; gives ok, not_ok, skip and end_tap, which use the counters passed, failed and skipped, and number_tap.
+# Prints, counts and numbers test results as TAP, on the host and in the machine.
+# Sourced; gives ok, not_ok, skip, add_counts and end_tap, which use the counters passed, failed and skipped, and tap_line and number_tap.
 
 passed=0 failed=0 skipped=0
 
@@ -20,6 +20,24 @@ skip() {
 	skipped=$((skipped + 1))
 }
 
+# tap_line NAME STATUS SECONDS LOG: prints the result of a test whose last line in LOG is what it measured, or why it failed.
+tap_line() {
+	if [ "$2" -eq 0 ]; then
+		ok "$1 $(tail -n 1 "$4") seconds=$3"
+	else
+		sed 's/^/# /' "$4"
+		not_ok "$1 status=$2: $(tail -n 1 "$4")"
+	fi
+}
+
+# add_counts LOG: adds the last counts in LOG, the output of another command, which may print more after them. Fails if there are none.
+add_counts() {
+	local counts p f s
+	counts=$(grep -xE '[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped' "$1" | tail -n 1) || return
+	read -r p _ f _ s _ <<<"$counts"
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
 # end_tap: prints the counters. Fails if a test has failed.
 end_tap() {
 	echo "$passed passed, $failed failed, $skipped skipped"
@@ -32,16 +50,11 @@ number_tap() {
 	local line n=0 passed=0 failed=0 skipped=0
 	echo "KTAP version 1"
 	while IFS= read -r line; do
+		[[ $line != 'ok '* && $line != 'not ok '* ]] || n=$((n + 1))
 		case $line in
-		'ok '* | 'not ok '*)
-			n=$((n + 1))
-			case $line in
-			*'# SKIP'*) skipped=$((skipped + 1)) ;;
-			not*) failed=$((failed + 1)) ;;
-			*) passed=$((passed + 1)) ;;
-			esac
-			echo "${line%%ok *}ok $n ${line#*ok }"
-			;;
+		'ok '*'# SKIP'* | 'not ok '*'# SKIP'*) echo "${line%%ok *}ok $n ${line#*ok }"; skipped=$((skipped + 1)) ;;
+		'ok '*) ok "$n ${line#ok }" ;;
+		'not ok '*) not_ok "$n ${line#not ok }" ;;
 		'#'*) echo "$line" ;;
 		*) echo "# $line" ;;
 		esac

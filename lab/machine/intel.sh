@@ -74,7 +74,7 @@ compose() {
 # Makes the CD: a boot loader, the kernel, the initramfs, and an archive with all files that the job needs, at the host's paths.
 prepare() {
 	local cd=$run/cd program path
-	local -a files=("$run/job" "$LAB/guest" "$LAB/lib/help.sh" "$MODULES")
+	local -a files=("$run/job" "$LAB/guest" "$LAB/lib/help.sh" "$LAB/lib/tap.sh" "$MODULES")
 	for program in "${programs[@]}"; do
 		path=$(type -P "$program") || die 2 "the host has no program $program, which the machine needs"
 		files+=("$path")

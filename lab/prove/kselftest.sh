@@ -89,10 +89,10 @@ run_modes() {
 		[ "$status" -ne 130 ] || exit 130
 		[ "$status" -eq 0 ] && ! grep -qE '^(not )?ok ' "$log" || ran=1
 		# The result of the machine itself: it booted, the kernel log is clean, and the devices are free again.
-		[ "$status" -eq 0 ] && echo "ok $mode machine seconds=$((SECONDS - start))" || echo "not ok $mode machine status=$status"
+		if [ "$status" -eq 0 ]; then ok "$mode machine seconds=$((SECONDS - start))"; else not_ok "$mode machine status=$status"; fi
 	done
 	rm "$log"
-	[ -n "$ran" ] || echo "not ok no test has run: TESTS=${TESTS:-} leaves none of those of TARGETS=$TARGETS in MODES=${modes//$'\n'/ }"
+	[ -n "$ran" ] || not_ok "no test has run: TESTS=${TESTS:-} leaves none of those of TARGETS=$TARGETS in MODES=${modes//$'\n'/ }"
 }
 
 # record: keeps the results, without values that change from run to run. With MODES, only the results of these modes are replaced.

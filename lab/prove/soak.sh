@@ -9,6 +9,8 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/env.sh"
 # shellcheck source=lab/prove/results.sh
 . "$LAB/prove/results.sh"
+# shellcheck source=lab/lib/tap.sh
+. "$LAB/lib/tap.sh"
 # shellcheck source=lab/guest/plan.sh
 . "$LAB/guest/plan.sh"
 
@@ -42,7 +44,7 @@ status=0
 if [ -n "${RECORD:-}" ]; then
 	{
 		sed -nE 's/\r$//; /^(not )?ok /p' "$results"
-		[ "$status" -eq 0 ] && echo "ok npt=1 machine" || echo "not ok npt=1 machine status=$status"
+		if [ "$status" -eq 0 ]; then ok "npt=1 machine"; else not_ok "npt=1 machine status=$status"; fi
 	} >"$results.lasting"
 	recorded=$TOP/results/$BASE-soak${CONFIG:+-$CONFIG}.tap
 	head=$(depends_on "$recorded" "$VARIANT${CONFIG:+, CONFIG=$CONFIG}")
