@@ -22,7 +22,7 @@ if [ "$(sed 1d "$answer" 2>/dev/null)" != "$of" ] || [ "$LAB/machine/kvm-probe.c
 		# Nested guests can be probed only with a kernel. Until one is built, print tcg and keep no answer.
 		[ -f "$BZIMAGE" ] || { echo tcg; exit; }
 		# Run in the foreground, where Ctrl-C reaches the machine.
-		ACCEL=kvm SECONDS_MAX=60 timeout --foreground 120 "$LAB/machine/run.sh" run "$BUILD/kvm-probe" >>"$answer.log" 2>&1 || status=$?
+		ACCEL=kvm SECONDS_MAX=60 timeout --foreground 120 "$LAB/machine/boot.sh" run "$BUILD/kvm-probe" >>"$answer.log" 2>&1 || status=$?
 		[ "$status" -ne 0 ] || found=kvm
 	fi
 	case $status in

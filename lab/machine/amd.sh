@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # The machine for CPU=amd: QEMU with AMD's nested paging, NVDIMMs, an IOMMU, and the host's root over 9p.
-# Sourced by run.sh, which says what compose and prepare take and give. NESTED=1 is for a machine within the machine. ICOUNT=<backing> is
+# Sourced by boot.sh, which says what compose and prepare take and give. NESTED=1 is for a machine within the machine. ICOUNT=<backing> is
 # for one with a single CPU, whose clock advances by 1 ns per instruction. A DAX backing gets an NVDIMM of 18 GiB there. FILES_1G=1 is for
 # a machine whose only NVDIMM has a file system that can map files by 1G; FILES_1G=2 is for one with two such NVDIMMs, for fstests.
 # PLUGIN=<file,argument=value...> loads a plugin of the emulator.
@@ -37,12 +37,11 @@ else
 fi
 
 compose() {
-	local without backings nvdimm backing size file object words cpus=2 guests_on='' accel=icount
+	local without backings nvdimm backing size file object words cpus=2 guests_on='' accel=${ICOUNT:+icount}
 	# CPU features that the base cannot use: its selftests lack page tables of five levels, or its KVM lacks the guests' AVX state.
 	without=$(base_field cpu)
 	emulator=(qemu-system-x86_64 -name "kvm-dax-$BASE-$VARIANT" -nodefaults -no-user-config -display none -no-reboot)
-	[ -n "${ICOUNT:-}" ] || accel=$("$LAB/machine/accel.sh")
-	case $accel in
+	case ${accel:-$ACCEL} in
 	icount) cpus=1; emulator+=(-accel "tcg,thread=single" -icount "shift=0,sleep=on" -cpu "max,erms=off$without") ;;
 	# No XSAVE in a nested machine: the emulator reports a wrong size of its area, and the kernel overwrites its own memory.
 	kvm) emulator+=(-accel kvm -cpu "host$without${NESTED:+,xsave=off}") ;;

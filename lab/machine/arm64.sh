@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # The machine for CPU=arm64: QEMU with the virtualization extensions of arm64, VHE, and NVDIMMs. Debian's user space for arm64 lies over
 # the host's root; both come over 9p. The machine boots by EFI, because ACPI describes the NVDIMMs.
-# Sourced by run.sh, which says what compose and prepare take and give.
+# Sourced by boot.sh, which says what compose and prepare take and give.
 
 # shellcheck source=lab/machine/qemu.sh
 . "$LAB/machine/qemu.sh"

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # The machine for CPU=intel: Bochs with VMX and EPT, which boots from a CD and has neither virtio nor NVDIMMs.
-# Sourced by run.sh, which says what compose and prepare take and give. CARRY=<files> names more files that the job needs.
+# Sourced by boot.sh, which says what compose and prepare take and give. CARRY=<files> names more files that the job needs.
 
 packages=intel
 grace=600	# seconds to boot and to shut down, beyond the job's time limit: the whole machine is slow

@@ -2,7 +2,7 @@
 # The common part of the machines that QEMU emulates.
 # Sourced by amd.sh and arm64.sh; gives qemu_channels, shared, prepare and ask_monitor.
 
-# qemu_channels WORDS: adds to emulator the monitor for examine, the channels that run.sh names, and the kernel with its initramfs and the
+# qemu_channels WORDS: adds to emulator the monitor for examine, the channels that boot.sh names, and the kernel with its initramfs and the
 # WORDS on its command line. Takes the variables that compose takes.
 qemu_channels() {
 	local words=$1
