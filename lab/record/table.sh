@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Writes the parts of the documents that are made from results/, series/ and the mutants. These are tables, the output of make demo, the
-# figures and missed targets of make bench, and the numbers in lines of make kselftest. The tables are those of bases and features,
-# evidence, patches, sizes, exploits, notices and mutants.
+# Writes the parts of the documents that are made from results/, series/ and the mutants. These are tables, the output of make demo, and the
+# figures and missed targets of make bench. The tables are those of bases and features, evidence, patches, sizes, exploits, notices and
+# mutants.
 # Takes nothing. Or takes: print FILE, and prints the new text of that file. Or takes: soaked FILE or regressed FILE, and prints what that
 # result of make soak or make regress has found.
 set -euo pipefail
@@ -251,21 +251,6 @@ notices() {
 		END { for (i = 1; i <= n; i++) print "- " (count[order[i]] < all ? of[order[i]] ": " : "") order[i] }'
 }
 
-# renumber: gives lines of make kselftest on standard input the numbers that they have in the recorded results of the default base.
-renumber() {
-	awk '
-		NR == FNR {
-			name = $0
-			sub(/^ok [0-9]+ /, "", name)
-			now[name] = $0
-			if (/^[0-9]+ passed, /) counts = $0
-			next
-		}
-		/^    [0-9]+ passed, / { $0 = "    " counts }
-		{ name = $0; sub(/^    ok [0-9]+ /, "", name); print name in now ? "    " now[name] : $0 }
-	' "$TOP/results/$DEFAULT_BASE-amd.tap" -
-}
-
 # mutants: prints a row for each mutant, with its bases, the number of tests that must fail on each, and their cases.
 mutants() {
 	echo '| kernel | what it does wrong | tests that fail | their cases |'
@@ -378,21 +363,14 @@ missed() {
 
 # print FILE: prints the file with new text between each "make table: WHAT" and the next end.
 print() {
-	local line skip='' old base backings
+	local line skip='' base backings
 	while IFS= read -r line; do
-		if [ "$line" = '<!-- end of make table -->' ]; then
-			[ "$skip" != tests ] || printf '%s' "$old" | renumber
-			skip=''
-		fi
-		case $skip in
-		'') printf '%s\n' "$line" ;;
-		tests) old+=$line$'\n' ;;
-		esac
+		[ "$line" != '<!-- end of make table -->' ] || skip=''
+		[ -n "$skip" ] || printf '%s\n' "$line"
 		case $line in
 		'<!-- make table: bases -->') skip=1; bases ;;
 		'<!-- make table: mutants -->') skip=1; mutants ;;
 		'<!-- make table: patches -->') skip=1; patches ;;
-		'<!-- make table: tests -->') skip=tests old='' ;;
 		'<!-- make table: missed -->') skip=1; missed ;;
 		'<!-- make table: sizes -->') skip=1; sizes ;;
 		'<!-- make table: evidence -->') skip=1; evidence ;;
