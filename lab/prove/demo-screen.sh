@@ -59,5 +59,5 @@ awk -F'\t' -v OFS='\t' '
 				printf "%-*s  %-*s  %s\n", width[2], part[2], width[3], part[3], part[4]
 			}
 		}
-		if (same) print (n ? "\n" : "") "As on the stock kernel: " same "."
+		if (same) print (n ? "\n" : "") "Same on both kernels: " same "."
 	}' | fold -s -w 100 | sed 's/ *$//'
