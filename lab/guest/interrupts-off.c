@@ -109,6 +109,11 @@ static void end(const char *step)
 	       (ended.tv_sec - began.tv_sec) * 1000000 + (ended.tv_nsec - began.tv_nsec) / 1000, max_latency());
 	print_where();
 	printf("\n");
+	fflush(stdout);
+	if (!strcmp(size, "1g") && !strcmp(step, "fault") && faults != 1) {
+		fprintf(stderr, "interrupts-off: the file is not mapped by 1G\n");
+		exit(1);
+	}
 }
 
 int main(int argc, char **argv)

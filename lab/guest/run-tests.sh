@@ -45,6 +45,7 @@ load_kvm() {
 	IFS='|' read -r _ kvm_parameters vendor_parameters _ < <(plan mode | grep "^$1|")
 	grep -q vmx /proc/cpuinfo && vendor=kvm_intel paging=ept
 	modprobe -r kvm_amd kvm_intel kvm 2>/dev/null || true
+	! grep -q '^kvm ' /proc/modules || { echo "not ok $mode KVM is in use, and keeps its parameters"; return 1; }
 	# shellcheck disable=SC2086
 	modprobe kvm $kvm_parameters
 	# shellcheck disable=SC2086
@@ -473,10 +474,11 @@ guest_1g() {
 
 # Changes such a file, its mapping and its memslot, while a guest uses it.
 race_guest_1g() {
-	local name='guest-race fsdax-xfs-1g' memory
+	local name='guest-race fsdax-xfs-1g' seed=${RACE_SEED:-$(date +%s)} memory
 	chosen "$name" || return 0
 	file_1g
-	tap "$name" '' "$name " "$built/files-1g-race" "$memory" "${RACE_SECONDS:-$(plan_value race-seconds)}" "${RACE_SEED:-$(date +%s)}"
+	echo "# $mode $name: seed=$seed"
+	tap "$name" '' "$name " "$built/files-1g-race" "$memory" "${RACE_SECONDS:-$(plan_value race-seconds)}" "$seed"
 }
 
 # Tests a file that is mapped by 1G, and a guest whose memory it is.
