@@ -109,6 +109,32 @@ register_names_tests() {
 	return $bad
 }
 
+# The register must say of each kernel patch whom it concerns, and what holds of each base without it.
+register_tells_of_each_base() {
+	local base
+	for base in "$TOP"/series/*/; do
+		titles_of "$(basename "$base")" | sed "s/^/$(basename "$base")\t/"
+	done >"$work/carried"
+	awk -F'\t' '
+		NR == FNR { carried[$1, $2]; bases[$1]; next }
+		$3 == "" { next }
+		$2 == "" { print "no Concerns: " $1; bad = 1 }
+		{
+			split("", said)
+			for (i = split($4, note, "^"); i > 0; i--)
+				if (note[i] !~ /^and /) {
+					sub(/: .*/, "", note[i])
+					for (j = split(note[i], of, " "); j > 0; j--) said[of[j]]
+				}
+			for (base in bases)
+				if (((base, $1) in carried) == (base in said)) {
+					print "Base " (base in said ? "tells of " base ", which has the patch: " : "does not tell of " base ": ") $1
+					bad = 1
+				}
+		}
+		END { exit bad }' "$work/carried" <(register Title Concerns Without Base)
+}
+
 # A patch must have an Origin in the register if its changelog begins with a note about upstream, and only then. Forwarded must match it.
 register_names_origins() {
 	local base bad=0
@@ -210,6 +236,7 @@ check_docs() {
 	check "documents: sentences are short, also of docs/letters" sentences_are_short
 	check "documents: README.md and docs/maintainers.md are short" documents_are_short
 	check "series/patches: each patch of the kernel has its tests" register_names_tests
+	check "series/patches: whom each patch of the kernel concerns, and each base without it" register_tells_of_each_base
 	check "series/topics: each says what it tells of" topics_tell_of_what_they_name
 	check "series/patches: what upstream has" register_names_origins
 	check "documents: what they link to is there" documents_link_to_what_is_there

@@ -157,10 +157,22 @@ bases() {
 	recorded "Kernels with one protection removed, by \`make mutants\`" mutants.tsv caught
 }
 
-# patches: prints a row for each patch that changes the kernel. The row has its number in each series, whether it is for stable, whom it
-# concerns, and what happens without it.
+# instead BASE: prints what the caller's notes say of a base without the patch. The table of features has the rest if there is a feature.
+instead() {
+	local note
+	for note in "${notes[@]}"; do
+		[[ $note != 'and '* && " ${note%%: *} " = *" $1 "* ]] || continue
+		note=${note#*: }
+		[ -z "$feature" ] || note=${note%%: *}
+		printf '%s' "$note"
+	done
+}
+
+# patches: prints a row for each patch that changes the kernel. The row has its number in each series, or why it is not there, whether it
+# is for stable, whom it concerns, and what happens without it.
 patches() {
-	local base path title whom harm number stable
+	local base path title whom harm feature note number stable
+	local -a notes=()
 	printf '| patch |'
 	printf ' %s |' "${bases[@]}"
 	printf ' for stable | concerns | without it |\n|---|'
@@ -173,18 +185,19 @@ patches() {
 			done >"$work/numbers-$base"
 	done
 	printf -- '---|---|---|\n'
-	while IFS=$'\x1f' read -r title whom harm; do
+	while IFS=$'\x1f' read -r title whom harm feature note; do
 		[ -n "$harm" ] || continue
+		IFS='^' read -ra notes <<<"$note"
 		stable=''
 		# shellcheck disable=SC2016
 		printf '| `%s` |' "$title"
 		for base in "${bases[@]}"; do
 			number=$(awk -F'|' -v title="$title" '$1 == title { print $2 }' "$work/numbers-$base")
-			printf ' %s |' "$number"
+			printf ' %s |' "${number:-$(instead "$base")}"
 			! grep -qxF "$title|$number|1" "$work/numbers-$base" || stable=yes
 		done
 		printf ' %s | %s | %s |\n' "$stable" "$whom" "$harm"
-	done < <(register Title Concerns Without | tr '\t' '\037')
+	done < <(register Title Concerns Without Feature Base | tr '\t' '\037')
 	cut -d '|' -f 1 "$work"/numbers-* | sort -u |
 		diff - <(register Title Without | awk -F'\t' '$2 != "" { print $1 }' | sort) >"$work/differ" ||
 		die 1 "series/patches does not say of each patch that changes the kernel what happens without it (\"<\")," \
@@ -217,23 +230,28 @@ keep_titles() {
 	done
 }
 
-# exploits: prints the defects that users or guests can exploit, and the bases whose series repair them.
+# exploits: prints the defects that users or guests can exploit, the bases whose series repair them, and those that are left without it.
 exploits() {
-	local base title topic whom harm exploit has
+	local base title topic whom harm exploit note has feature=1
+	local -a notes=()
 	echo '| defect | whom it meets | repaired by | on |'
 	echo '|---|---|---|---|'
 	keep_titles
-	while IFS=$'\x1f' read -r title topic whom harm exploit; do
+	while IFS=$'\x1f' read -r title topic whom harm exploit note; do
 		[ -n "$exploit" ] || continue
+		IFS='^' read -ra notes <<<"$note"
 		stanzas "$TOP/series/topics" Topic Private | grep "^$topic	." >/dev/null ||
 			die 1 "series/patches says Exploit: of \"$title\", so $topic needs a Private: in series/topics"
 		has=
 		for base in "${bases[@]}"; do
 			! grep -qxF -- "$title" "$work/titles-$base" || has+="${has:+, }$base"
 		done
+		for base in "${bases[@]}"; do
+			[ "$(instead "$base")" != no ] || has+="; not on $base"
+		done
 		# shellcheck disable=SC2016
 		printf '| %s | %s | `%s` | %s |\n' "${harm^}" "$whom" "$title" "$has"
-	done < <(register Title Topic Concerns Without Exploit | tr '\t' '\037')
+	done < <(register Title Topic Concerns Without Exploit Base | tr '\t' '\037')
 }
 
 # notices: prints what users notice, with its bases if these are not all.
