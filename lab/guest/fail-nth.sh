@@ -24,9 +24,7 @@ for backing in "${backings[@]}"; do
 	devdax-2m) "$program" "/dax/$backing" 4 ${device:+"$device"} ;;	# two pages, so that one can be split off
 	devdax-*) "$program" "/dax/$backing" 2 ${device:+"$device"} ;;
 	fsdax-xfs-1g)
-		new_file_system "$backing"
-		fallocate -l 1G "/dax/$backing/memory"
-		dd if=/dev/zero of="/dax/$backing/memory" bs=2M count=512 conv=notrunc,fsync status=none
+		new_file_1g 1
 		"$program" "/dax/$backing/memory" 1024
 		;;
 	*)

@@ -16,9 +16,7 @@ folder=/dax/fsdax-xfs-1g
 [ -d "$folder" ] || { echo "failure-while-made: this machine has no $folder; run it with FILES_1G=1" >&2; exit 1; }
 status=0
 for rmapbt in 0 1; do
-	new_file_system fsdax-xfs-1g "$rmapbt"
-	fallocate -l 1G "$folder/memory"
-	dd if=/dev/zero of="$folder/memory" bs=2M count=512 conv=notrunc,fsync status=none
+	new_file_1g "$rmapbt"
 	echo -n "rmapbt=$rmapbt "
 	"$program" "$folder/memory" "${1:-10000}" || status=1
 done

@@ -24,8 +24,6 @@
  * program, 2m.  Prints a line for each item; ends with 1 at the first failure.
  */
 #define _GNU_SOURCE
-#include <libgen.h>
-#include <limits.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <stdarg.h>
@@ -207,19 +205,6 @@ static void test_exec(void)
 	check_file(GIB);
 }
 
-/* Makes a new file in the folder of the memory's file. */
-static int new_file(void)
-{
-	char name[PATH_MAX];
-	int fd;
-
-	snprintf(name, sizeof(name), "%s", path);
-	fd = open(dirname(name), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd < 0)
-		fail("O_TMPFILE");
-	return fd;
-}
-
 static void test_clone(void)
 {
 	static uint32_t old[PAGES];
@@ -284,8 +269,6 @@ static void test_truncate(uint64_t size)
 
 int main(int argc, char **argv)
 {
-	char *room;
-
 	if (argc != 3 || (strcmp(argv[2], "1g") && strcmp(argv[2], "2m"))) {
 		fprintf(stderr, "usage: files-1g-guest FILE 1g|2m\n");
 		return 2;
@@ -295,11 +278,7 @@ int main(int argc, char **argv)
 	file = open(path, O_RDWR | O_CLOEXEC);
 	if (file < 0)
 		fail("open");
-	room = mmap(NULL, 2 * GIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (room == MAP_FAILED)
-		fail("mmap of room");
-	memory = mmap((void *)(((uintptr_t)room + GIB - 1) & ~(GIB - 1)), GIB, PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_FIXED, file, 0);
+	memory = mmap(reserve_gib(), GIB, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, 0);
 	if (memory == MAP_FAILED)
 		fail("mmap");
 	paging = true;

@@ -19,8 +19,6 @@
  * first failure.
  */
 #define _GNU_SOURCE
-#include <libgen.h>
-#include <limits.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <pthread.h>
@@ -610,23 +608,10 @@ static void make_change(unsigned int which)
 	changes[which].count++;
 }
 
-static int new_file(void)
-{
-	char name[PATH_MAX];
-	int fd;
-
-	snprintf(name, sizeof(name), "%s", path);
-	fd = open(dirname(name), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd < 0)
-		fail("O_TMPFILE");
-	return fd;
-}
-
 int main(int argc, char **argv)
 {
 	pthread_t thread;
 	time_t end;
-	char *room;
 
 	if (argc != 4) {
 		fprintf(stderr, "usage: files-1g-race FILE SECONDS SEED\n");
@@ -645,10 +630,7 @@ int main(int argc, char **argv)
 		fail("no room for the spare file");
 	take(filler, 1024 * GIB);
 	take_spare();
-	room = mmap(NULL, 2 * GIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (room == MAP_FAILED)
-		fail("mmap of room");
-	memory = (char *)(((uintptr_t)room + GIB - 1) & ~(GIB - 1));
+	memory = reserve_gib();
 	map_file(0, GIB);
 	paging = true;
 	open_guest();

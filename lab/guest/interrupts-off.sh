@@ -16,9 +16,7 @@ folder=/dax/fsdax-xfs-1g
 [ -d "$folder" ] || { echo "interrupts-off: this machine has no $folder; run it with FILES_1G=1" >&2; exit 1; }
 for ((i = 0; i < ${1:-5}; i++)); do
 	for size in 1g 2m; do
-		new_file_system fsdax-xfs-1g
-		fallocate -l 1G "$folder/memory"
-		dd if=/dev/zero of="$folder/memory" bs=2M count=512 conv=notrunc,fsync status=none
+		new_file_1g 1
 		"$program" "$folder/memory" "$size" | tee -a "$work/all"
 	done
 done

@@ -452,33 +452,22 @@ writeback() {
 	tap writeback '' '' "$test" "${arguments[@]}"
 }
 
-# file_1g: makes a file that is mapped by 1G on a new file system, and writes to it: only written blocks are mapped by 1G, and whatever ran
-# before may have left smaller entries, or metadata in the GiBs. Sets memory to the file.
-file_1g() {
-	new_file_system fsdax-xfs-1g
-	memory=$(path fsdax-xfs-1g)
-	rm "$memory"
-	fallocate -l 1G "$memory"
-	fill_files
-}
-
-# guest_1g [MODE]: runs a guest whose memory is such a file, with KVM as in another mode.
+# guest_1g [MODE]: runs a guest whose memory is a file that is mapped by 1G. With MODE, loads KVM as in that mode, and leaves it so.
 guest_1g() {
-	local name="guest fsdax-xfs-1g${1:+ $1}" memory
+	local name="guest fsdax-xfs-1g${1:+ $1}"
 	chosen "$name" || return 0
-	file_1g
-	load_kvm "${1:-$of_kvm}"
-	run "$name" "$built/files-1g-guest" "$memory" 1g
-	load_kvm "$of_kvm"
+	new_file_1g 1
+	[ -z "${1:-}" ] || load_kvm "$1"
+	run "$name" "$built/files-1g-guest" "$(path fsdax-xfs-1g)" 1g
 }
 
 # Changes such a file, its mapping and its memslot, while a guest uses it.
 race_guest_1g() {
-	local name='guest-race fsdax-xfs-1g' seed=${RACE_SEED:-$(date +%s)} memory
+	local name='guest-race fsdax-xfs-1g' seed=${RACE_SEED:-$(date +%s)}
 	chosen "$name" || return 0
-	file_1g
+	new_file_1g 1
 	echo "# $mode $name: seed=$seed"
-	tap "$name" '' "$name " "$built/files-1g-race" "$memory" "${RACE_SECONDS:-$(plan_value race-seconds)}" "$seed"
+	tap "$name" '' "$name " "$built/files-1g-race" "$(path fsdax-xfs-1g)" "${RACE_SECONDS:-$(plan_value race-seconds)}" "$seed"
 }
 
 # Tests a file that is mapped by 1G, and a guest whose memory it is.
@@ -489,6 +478,7 @@ files() {
 	for other in $(plan_value 'guest files-1g'); do
 		guest_1g "$other"
 	done
+	load_kvm "$of_kvm"
 	race_guest_1g
 	for case in $("$test" -h | sed -n '/^ -c:/,/^ -d:/s/^     //p'); do
 		case_1g "$case"

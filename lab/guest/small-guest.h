@@ -10,6 +10,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <linux/kvm.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -62,6 +64,29 @@ static inline void *map_path(size_t size, off_t offset)
 		fail("mmap");
 	close(fd);
 	return memory;
+}
+
+/* Makes a new file without a name, in the folder of the path. */
+static inline int new_file(void)
+{
+	char name[PATH_MAX];
+	int fd;
+
+	snprintf(name, sizeof(name), "%s", path);
+	fd = open(dirname(name), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0)
+		fail("O_TMPFILE");
+	return fd;
+}
+
+/* Reserves addresses; returns the first multiple of 1G, which has 1G behind it. */
+static inline char *reserve_gib(void)
+{
+	char *room = mmap(NULL, 2 * GIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (room == MAP_FAILED)
+		fail("mmap of room");
+	return (char *)(((uintptr_t)room + GIB - 1) & ~(GIB - 1));
 }
 
 /* The value of @name in a file such as /proc/self/status, in KiB. */
