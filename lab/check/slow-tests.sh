@@ -1,23 +1,20 @@
 #!/usr/bin/env bash
 # Checks which tests the machine ends: those that do nothing, and those that work for very long without output, but not slow ones. It calls
-# ends() of lab/guest/run-tests.sh and await() of lab/guest/rows.sh, for which a look takes no time.
+# ends() of lab/guest/ends.sh as lab/guest/run-tests.sh does, and await() of lab/guest/rows.sh. A look takes no time for them.
 # Takes nothing. Prints what is wrong.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
-# shellcheck source=lab/guest/done-by.sh
-. "$LAB/guest/done-by.sh"
+# shellcheck source=lab/guest/ends.sh
+. "$LAB/guest/ends.sh"
 
 failed=0
 work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-slow-tests.XXXXXX")
 trap 'rm -rf "$work"' EXIT
+log=$work/log
 # ends() tells its machine by this descriptor that a test still runs.
-# shellcheck disable=SC2034
-mode='test' log=$work/log
-# shellcheck disable=SC2034
 exec {progress}>/dev/null
-sed -n '/^ends() {/,/^}/p' "$LAB/guest/run-tests.sh" >"$work/functions"
-sed -n '/^await() {/,/^}/p' "$LAB/guest/rows.sh" >>"$work/functions"
+sed -n '/^await() {/,/^}/p' "$LAB/guest/rows.sh" >"$work/functions"
 # shellcheck disable=SC1091
 . "$work/functions"
 
@@ -52,7 +49,7 @@ looks() {
 	pid=$!
 	if [ "$1" = await ]; then
 		await "$pid" >/dev/null
-	elif ! ends "$pid" 300 >>"$log"; then
+	elif ! ends "$pid" 30 60 "$log" test; then
 		status=124
 		kill "$pid"
 		wait "$pid" || true

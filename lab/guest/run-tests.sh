@@ -10,8 +10,8 @@ set -euo pipefail
 . "$(dirname "$0")/plan.sh"
 # shellcheck source=lab/guest/file-systems.sh
 . "$(dirname "$0")/file-systems.sh"
-# shellcheck source=lab/guest/done-by.sh
-. "$(dirname "$0")/done-by.sh"
+# shellcheck source=lab/guest/ends.sh
+. "$(dirname "$0")/ends.sh"
 
 if [ $# -lt 3 ]; then
 	# shellcheck source=lab/lib/help.sh
@@ -52,42 +52,15 @@ load_kvm() {
 	modprobe "$vendor" ${vendor_parameters/paging/$paging}
 }
 
-# ends PID SECONDS: waits until a process ends, and sets status to its exit status. On a slow host it may take longer than SECONDS. Fails
-# after ten looks in a row, a tenth of SECONDS apart, without progress: its output, which is also ours, has not grown, and none of its
-# processes has done anything. A process that loops forever, as in KVM_RUN or in the kernel, is never idle, so 60 looks in a row without
-# more output are also enough. The tests of the series have their own time limits for that.
-ends() {
-	local clock ended printed did was_printed='' was_did='' still=0 silent=0 said=$SECONDS output=/proc/$BASHPID/fd/1
-	while [ "$still" -lt 10 ] && [ "$silent" -lt 60 ]; do
-		sleep $((($2 + 9) / 10)) {progress}>&- &
-		clock=$! status=0
-		wait -n -p ended "$1" "$clock" || status=$?
-		if [ "$ended" = "$1" ]; then
-			kill "$clock" 2>/dev/null || true
-			wait "$clock" 2>/dev/null || true
-			return 0
-		fi
-		did=$(done_by "$1") printed=$(stat -L -c %s "$output")
-		[ "$printed" = "$was_printed" ] && silent=$((silent + 1)) || silent=0
-		[ "$silent" -gt 0 ] && [ "$did" = "$was_did" ] && still=$((still + 1)) || still=0
-		was_printed=$printed was_did=$did
-		# Tell the host, because it ends a machine that prints nothing for long.
-		if [ $((SECONDS - said)) -ge 300 ]; then
-			said=$SECONDS
-			echo "# $mode ${name:-}: still runs, $silent of 60 looks without output" >&"$progress"
-		fi
-	done
-	return 1
-}
-
 # limited SECONDS COMMAND...: runs a command for at most SECONDS, or longer on a slow host. If it takes too long, prints where its threads
-# are, ends it, and returns 124, as timeout does. Does not wait forever if the kernel does not let it end.
+# are, ends it, and returns 124, as timeout does. Does not wait forever if the kernel does not let it end. The command's output is also
+# ours. The tests of the series have their own time limits for a loop that never ends.
 limited() {
-	local seconds=$1 test status task signal
+	local seconds=$1 test status task signal output=/proc/$BASHPID/fd/1
 	shift
 	"$@" </dev/null {progress}>&- &
 	test=$!
-	! ends "$test" "$seconds" || return "$status"
+	! ends "$test" $(((seconds + 9) / 10)) 60 "$output" "$mode ${name:-}" || return "$status"
 	echo "its threads:"
 	for task in /proc/"$test"/task/*; do
 		echo "$(sed -nE 's/^(Name|State|Cpus_allowed_list):\t(.*)/\2/p' "$task/status" | paste -sd ' ') $(cut -d ' ' -f 14,15,39 "$task/stat")"
@@ -95,7 +68,7 @@ limited() {
 	done
 	for signal in TERM KILL; do
 		kill -s "$signal" "$test" 2>/dev/null || true
-		! ends "$test" 30 || return 124
+		! ends "$test" 3 60 "$output" "$mode ${name:-}" || return 124
 	done
 	echo "it cannot be killed"
 	return 124
