@@ -100,10 +100,11 @@ punched() {
 	rm $file
 	case $said in
 	punches=*) fact "$name" "${said#punches=} of 500" ;;
-	*)
+	"stuck after punches="*)
 		fact "$name" "hangs after $(value punches "$said") of 500"
 		reset_if_stock
 		;;
+	*) fact "$name" "fails: $said" ;;
 	esac
 }
 

@@ -4,9 +4,10 @@
  * reads it through a pipe, which takes the pages by GUP.  A hole punch waits
  * until only page tables refer to a page.  It must not wait for page tables that
  * are filled again meanwhile.  Prints how many holes it has punched.  If a hole
- * takes many rounds of the writer, it stops the reader.  If that does not help, it
- * prints where the kernel waits, and ends with 1.  As long as it goes on, it says so
- * on standard error, because the host ends a machine that prints nothing for long.
+ * takes many rounds of the writer, it stops both threads.  If the hole punch then
+ * sleeps on, nobody is left to wake it: the program prints where it waits, and ends
+ * with 1.  As long as it goes on, it says so on standard error, because the host
+ * ends a machine that prints nothing for long.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -27,22 +28,24 @@
 #define HOLE (64UL << 10)
 #define PIPE (64L << 10)
 
-/* A hole takes few rounds, because the writer waits for the lock that fallocate() holds. */
+/* Most holes take few rounds, because the writer waits for the lock that fallocate() holds. */
 #define ROUNDS 1000
+/* A hole punch that sleeps in so many looks, 10 ms apart, and was never woken between them, hangs. */
+#define LOOKS 1000
 #ifndef SAY
 #define SAY 300	/* after so many seconds it says that it goes on */
 #endif
 
 static volatile char *memory;
 static atomic_ulong rounds = 1, began;	/* began is 0 while no hole is punched */
-static atomic_int reading = 1;
+static atomic_int going;
 
 static void *write_all(void *unused)
 {
 	unsigned long i;
 
 	(void)unused;
-	for (;;) {
+	while (going) {
 		for (i = 0; i < SIZE; i += PAGE)
 			memory[i] = 1;
 		rounds++;
@@ -60,26 +63,83 @@ static void *read_all(void *unused)
 	(void)unused;
 	if (pipe(ends))
 		goto failed;
-	for (offset = 0; reading; offset = (offset + PIPE) % SIZE) {
+	for (offset = 0; going; offset = (offset + PIPE) % SIZE) {
 		struct iovec from = { (char *)memory + offset, PIPE };
 
 		if (vmsplice(ends[1], &from, 1, 0) != PIPE || read(ends[0], copy, PIPE) != PIPE)
 			goto failed;
 	}
+	close(ends[0]);
+	close(ends[1]);
 	return NULL;
 failed:
 	fprintf(stderr, "punch-waits: reading by a pipe: %s\n", strerror(errno));
 	exit(2);
 }
 
+static void start(pthread_t *threads)
+{
+	going = 1;
+	if (pthread_create(&threads[0], NULL, write_all, NULL) || pthread_create(&threads[1], NULL, read_all, NULL)) {
+		fprintf(stderr, "punch-waits: no thread: %s\n", strerror(errno));
+		exit(2);
+	}
+}
+
+/* Reads a file below /proc of the main thread, which punches the holes. */
+static const char *of_puncher(const char *name, char *text, size_t size)
+{
+	char path[64];
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/%s", getpid(), name);
+	fd = open(path, O_RDONLY);
+	got = fd < 0 ? 0 : read(fd, text, size - 1);
+	text[got > 0 ? got : 0] = 0;
+	if (fd >= 0)
+		close(fd);
+	return text;
+}
+
+/* Returns how often the main thread has gone to sleep, or -1 if it does not sleep now. */
+static long sleeps(void)
+{
+	static const char count[] = "\nvoluntary_ctxt_switches:\t", state[] = "\nState:\t";
+	static char text[8192];
+	const char *line;
+
+	of_puncher("status", text, sizeof(text));
+	line = strstr(text, state);
+	if (!line || !strchr("SD", line[strlen(state)]))
+		return -1;
+	line = strstr(text, count);
+	return line ? atol(line + strlen(count)) : -1;
+}
+
+/* Returns whether the hole punch sleeps for good.  The other threads end, or wait for a lock that it holds. */
+static int hangs(void)
+{
+	long before = -1, now;
+	int looks = 0;
+
+	while (began && looks < LOOKS) {
+		usleep(10000);
+		now = sleeps();
+		looks = now >= 0 && now == before ? looks + 1 : 0;
+		before = now;
+	}
+	return looks == LOOKS;
+}
+
 static void *watch(void *punches)
 {
 	unsigned long since, seen = 0, now;
+	static char stack[4096];
+	pthread_t threads[2];
 	time_t said = time(NULL);
-	char stack[4096] = "";
-	ssize_t size;
-	int fd;
 
+	start(threads);
 	for (;;) {
 		usleep(10000);
 		now = *(volatile unsigned long *)punches;
@@ -91,16 +151,16 @@ static void *watch(void *punches)
 		since = began;
 		if (!since || rounds - since < ROUNDS)
 			continue;
-		reading = 0;
-		if (rounds - since < 2 * ROUNDS)
-			continue;
-		printf("stuck after punches=%lu rounds=%lu\n", *(volatile unsigned long *)punches, rounds - since);
-		/* The main thread punches. */
-		fd = open("/proc/self/stack", O_RDONLY);
-		size = fd < 0 ? 0 : read(fd, stack, sizeof(stack) - 1);
-		fwrite(stack, 1, size > 0 ? size : 0, stdout);
-		fflush(stdout);
-		_exit(1);
+		going = 0;
+		if (hangs()) {
+			printf("stuck after punches=%lu\n%s", *(volatile unsigned long *)punches,
+			       of_puncher("stack", stack, sizeof(stack)));
+			fflush(stdout);
+			_exit(1);
+		}
+		pthread_join(threads[0], NULL);
+		pthread_join(threads[1], NULL);
+		start(threads);
 	}
 	return NULL;
 }
@@ -123,8 +183,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	memset((void *)memory, 1, SIZE);
-	if (pthread_create(&thread, NULL, write_all, NULL) || pthread_create(&thread, NULL, read_all, NULL) ||
-	    pthread_create(&thread, NULL, watch, &punches)) {
+	if (pthread_create(&thread, NULL, watch, &punches)) {
 		fprintf(stderr, "punch-waits: no thread: %s\n", strerror(errno));
 		return 2;
 	}
