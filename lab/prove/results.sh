@@ -69,6 +69,16 @@ write_result() (
 	mv "$part" "$1"
 )
 
+# rehead BASE OLD NEW: replaces the hash OLD of the series by NEW in the heads of the base's results, and names these.
+rehead() {
+	local file
+	for file in "$TOP/results/$1"-*; do
+		grep -qx "# series, its $2" "$file" || continue
+		sed -i "s/^# series, its $2\$/# series, its $3/" "$file"
+		echo "results/${file##*/}: $3"
+	done
+}
+
 # grow_result FILE HEAD TITLE WANTED: the same for a result that gets its rows one by one. WANTED lists the rows in order, each without
 # its last field. A row comes from stdin, else from FILE; rows not in WANTED are dropped. Several processes may do this at once.
 grow_result() (
