@@ -27,7 +27,7 @@ work=$(mktemp -d)
 guest='' huge_before='' file=''
 
 fail() {
-	echo "demo: $*" >&2
+	echo "boot-guests: $*" >&2
 	exit 1
 }
 

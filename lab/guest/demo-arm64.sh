@@ -26,7 +26,7 @@ work=$(mktemp -d)
 guest='' file=''
 
 fail() {
-	echo "demo: $*" >&2
+	echo "demo-arm64: $*" >&2
 	exit 1
 }
 

@@ -15,7 +15,7 @@ shift 4
 reserve() {
 	local file=/sys/kernel/mm/hugepages/hugepages-${1}kB/nr_hugepages
 	echo "$2" >"$file"
-	[ "$(<"$file")" -ge "$2" ] || { echo "bench: only $(<"$file") of $2 pages of $1 kB could be reserved" >&2; exit 1; }
+	[ "$(<"$file")" -ge "$2" ] || { echo "measure: only $(<"$file") of $2 pages of $1 kB could be reserved" >&2; exit 1; }
 }
 
 device=$("$(dirname "$0")/vfio-setup.sh")

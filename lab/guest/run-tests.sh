@@ -25,7 +25,7 @@ if [ $# -lt 3 ]; then
 fi
 mode=$1 selftests=$2 targets=$3 only=${4:-.} built=${5:-}
 kvm=$selftests/kvm
-plan mode | grep "^$mode|" >/dev/null || { echo "kselftest: no such mode: $mode" >&2; exit 2; }
+plan mode | grep "^$mode|" >/dev/null || { echo "run-tests: no such mode: $mode" >&2; exit 2; }
 what=$(plan parts | sed -n "s/^$mode|//p")
 # KVM gets the parameters of this mode. A nested machine gets the name in its lines, and what to run, from the outer one.
 of_kvm=$mode
