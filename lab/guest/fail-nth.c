@@ -433,6 +433,7 @@ int main(int argc, char **argv)
 	if (dax < 0 || fstat(dax, &st))
 		fail("open");
 	inject();
+	interrupts = true;	/* then KVM may also handle faults as asynchronous ones */
 	open_guest();
 	if (argc > 3)
 		open_vfio(argv[3]);

@@ -282,6 +282,7 @@ int main(int argc, char **argv)
 	if (memory == MAP_FAILED)
 		fail("mmap");
 	paging = true;
+	interrupts = true;	/* then KVM may also handle faults as asynchronous ones */
 	code = open_guest();
 	stage = "begin";
 	/* Run only the last instruction of the code, to map its page: now only the memory takes faults. */

@@ -633,6 +633,7 @@ int main(int argc, char **argv)
 	memory = reserve_gib();
 	map_file(0, GIB);
 	paging = true;
+	interrupts = true;	/* then KVM may also handle faults as asynchronous ones */
 	open_guest();
 	if (set_slot(memory, GIB, 0))
 		fail("KVM_SET_USER_MEMORY_REGION");
