@@ -15,6 +15,7 @@ set -euo pipefail
 
 as_the_lab_builds_it
 leave_out "make bisect builds the series, patch by patch" STOCK MUTANT
+leave_out "make bisect boots the machine that each mode needs" FILES_1G
 [ -n "${MODES:-}" ] || leave_out "make bisect runs selftests only with MODES=" TESTS TARGETS
 export STOCK='' MUTANT='' UPTO=0
 out=$BUILD/$BASE/upto${CONFIG:+-$CONFIG}

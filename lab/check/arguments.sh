@@ -80,6 +80,12 @@ refused 'TESTS=vfio: make run' make run JOB=true TESTS=vfio
 refused 'MODES=npt=1: make run' make run JOB=true MODES=npt=1
 refused 'TARGETS=x: the suite selftests' make regress TARGETS=x
 refused 'FILES_1G=1: the suite selftests' make regress FILES_1G=1
+for target in demo kselftest soak bench bench-profile bisect; do
+	refused "FILES_1G=1: make $target .*leave FILES_1G out" make "$target" FILES_1G=1
+done
+refused 'FILES_1G=1: each mutant' make mutants FILES_1G=1
+refused 'FILES_1G=3: FILES_1G=1 is' make run JOB=true FILES_1G=3
+refused 'FILES_1G=1: .* of CPU=amd' make run JOB=true FILES_1G=1 CPU=intel
 for base in series/v*/; do
 	base=$(basename "$base") words='maps no file by 1G'
 	[ ! -d "lab/kernel/config/no-pud/$base" ] || words='RECORD=1 keeps .*; leave FILES_1G out'

@@ -3,7 +3,7 @@
 # Prints rows as rows.sh does.
 # Takes the folder of a built copy, and a file with the names of the tests to run, as "<file system> <test>". The file system xfs has
 # reflink and rmapbt, if the base supports them with DAX; xfs-plain has neither. xfs-1g is as xfs, and can map files by 1G in a machine
-# of FILES_1G=2.
+# of SCRATCH_1G=1.
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"

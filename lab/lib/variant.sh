@@ -45,6 +45,11 @@ if [ -n "${KSRC:-}" ]; then
 fi
 [[ ${SECONDS_MAX:-1} =~ ^[1-9][0-9]*$ ]] || die 2 "SECONDS_MAX=$SECONDS_MAX is no number of seconds"
 [ "${STOCK:-1}" = 1 ] || die 2 "STOCK=$STOCK: STOCK=1 is the kernel without the series; for that with it, leave STOCK out"
+case ${FILES_1G:-}:$CPU in
+:* | 1:amd) ;;
+1:*) die 2 "FILES_1G=1: the machine with files to map by 1G is one of CPU=amd; leave FILES_1G or CPU out" ;;
+*) die 2 "FILES_1G=$FILES_1G: FILES_1G=1 is the machine with files to map by 1G; for that with all backings, leave FILES_1G out" ;;
+esac
 [ -z "${STOCK:-}" ] || [ -z "${MUTANT:-}" ] || die 2 "STOCK and MUTANT exclude each other"
 
 if [ -n "${MUTANT:-}" ]; then

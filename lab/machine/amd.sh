@@ -2,7 +2,7 @@
 # The machine for CPU=amd: QEMU with AMD's nested paging, NVDIMMs, an IOMMU, and the host's root over 9p.
 # Sourced by boot.sh, which says what compose and prepare take and give. NESTED=1 is for a machine within the machine. ICOUNT=<backing> is
 # for one with a single CPU, whose clock advances by 1 ns per instruction. A DAX backing gets an NVDIMM of 18 GiB there. FILES_1G=1 is for
-# a machine whose only NVDIMM has a file system that can map files by 1G; FILES_1G=2 is for one with two such NVDIMMs, for fstests.
+# a machine whose only NVDIMM has a file system that can map files by 1G; with SCRATCH_1G=1 it has two such NVDIMMs, for fstests.
 # PLUGIN=<file,argument=value...> loads a plugin of the emulator.
 
 # shellcheck source=lab/machine/qemu.sh
@@ -23,7 +23,7 @@ elif [ -n "${FILES_1G:-}" ]; then
 	memory=4G
 	nvdimms=("fsdax-xfs-1g 8194")	# 7 GiB of data, because data begins at a multiple of 1G
 	# Two of 5 GiB, which are all in use after a while. The second one also begins at a multiple of 1G, which newer kernels need.
-	[ "$FILES_1G" != 2 ] || nvdimms=("fsdax-xfs-1g 6146" "fsdax-xfs-1g-scratch 6146")
+	[ -z "${SCRATCH_1G:-}" ] || nvdimms=("fsdax-xfs-1g 6146" "fsdax-xfs-1g-scratch 6146")
 elif [ -z "${NESTED:-}" ]; then
 	memory=6G
 	nvdimms=("devdax-4k 1282" "devdax-2m 1282" "devdax-1g 4098" "fsdax-ext4 1794" "fsdax-xfs 2946")

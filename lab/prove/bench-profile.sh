@@ -7,6 +7,7 @@ set -euo pipefail
 # shellcheck source=lab/lib/process.sh
 . "$(dirname "$0")/../lib/process.sh"
 leave_out "make bench-profile is for the stock kernel and the series" MUTANT MODES TESTS
+leave_out "make bench-profile boots a machine with each kind of memory, and BACKINGS= chooses" FILES_1G
 [ "${CONFIG:-bench}" = bench ] || leave_out "make bench-profile has a configuration of its own, bench" CONFIG
 export CONFIG=bench
 # shellcheck source=lab/lib/env.sh

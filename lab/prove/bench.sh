@@ -7,6 +7,7 @@ set -euo pipefail
 # shellcheck source=lab/lib/process.sh
 . "$(dirname "$0")/../lib/process.sh"
 [ -n "${BENCH_ROWS:-}" ] || leave_out "make bench compares the stock kernel and the series" STOCK MUTANT MODES TESTS
+leave_out "make bench boots a machine with each kind of memory, and BACKINGS= chooses" FILES_1G
 [ "${CONFIG:-bench}" = bench ] || leave_out "make bench has a configuration of its own, bench" CONFIG
 [ "${CPU:-amd}" != arm64 ] || die 2 "CPU=arm64: make bench is for CPU=amd and CPU=intel, whose emulators count instructions for it"
 # This configuration is like that of a distribution's kernel.

@@ -120,7 +120,7 @@ if [ -n "${DEMO_ROWS:-}" ]; then
 fi
 
 as_the_lab_builds_it
-leave_out "make demo shows all it has, on the stock kernel and with the series" STOCK MUTANT MODES TESTS BACKINGS
+leave_out "make demo shows all it has, on the stock kernel and with the series" STOCK MUTANT MODES TESTS BACKINGS FILES_1G
 result=$TOP/results/$BASE-demo
 [ "$CPU" = amd ] || result+=-$CPU
 rows=$BUILD/$BASE/demo.tsv

@@ -27,6 +27,7 @@ modes=${MODES:-$(plan mode | cut -d '|' -f 1)}
 [[ ${RACE_SECONDS:-1} =~ ^[1-9][0-9]*$ ]] || die 2 "RACE_SECONDS=$RACE_SECONDS is no number of seconds"
 [[ ${RACE_SEED:-1} =~ ^[0-9]+$ ]] || die 2 "RACE_SEED=$RACE_SEED is no number; an earlier run has printed one as seed="
 leave_out "make kselftest runs on each backing, and TESTS= chooses" BACKINGS
+leave_out "make kselftest boots the machine that each mode needs" FILES_1G
 as_the_lab_builds_it
 # This also checks that the given modes and tests exist.
 also=$(MODES=$modes "$LAB/prove/test-names.sh" run)

@@ -8,7 +8,7 @@
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
-[ "${1:-}" = left ] || leave_out "each mutant names its own; make mutants takes MUTANTS=" STOCK MUTANT MODES TESTS
+[ "${1:-}" = left ] || leave_out "each mutant names its own; make mutants takes MUTANTS=" STOCK MUTANT MODES TESTS FILES_1G
 # shellcheck source=lab/prove/results.sh
 . "$LAB/prove/results.sh"
 # shellcheck source=lab/lib/tap.sh

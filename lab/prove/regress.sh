@@ -44,7 +44,7 @@ if [ -n "${FILES_1G:-}" ]; then
 	[ "$suite" = fstests ] || leave_out "the suite $suite runs in the machine that has all backings" FILES_1G
 	[ -n "$(plan_value 'backings files-1g')" ] || leave_out "BASE=$BASE maps no file by 1G" FILES_1G
 	[ -z "${RECORD:-}" ] || die 2 "RECORD=1 keeps the results of the machine that has all backings; leave FILES_1G out"
-	export FILES_1G=2	# a machine with a file system to test, and one as scratch
+	export SCRATCH_1G=1	# a machine with a file system to test, and one as scratch
 fi
 
 # built VARIABLE URL FILE BUILD: sets folder to the value of the variable, after checking that FILE in it shows a completed build.

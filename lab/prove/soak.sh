@@ -15,6 +15,7 @@ set -euo pipefail
 . "$LAB/guest/plan.sh"
 
 leave_out "make soak runs on each backing, and TESTS= chooses" BACKINGS
+leave_out "make soak boots the machine that the mode needs" FILES_1G
 minutes=${MINUTES:-60}
 [[ $minutes =~ ^[1-9][0-9]*$ ]] || die 2 "MINUTES=$minutes is not a number of minutes"
 mode=${MODES:-npt=1}
