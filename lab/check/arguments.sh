@@ -37,6 +37,14 @@ refused 'JOB=lab is a folder' make run JOB=lab
 refused "JOB='lab/guest/slot-gone.sh many': .* takes \(\[1-9\]" make run JOB='lab/guest/slot-gone.sh many'
 refused "JOB='lab/guest/moved-pud.sh 1': .* takes no arguments" make run JOB='lab/guest/moved-pud.sh 1'
 refused 'JOB=.*: .* takes fsdax-' make run JOB=lab/guest/unbind-mounted.sh
+# Each script in lab/guest says what it takes from make run, or what else starts it.
+for job in lab/guest/*.sh; do
+	[ ! -x "$job" ] || [ "$(sed '2,${/^#/!q}' "$job" | grep -cE '^# (Arguments|Started by): .')" -eq 1 ] ||
+		{ echo "$job: its header needs either Arguments: or Started by:"; failed=1; }
+done
+refused 'JOB=lab/guest/mm.sh is started by make kselftest, not by make run' make run JOB=lab/guest/mm.sh
+refused 'JOB=lab/guest/session.sh is started by each machine' make run JOB='lab/guest/session.sh true'
+refused "JOB='lab/guest/vfio-setup.sh 1': .* takes no arguments" make run JOB='lab/guest/vfio-setup.sh 1'
 refused 'JOB=lab/guest/crash.sh needs another kernel; run: make run CONFIG=dump' make run JOB=lab/guest/crash.sh
 refused 'MODES=npt=7: .*npt=1' make kselftest MODES=npt=7
 refused 'TESTS=nonsense: .*lab/prove/test-names.sh lists' make kselftest TESTS=nonsense

@@ -5,6 +5,7 @@
 # Prints tab-separated rows: "row", the label, the backing, leaf entries of 4K, 2M and 1G, and page faults. For devdax-1g also prints
 # "fact", the label, a text, and how many 1G entries are left after smaps is read.
 # Counts only leaves of the guest's RAM, but page faults of the whole VM.
+# Started by: make demo
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"

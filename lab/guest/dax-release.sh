@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Removes every DAX device from the kernel, to show that a job has left none in use.
 # Takes nothing; fails, naming the device, if one is still busy.
+# Started by: each machine
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"

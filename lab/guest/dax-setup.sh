@@ -2,6 +2,7 @@
 # Configures the machine's NVDIMMs as /dax/<backing>: device-dax nodes and mounted file systems.
 # Takes LAB_BACKINGS from machine/run.sh: the backings that NVDIMM 0, 1, ... become, separated by commas. In a machine without NVDIMMs,
 # LAB_RANGES says where the memory of each backing begins, as pmem or soft-reserved.
+# Started by: each machine
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"

@@ -4,6 +4,7 @@
 #
 # For a guest that boots, prints a row as boot-guests.sh does. Its page faults are the entries that KVM made for the guest's RAM. For each
 # guest also prints "fact", the label, the backing, and whether it boots, tab-separated.
+# Started by: make demo
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"

@@ -4,6 +4,7 @@
 # Takes: the label, the folder of demo-facts, punch-waits, shared-failure and page_flags.ko, and the looks: assigned, full, punched,
 # reserved, shared, cloned. The last row of a fact counts, because a look that may kill the kernel prints that in advance. If the label is
 # stock, the kernel is reset when it is broken, and at the end, because it may hold devices forever.
+# Started by: make demo
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"

@@ -2,6 +2,7 @@
 # Runs the test guest, which writes to its memory, on each DAX backing. Prints how KVM mapped that memory, in rows as boot-guests.sh does.
 # At the end prints "fact", the label, a text, and the memory types of these entries, tab-separated.
 # Takes: a label for this kernel, and the folder that holds guest-leaves and kvm_leaves.ko.
+# Started by: make demo
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"

@@ -4,6 +4,7 @@
 # Takes the folder of a built copy, and a file with the names of the tests to run, as "<file system> <test>". The file system xfs has
 # reflink and rmapbt, if the base supports them with DAX; xfs-plain has neither. xfs-1g is as xfs, and can map files by 1G in a machine
 # of SCRATCH_1G=1.
+# Started by: make fstests
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"

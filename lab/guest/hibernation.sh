@@ -3,6 +3,7 @@
 # result per backing, not numbered.
 # Takes the results' prefix, the programs memory-image and dax_huge_page_test, an extended regular expression that names must match, the
 # backing whose memory is used as the disk, and the backings to search for. Destroys the disk's file system.
+# Started by: make kselftest
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"

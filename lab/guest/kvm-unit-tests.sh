@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs KVM-unit-tests in the machine, each in a QEMU whose guest memory is a file on XFS with DAX. Prints rows as rows.sh does.
 # Takes the folder of a copy that make standalone has built, and a file with the names of the tests to run, as "fsdax-xfs <test>".
+# Started by: make kvm-unit-tests
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs guest-leaves on a backing. It checks the page table entries that map the memory of a guest: all of one size, and write-back.
 # Takes the backing, and the folder that holds guest-leaves and kvm_leaves.ko. Prints the numbers of entries, or why the check fails.
+# Started by: make kselftest and make demo
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"

@@ -2,6 +2,7 @@
 # Runs kvm-bench in the machine, on one kind of memory after the other, and prints its rows.
 # Takes: the program, MiB of memory, how often each figure is measured, a list of more MiB, for which only KVM's page faults are counted,
 # and the backings.
+# Started by: make bench
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"

@@ -3,6 +3,7 @@
 # Takes the results' prefix, page_flags.ko, the programs dax-memory and dax_huge_page_test, an extended regular expression that names must
 # match, dax_failure_test if the base has it, and in BAR a PCI device's memory that has struct pages. Leaves the namespaces as it found
 # them, except for their content.
+# Started by: make kselftest
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs kvm-bench in the machine, as measure.sh does. Prints its rows, and then the address at which each function of the kernel begins.
 # Takes: what measure.sh takes.
+# Started by: make bench-profile
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"

@@ -2,6 +2,7 @@
 # Runs the selftests of one MMU mode on the DAX backings, in the machine. Prints one TAP result per test, not numbered.
 # Takes a mode (see -h), the folder of the built selftests, which of its targets to run, an optional extended regular expression that
 # names must match, and the folder of the programs and modules that the lab has built for some parts.
+# Started by: make kselftest and make soak
 set -euo pipefail
 # shellcheck source=lab/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"

@@ -2,6 +2,7 @@
 # Runs each of the kernel's own selftests in the machine, as it was installed. Prints "row", its name, and pass, skip, fail or timeout,
 # followed by " with a warning" if the kernel has logged trouble meanwhile.
 # Takes the folder where the tests are installed, and a file with the names of those to run, as "<target> <test>" or "mm <group>".
+# Started by: make regress
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"

@@ -3,6 +3,7 @@
 # use.
 # Takes the job's command and arguments. Exits with the job's status, with 71 if the setup fails, or with 72 if the job ends well but a
 # device stays busy.
+# Started by: each machine
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"

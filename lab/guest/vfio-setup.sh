@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Binds the machine's edu device to vfio-pci, and prints its address. Prints nothing if the machine has no such device.
 # Takes nothing; fails, naming the device, if it is behind no IOMMU or vfio-pci does not take it.
+# Arguments: none
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"

@@ -20,11 +20,12 @@ done
 # of_job NAME: prints the text after "# NAME: " in the header comment of the job; prints nothing if the header has no such line.
 of_job() { sed -nE "2,\${/^#/!q; s/^# $1: //p}" "$job"; }
 job=$(type -P -- "$1")
-arguments=$(of_job Arguments) config=$(of_job Configuration)
-if [ -n "$arguments" ]; then
+arguments=$(of_job Arguments) config=$(of_job Configuration) started=$(of_job 'Started by')
+if [ -n "$arguments$started" ]; then
 	case ${2:-} in
 	-h | --help) exec "$job" -h ;;
 	esac
+	[ -z "$started" ] || die 2 "JOB=$1 is started by $started, not by make run; $1 -h says what it does"
 	[ "$arguments" != none ] || arguments=
 	grep -qxE -- "$arguments" <<<"${*:2}" || die 2 "JOB='$*': $1 takes ${arguments:-no arguments}; run: $1 -h"
 fi
