@@ -45,6 +45,9 @@ done
 refused 'JOB=lab/guest/mm.sh is started by make kselftest, not by make run' make run JOB=lab/guest/mm.sh
 refused 'JOB=lab/guest/session.sh is started by each machine' make run JOB='lab/guest/session.sh true'
 refused "JOB='lab/guest/vfio-setup.sh 1': .* takes no arguments" make run JOB='lab/guest/vfio-setup.sh 1'
+for cpu in intel arm64; do
+	refused "JOB=lab/guest/preflight.sh does not run on .* CPU=$cpu; run: make run CPU=amd" make run JOB=lab/guest/preflight.sh CPU=$cpu
+done
 refused 'JOB=lab/guest/crash.sh needs another kernel; run: make run CONFIG=dump' make run JOB=lab/guest/crash.sh
 refused 'MODES=npt=7: .*npt=1' make kselftest MODES=npt=7
 refused 'TESTS=nonsense: .*lab/prove/test-names.sh lists' make kselftest TESTS=nonsense

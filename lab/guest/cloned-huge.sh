@@ -3,6 +3,7 @@
 # the kernel can't split an entry of 2M, as on arm64 with pages of 64K. Not for v5.4, whose DAX files share no blocks.
 # Takes nothing: make run CONFIG=base-small JOB=lab/guest/cloned-huge.sh
 # Arguments: none
+# CPU: amd
 set -euo pipefail
 # shellcheck source=lab/guest/job-program.sh
 . "$(dirname "$0")/job-program.sh"

@@ -2,6 +2,7 @@
 # Crashes the kernel. The next kernel then searches the dump of the first for DAX memory, which must not be there.
 # Takes the backing to search for (devdax-2m if not given): make run CONFIG=dump JOB=lab/guest/crash.sh
 # Arguments: (devdax-(4k|2m|1g)|fsdax-(ext4|xfs))?
+# CPU: amd
 # Configuration: dump
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh

@@ -5,6 +5,7 @@
 # Takes the backings (all if none is given). Needs a kernel with fault injection: make run CONFIG=debug JOB=lab/guest/fail-nth.sh
 # With FILES_1G=1, the machine has only fsdax-xfs-1g.
 # Arguments: ((devdax-(4k|2m|1g)|fsdax-(ext4|xfs(-1g)?))( (devdax-(4k|2m|1g)|fsdax-(ext4|xfs(-1g)?)))*)?
+# CPU: amd
 # Configuration: debug
 set -euo pipefail
 # shellcheck source=lab/guest/job-program.sh

@@ -3,6 +3,7 @@
 # with interrupts off, and with interrupts on, because KVM may then queue page faults as asynchronous ones.
 # Takes nothing: make run JOB=lab/guest/failure-told.sh
 # Arguments: none
+# CPU: amd
 set -euo pipefail
 # shellcheck source=lab/guest/job-program.sh
 . "$(dirname "$0")/job-program.sh"

@@ -4,6 +4,7 @@
 # Takes how many failures to cause each time (10000 if not given). More than 40000 don't fit into the kernel's log.
 # FILES_1G=1 make run BASE=v7.3 JOB=lab/guest/failure-while-made.sh
 # Arguments: ([1-9][0-9]{0,3}|[1-3][0-9]{4}|40000)?
+# CPU: amd
 set -euo pipefail
 # shellcheck source=lab/guest/job-program.sh
 . "$(dirname "$0")/job-program.sh"

@@ -3,6 +3,7 @@
 # with the guest's interrupts off, and again with interrupts on, because KVM may then queue page faults as asynchronous ones.
 # Takes how often to do each of these (20 times if not given): make run JOB=lab/guest/gone-under-guest.sh
 # Arguments: ([1-9][0-9]*)?
+# CPU: amd
 set -euo pipefail
 # shellcheck source=lab/guest/job-program.sh
 . "$(dirname "$0")/job-program.sh"

@@ -4,6 +4,7 @@
 # Takes the seconds for each of the four races (20 if not given; cold, which is no race, takes 100 rounds):
 # make run BASE=v5.4 JOB=lab/guest/huge-races.sh
 # Arguments: ([1-9][0-9]*)?
+# CPU: amd
 set -euo pipefail
 # shellcheck source=lab/guest/job-program.sh
 . "$(dirname "$0")/job-program.sh"

@@ -3,6 +3,7 @@
 # Takes how often to measure (5 if not given). Prints the smallest times: what else the host does only adds to them.
 # FILES_1G=1 make run BASE=v7.3 CONFIG=irqsoff JOB=lab/guest/interrupts-off.sh
 # Arguments: ([1-9][0-9]*)?
+# CPU: amd
 # Configuration: irqsoff
 set -euo pipefail
 # shellcheck source=lab/guest/job-program.sh

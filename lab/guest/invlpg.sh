@@ -3,6 +3,7 @@
 # and tmpfs.
 # Takes how often to remove the memory (20 times if not given): make run BASE=v5.4 JOB=lab/guest/invlpg.sh
 # Arguments: ([1-9][0-9]*)?
+# CPU: amd
 set -euo pipefail
 # shellcheck source=lab/guest/job-program.sh
 . "$(dirname "$0")/job-program.sh"

@@ -4,6 +4,7 @@
 # the tool must find the entries of the guest that QEMU runs. Prints one TAP result per case.
 # Takes nothing: make run JOB=lab/guest/preflight.sh, and with FILES_1G=1 for files that are mapped by 1G.
 # Arguments: none
+# CPU: amd
 set -euo pipefail
 # shellcheck source=lab/lib/help.sh
 . "$(dirname "$0")/../lib/help.sh"

@@ -3,6 +3,7 @@
 # what the kernel waits for.
 # Takes how many holes to punch (2000 if not given): make run BASE=v7.3 JOB=lab/guest/punch-waits.sh
 # Arguments: ([1-9][0-9]*)?
+# CPU: amd
 set -euo pipefail
 # shellcheck source=lab/guest/job-program.sh
 . "$(dirname "$0")/job-program.sh"

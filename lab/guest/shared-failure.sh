@@ -4,6 +4,7 @@
 # Takes how often a page fails (2000 times if not given), and one of copied, closed and told (all if not given):
 # make run JOB=lab/guest/shared-failure.sh
 # Arguments: ([1-9][0-9]*( (copied|closed|told))?)?
+# CPU: amd
 set -euo pipefail
 # shellcheck source=lab/guest/job-program.sh
 . "$(dirname "$0")/job-program.sh"

@@ -2,6 +2,7 @@
 # Shows what a guest reads with nx_huge_pages while its memslot is deleted and made again: device-dax and hugetlbfs, by 2M and 1G.
 # Takes how often to delete it (2000 times if not given): make run BASE=v5.4 JOB=lab/guest/slot-gone.sh
 # Arguments: ([1-9][0-9]*)?
+# CPU: amd
 set -euo pipefail
 # shellcheck source=lab/guest/job-program.sh
 . "$(dirname "$0")/job-program.sh"

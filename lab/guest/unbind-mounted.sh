@@ -4,6 +4,7 @@
 # There are two guests at once, with interrupts off and on, because KVM may queue the page faults of the latter as asynchronous ones.
 # Takes the backing, and process or guest: make run JOB='lab/guest/unbind-mounted.sh fsdax-ext4 guest'
 # Arguments: fsdax-(ext4|xfs) (process|guest)
+# CPU: amd
 set -euo pipefail
 # shellcheck source=lab/guest/job-program.sh
 . "$(dirname "$0")/job-program.sh"

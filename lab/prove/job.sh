@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the kernel of BASE, and runs a job in the machine. First it checks that the job exists, and for a job of the lab, that it
-# accepts these arguments and this CONFIG=.
+# accepts these arguments, this CPU= and this CONFIG=.
 # Takes the job, which is a script or program, and its arguments.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
@@ -20,7 +20,7 @@ done
 # of_job NAME: prints the text after "# NAME: " in the header comment of the job; prints nothing if the header has no such line.
 of_job() { sed -nE "2,\${/^#/!q; s/^# $1: //p}" "$job"; }
 job=$(type -P -- "$1")
-arguments=$(of_job Arguments) config=$(of_job Configuration) started=$(of_job 'Started by')
+arguments=$(of_job Arguments) config=$(of_job Configuration) machine=$(of_job CPU) started=$(of_job 'Started by')
 if [ -n "$arguments$started" ]; then
 	case ${2:-} in
 	-h | --help) exec "$job" -h ;;
@@ -29,6 +29,8 @@ if [ -n "$arguments$started" ]; then
 	[ "$arguments" != none ] || arguments=
 	grep -qxE -- "$arguments" <<<"${*:2}" || die 2 "JOB='$*': $1 takes ${arguments:-no arguments}; run: $1 -h"
 fi
+[ -z "$machine" ] || [ "$CPU" = "$machine" ] ||
+	die 2 "JOB=$1 does not run on the machine of CPU=$CPU; run: make run CPU=$machine JOB='$*'"
 [ -z "$config" ] || [ "${CONFIG:-}" = "$config" ] || die 2 "JOB=$1 needs another kernel; run: make run CONFIG=$config JOB='$*'"
 "$LAB/kernel/build.sh"
 exec "$LAB/machine/run.sh" run "$@"
