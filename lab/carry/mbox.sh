@@ -5,6 +5,8 @@ set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
 
+leave_out "make mbox takes the whole series; make post takes one topic" TOPIC
+leave_out "make mbox takes one base, by BASE=" BASES
 mbox=$BUILD/$BASE/kvm-dax-$BASE.mbox
 mapfile -t patches < <(series_patches)
 mkdir -p "${mbox%/*}"

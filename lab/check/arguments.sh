@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 refused() {
 	local words=$1 said status=0
 	shift
-	said=$(env -u MAKEFLAGS -u MAKELEVEL -u BASE -u CPU -u MODES -u TESTS BUILD=/proc/nowhere "$@" 2>&1) || status=$?
+	said=$(env -u MAKEFLAGS -u MAKELEVEL -u BASE -u BASES -u CPU -u MODES -u TESTS BUILD=/proc/nowhere "$@" 2>&1) || status=$?
 	[ "$status" -eq 2 ] && grep -qE -- "$words" <<<"$said" && return
 	echo "$*: status $status, and not '$words': $said"
 	failed=1
@@ -110,6 +110,15 @@ refused 'MUTANT=none: make configs' make configs MUTANT=none
 refused 'CONFIG=none: make kabi' make kabi CONFIG=none
 refused 'CONFIG=none: make htmldocs' make htmldocs CONFIG=none
 refused 'TESTS=vfio: make record' make record TESTS=vfio
+refused 'FILES_1G=1: make record' make record FILES_1G=1
+refused 'MINUTES=1: make record' make record MINUTES=1
+refused 'CPU=intel: make record' make record CPU=intel
+refused "BASES=$BASE: make record takes one base, by BASE=" make record BASES="$BASE"
+refused "BASES=$BASE: make mbox takes one base, by BASE=" make mbox BASES="$BASE"
+refused 'TOPIC=none: make mbox .* make post' make mbox TOPIC=none
+for target in record check letters applies; do
+	refused 'BASES=.*none: there is no series/none; BASES can be some of: ' make $target BASES="$BASE none"
+done
 refused 'STOCK=0: STOCK=1 is' make kernel STOCK=0
 refused 'BACKINGS=none: make kselftest' make kselftest BACKINGS=none
 refused 'RACE_SEED=x is no number' make kselftest RACE_SEED=x

@@ -42,7 +42,7 @@ check() {
 	fi
 }
 
-bases=${BASES:-$(cd "$TOP/series" && printf '%s\n' */ | tr -d / | paste -sd ' ')}
+bases=${BASES:-$all_bases}
 export BASE
 for BASE in $bases; do
 	check_series

@@ -30,7 +30,12 @@ configs() {
 # compiled_configs: prints those that make objects and make configs compile. The others compile the default one's code.
 compiled_configs() { configs | grep -vxE 'base-small|bench|debug|dump|irqsoff|kabi|regress'; }
 
-[ -d "$SERIES" ] || die 2 "there is no series/$BASE; BASE can be: $(cd "$TOP/series" && echo ./*/ | sed 's|\./||g; s|/||g')"
+all_bases=$(cd "$TOP/series" && echo ./*/ | sed 's|\./||g; s|/||g')
+[ -d "$SERIES" ] || die 2 "there is no series/$BASE; BASE can be: $all_bases"
+for base in ${BASES:-}; do
+	[ -d "$TOP/series/$base" ] || die 2 "BASES=$BASES: there is no series/$base; BASES can be some of: $all_bases"
+done
+unset base
 case $CPU in
 amd | intel | arm64) ;;
 *) die 2 "CPU=$CPU: the lab has machines of amd, intel and arm64" ;;

@@ -8,7 +8,10 @@ set -euo pipefail
 
 [ $# -eq 0 ] || die 2 "record.sh takes no argument; lab/record/old.sh lists what it would run"
 
-leave_out "make record runs all that results/ lacks" STOCK MUTANT CONFIG MODES TESTS TARGETS PATCHES MUTANTS
+leave_out "make record runs all that results/ lacks" STOCK MUTANT CONFIG MODES TESTS TARGETS PATCHES MUTANTS FILES_1G \
+	REPEAT SIZE GROWTH BACKINGS KERNEL_WORDS SECONDS_MAX RACE_SECONDS RACE_OPERATION RACE_SEED MINUTES
+[ "$CPU" = amd ] || leave_out "make record runs what results/ lacks of each machine" CPU
+leave_out "make record takes one base, by BASE=" BASES
 trap 'exit 130' INT TERM
 old=$("$LAB/record/old.sh" | sort -u -t $'\t' -k 2,2)
 while IFS=$'\t' read -r file what _; do
@@ -19,10 +22,8 @@ while IFS=$'\t' read -r file what _; do
 	fi
 	say "$file: $what"
 	read -ra command <<<"$what"
-	# The variables of this run are not meant for these commands. Their status does not matter, because the result has the failed tests.
-	env -u MAKEFLAGS -u MFLAGS -u CPU -u STOCK -u MUTANT -u CONFIG -u MODES -u TESTS -u TARGETS -u REPEAT -u SIZE -u GROWTH -u BACKINGS \
-		-u KERNEL_WORDS -u PATCHES -u SECONDS_MAX -u RACE_SECONDS -u RACE_OPERATION -u RACE_SEED -u MINUTES \
-		"${command[0]}" -C "$TOP" "${command[@]:1}" </dev/null || true
+	# Their status does not matter, because the result has the failed tests.
+	env -u MAKEFLAGS -u MFLAGS "${command[0]}" -C "$TOP" "${command[@]:1}" </dev/null || true
 	if "$LAB/record/old.sh" | grep "^$file	" >/dev/null; then die 1 "$what has recorded nothing; the reason is above"; fi
 done <<<"$old"
 cd "$TOP"
