@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks which tests the machine ends: those that do nothing, and those that work for very long without output, but not slow ones. It calls
-# ends() of lab/guest/ends.sh as lab/guest/run-tests.sh does, and await() of lab/guest/rows.sh. A look takes no time for them.
+# ends() of lab/guest/ends.sh as lab/guest/run-tests.sh does, and await() of lab/guest/rows.sh. A look takes no time for them. Also checks
+# that waits() of lab/guest/ends.sh finds a process that waits in the kernel, and no other.
 # Takes nothing. Prints what is wrong.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
@@ -22,6 +23,9 @@ sed -n '/^await() {/,/^}/p' "$LAB/guest/rows.sh" >"$work/functions"
 # shellcheck disable=SC2016
 printf '#!/bin/bash\nexec 8<>"$1"\nwhile read -r -u 8 line; do [ "$line" != end ] || exit 3; /bin/true; done\n' >"$work/test"
 chmod +x "$work/test"
+# One that waits in the kernel, like all parents of vfork(), until its child has read something, or nobody can write any more.
+printf '#include <unistd.h>\nint main(void) { char c; if (!vfork()) { (void)!read(0, &c, 1); _exit(0); } return 3; }\n' >"$work/hangs.c"
+gcc -o "$work/hangs" "$work/hangs.c"
 
 # Takes the place of the time between two looks: counts them, and makes the test print, work, or after many looks, end.
 # shellcheck disable=SC2317
@@ -36,7 +40,7 @@ sleep() {
 }
 
 # looks FUNCTION KIND LEAST MOST STATUS: checks after how many looks the function ends, and with which status. await sets the status; ends
-# fails if it gives up.
+# fails if it gives up, and waits succeeds.
 looks() {
 	local pid hold count status=0
 	kind=$2
@@ -45,10 +49,16 @@ looks() {
 	rm -f "$work/pipe"
 	mkfifo "$work/pipe"
 	exec {hold}<>"$work/pipe"
-	setsid "$work/test" "$work/pipe" &
+	if [ "$kind" = hangs ]; then setsid "$work/hangs" <"$work/pipe" {hold}>&- & else setsid "$work/test" "$work/pipe" & fi
 	pid=$!
 	if [ "$1" = await ]; then
 		await "$pid" >/dev/null
+	elif [ "$1" = waits ]; then
+		if waits "$pid" 10; then
+			status=124
+			kill "$pid"
+		fi
+		wait "$pid" || status=$((status > 0 ? status : $?))
 	elif ! ends "$pid" 30 60 "$log" test; then
 		status=124
 		kill "$pid"
@@ -67,4 +77,6 @@ looks ends stops 10 13 124
 looks await prints 70 80 3
 looks await works 30 33 124
 looks await stops 10 13 124
+looks waits works 70 80 3
+looks waits hangs 10 13 124
 exit "$failed"

@@ -10,12 +10,14 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/help.sh"
 # shellcheck source=lab/guest/plan.sh
 . "$(dirname "$0")/plan.sh"
+# shellcheck source=lab/guest/ends.sh
+. "$(dirname "$0")/ends.sh"
 export LC_ALL=C
 
 label=$1 built=$2
 shift 2
 mib=16	# MiB of memory for the device
-patience=300	# looks at a process that waits in the kernel, without any change
+patience=30	# looks at a process that waits in the kernel
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -36,19 +38,6 @@ reset_if_stock() { [ "$label" != stock ] || echo b >/proc/sysrq-trigger; }
 
 # value NAME WORDS: prints the value of that name in "name=value ...". Fails if there is none.
 value() { sed -nE "s/(^|.* )$1=([^ ]*).*/\2/p" <<<"$2" | grep -m 1 .; }
-
-# waits PID: succeeds if a process never ends: $patience looks in a row find it waiting in the kernel, and not run in between.
-waits() {
-	local last='' now still=0
-	while now=$(cat "/proc/$1/status" "/proc/$1/stack" 2>/dev/null) && [[ $now != *'State:'*Z* ]]; do
-		now=$(grep -E '^(State|.*ctxt_switches|\[)' <<<"$now")
-		if [ "$now" = "$last" ] && [[ $now = *D\ * ]]; then still=$((still + 1)); else still=0; fi
-		[ "$still" -lt "$patience" ] || return 0
-		last=$now
-		sleep 0.1
-	done
-	return 1
-}
 
 resource() { cat "/sys/bus/dax/devices/$(basename "$(realpath "/dax/$1")")/resource"; }
 
@@ -125,7 +114,7 @@ assigned() {
 	name="Namespace destroyed after its guest's end"
 	ndctl destroy-namespace -f "$namespace" >"$work/destroyed" 2>&1 </dev/null &
 	pid=$!
-	if waits $pid; then
+	if waits $pid $patience; then
 		fact "$name" "no: that hangs"
 	elif wait $pid; then
 		fact "$name" "yes"

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # Waits for a process, and tells one that works, or is only slow, from one that is idle.
-# Sourced; takes progress, a descriptor for what the host is told; gives done_by and ends.
+# Sourced; takes progress, a descriptor for what the host is told; gives done_by, ends and waits.
 
 # done_by PID: prints the page faults and CPU time so far of a process and of all that it has started, also of what has ended.
 done_by() {
@@ -38,6 +38,20 @@ ends() {
 			said=$SECONDS
 			echo "# $5: still runs, $silent of $3 looks without output" >&"$progress"
 		fi
+	done
+	return 1
+}
+
+# waits PID [LOOKS]: waits until a process ends, however slow it is. Succeeds if it never ends: LOOKS looks in a row (120 if not given), a
+# second apart, find it waiting in the kernel, and not run in between. Nothing could end such a process. Needs no progress.
+waits() {
+	local now last='' still=0
+	while now=$(sed -nE 's/^(State|.*ctxt_switches):\t//p' "/proc/$1/status" 2>/dev/null) && [[ -n $now && $now != Z* ]]; do
+		if [[ $now = D* && $now = "$last" ]]; then still=$((still + 1)); else still=0; fi
+		[ "$still" -lt "${2:-120}" ] || return 0
+		last=$now
+		# Look again soon at first, because most processes end at once.
+		sleep "$([ "$still" -gt 0 ] && echo 1 || echo 0.1)"
 	done
 	return 1
 }

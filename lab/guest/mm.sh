@@ -11,6 +11,8 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/tap.sh"
 # shellcheck source=lab/guest/plan.sh
 . "$(dirname "$0")/plan.sh"
+# shellcheck source=lab/guest/ends.sh
+. "$(dirname "$0")/ends.sh"
 
 prefix=$1 module=$2 dax_memory=$3 guest=$4 only=${5:-.} failing=${6:-}
 samples=16	# pages sampled in a range
@@ -237,7 +239,7 @@ unbound_file() {
 # A guest's memory is mapped by its file, and unmapped. Then no page has more references than before, and its namespace can be destroyed at
 # once, although dax-memory goes on with its iommufd. A namespace in use would keep ndctl waiting, or make it fail.
 destroyed_file() {
-	local fresh pfn pages pid from to log destroying deadline=$((SECONDS + $(plan_value limit)))
+	local fresh pfn pages pid from to log destroying
 	create --mode=devdax --map=mem --align=2M
 	"$guest" -s "dax:/dev/$dax" -c readback
 	pin iommufd
@@ -246,14 +248,10 @@ destroyed_file() {
 	log=$(mktemp)
 	ndctl destroy-namespace -f "$namespace" >"$log" 2>&1 &
 	destroying=$!
-	# Look whether it has ended, because nothing could end a process that waits in the kernel.
-	while kill -0 "$destroying" 2>/dev/null; do
-		[ "$SECONDS" -lt "$deadline" ] || {
-			cat "/proc/$destroying/stack" || true
-			fail "ndctl destroy-namespace still waits (above), though iommufd has unmapped $dax"
-		}
-		sleep 0.1
-	done
+	if waits "$destroying"; then
+		cat "/proc/$destroying/stack" || true
+		fail "ndctl destroy-namespace still waits (above), though iommufd has unmapped $dax"
+	fi
 	wait "$destroying" || fail "ndctl destroy-namespace, after iommufd has unmapped $dax: $(cat "$log")"
 	rm "$log"
 	expect "memmap of the destroyed namespace" "$(counts "$pfn" "$pages")" "no page"
