@@ -83,13 +83,14 @@ touched_by() {
 
 # series_hash kernel|tests [COUNT]: prints a hash of the files of the kernel, or of the selftests, that the series or its first COUNT
 # patches change. The hash covers the resulting blobs, but not the order of the patches, their changelogs or documentation. It omits
-# selftests that the machine of CPU does not run.
+# selftests that the machine of CPU does not run, and the code of another processor.
 series_hash() {
 	local patch elsewhere='^$'
 	case $CPU in
+	amd) elsewhere='^a/arch/arm64/' ;;
 	# It has no device to assign, and is too slow for races.
-	intel) elsewhere='/selftests/(vfio|dax)/|/dax_(race|failure)_test' ;;
-	arm64) elsewhere='/selftests/kvm/x86' ;;
+	intel) elsewhere='^a/arch/arm64/|/selftests/(vfio|dax)/|/dax_(race|failure)_test' ;;
+	arm64) elsewhere='^a/arch/x86/|/selftests/kvm/x86' ;;
 	esac
 	series_patches | head -n "${2:--0}" | while read -r patch; do cat "$patch"; done | awk -v part="$1" -v elsewhere="$elsewhere" '
 		/^diff --git /{
