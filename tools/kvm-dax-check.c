@@ -882,7 +882,7 @@ static void say_1g(const struct memory *memory, uint64_t at_1g, int shared)
 		say("to get 1G back", "if a process has mapped the file by less before: fallocate -n -l %" PRIu64 " %s, while no guest uses it", memory->size, memory->name);
 }
 
-/* Adds up the parts of the file that lie right to be mapped by 2M and, if the kernel does that, by 1G. */
+/* Adds up the holes and, if @layout is known, the parts that lie right to be mapped by 2M and, if the kernel does that, by 1G. */
 static void check_extents(struct memory *memory, int fd, dev_t dev, const struct layout *layout)
 {
 	uint64_t buffer[(sizeof(struct fiemap) + 128 * sizeof(struct fiemap_extent)) / 8];
@@ -935,7 +935,7 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 		marked = 1;
 	written_1g = aligned(&written, SZ_1G);
 	memory->in_1g = marked > 0 ? 0 : written_1g;
-	memory->known = true;
+	memory->known = layout->count;
 	join(&file);
 	joined_2m = aligned(&file, SZ_2M);
 	joined_1g = aligned(&file, SZ_1G);
@@ -945,15 +945,17 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 	if (shared)
 		say("shared", "%" PRIu64 "K of the file share their blocks with another file: such a page is copied when it is written, to where 2M may not fit, and is mapped read-only until then; do not clone a file that is mapped for writing and written by write(2) as well, as what one of them has written can be lost",
 		    shared >> 10);
-	say("2M-aligned extents", "%" PRIu64 "M of %" PRIu64 "M; 1G-aligned: %" PRIu64 "M%s",
-	    memory->in_2m >> 20, memory->size >> 20, joined_1g >> 20, by_1g ? "" : ", which file systems map by 2M, too");
-	if (memory->size >= SZ_1G && !say_no_1g(memory))
-		say_1g(memory, joined_1g, marked);
-	set_number("bytes_1g", memory->in_1g);
+	if (memory->known) {
+		say("2M-aligned extents", "%" PRIu64 "M of %" PRIu64 "M; 1G-aligned: %" PRIu64 "M%s",
+		    memory->in_2m >> 20, memory->size >> 20, joined_1g >> 20, by_1g ? "" : ", which file systems map by 2M, too");
+		if (memory->size >= SZ_1G && !say_no_1g(memory))
+			say_1g(memory, joined_1g, marked);
+		set_number("bytes_1g", memory->in_1g);
+	}
 	if (memory->in_2m < joined_2m)
 		say("mixed", "%" PRIu64 "M more lie at such multiples, but are mapped by 4K, as two extents meet in each 2M: only a part is written, or is shared, or one extent was too short",
 		    (joined_2m - memory->in_2m) >> 20);
-	if (joined_2m < (allocated & ~(SZ_2M - 1)) || (memory->scattered && allocated < memory->size))
+	if ((memory->known && joined_2m < (allocated & ~(SZ_2M - 1))) || (memory->scattered && allocated < memory->size))
 		say("for more", "mkfs.ext4 -O bigalloc -C 2M, or mkfs.xfs -d su=2m,sw=1 with allocation groups larger than the file");
 	if (shared || memory->in_2m < joined_2m || (by_1g && written_1g < joined_1g))
 		say("for a file with blocks that are all written and its own, while no guest uses this one", "%s",
@@ -961,7 +963,7 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 		    format("fallocate -l %" PRIu64 " %s && dd if=%s of=%s bs=2M conv=notrunc", memory->size, copy, memory->name, copy));
 	off = say_start(layout);
 	/* A hole in an aligned extent gets the blocks that continue the extent, if they are still free. */
-	if ((off || memory->scattered) && !memory->in_2m && memory->hole_2m && !memory->read_only) {
+	if ((off || memory->scattered) && (memory->known || !allocated) && !memory->in_2m && memory->hole_2m && !memory->read_only) {
 		memory->small = off ? DEVICE_OFF : "its XFS was made without su=2m, so holes get blocks at any multiple of 4K, by fallocate, too";
 		memory->hole_2m = 0;
 	}
@@ -1253,10 +1255,11 @@ static void check_file(struct memory *memory, const struct stat *st)
 	if (rest)
 		say("cut off", "the last %s, as the guest's memory is a multiple of 2M%s", bytes_string(rest), memory->read_only ? "" :
 		    format("; fallocate -o %s -l %s %s makes the file one", size_string(memory->size), size_string(memory->align), memory->name));
-	memory->scattered = find_layout(&layout, fd, &dev) && dev == st->st_dev && is_scattered(&mount, SZ_2M);
+	find_layout(&layout, fd, &dev);
+	memory->why = layout.why;
 	memory->realtime = dev != st->st_dev;
-	if (layout.count)
-		check_extents(memory, fd, dev, &layout);
+	memory->scattered = !memory->realtime && is_scattered(&mount, SZ_2M);
+	check_extents(memory, fd, dev, &layout);
 	close(fd);
 }
 
@@ -1356,6 +1359,9 @@ static enum status expect(const struct memory *memory)
 	const char *in_order = ", fewer where it is not written in order; fallocate makes a file that is aligned";
 	const struct { bool is; enum status status; const char *pages, *text; } rows[] = {
 		{ memory->small, SMALL, "4K", format("4K entries, as %s", memory->small ? memory->small : "") },
+		{ hole_2m == memory->size && memory->read_only, SMALL, "unknown", "not known: holes read as zeros" },
+		{ hole_2m == memory->size, SMALL, "unknown",
+		  format("not known until written: holes are filled with what is free, by 2M where the file system finds 2M at a multiple of 2M%s", memory->xfs ? in_order : "") },
 		{ !memory->known, SMALL, "unknown", memory->why ? format("not known, as %s", memory->why) : "not known without the extents" },
 		{ memory->device && memory->align >= SZ_1G, HUGE, "1G", "1G entries, where guest physical and host address agree modulo 1G" },
 		{ folder && in_2m, HUGE, "2M", format("2M entries for up to %" PRIu64 "M of what a guest writes%s", in_2m >> 20, memory->xfs ? in_order : "") },
@@ -1363,9 +1369,6 @@ static enum status expect(const struct memory *memory)
 		{ in_1g && in_1g == memory->size, HUGE, "1G", "1G entries, where guest physical and host address agree modulo 1G" },
 		{ in_1g, HUGE, "1G", format("1G entries for %" PRIu64 "M, where guest physical and host address agree modulo 1G, smaller ones for the rest", in_1g >> 20) },
 		{ in_2m == memory->size, HUGE, "2M", "2M entries" },
-		{ hole_2m == memory->size && memory->read_only, SMALL, "unknown", "not known: holes read as zeros" },
-		{ hole_2m == memory->size, SMALL, "unknown",
-		  format("not known until written: holes are filled with what is free, by 2M where the file system finds 2M at a multiple of 2M%s", memory->xfs ? in_order : "") },
 		{ !in_2m && !hole_2m, SMALL, "4K", "4K entries" },
 		{ true, in_2m ? HUGE : SMALL, in_2m ? "2M" : "unknown",
 		  format("%s%s4K for the rest", in_2m ? format("2M entries for %" PRIu64 "M, ", in_2m >> 20) : "",
