@@ -75,12 +75,14 @@ struct memory {
 	uint64_t size;		/* bytes that a guest can have */
 	uint64_t align;		/* of mappings and of their size */
 	uint64_t in_2m;		/* bytes that the host can map by 2M */
-	uint64_t in_1g;		/* of these, bytes of a file that the host can map by 1G */
+	uint64_t in_1g;		/* of these, bytes that the host can map by 1G */
+	uint64_t first_1g;	/* of these, bytes in the first 1G: all or none */
 	uint64_t hole_2m;	/* bytes in whole 2M that have no blocks yet */
-	bool known;		/* whether the three above are known */
+	bool known;		/* whether the four above are known */
 	const char *why;	/* why they are not, or NULL */
 	const char *no_1g;	/* why no file is mapped by 1G here, or NULL if XFS can do it */
 	bool device, folder, read_only;
+	bool vga;		/* the guest's memory begins with it and has a hole for VGA, at 640K, as QEMU makes it */
 	bool xfs, realtime;	/* XFS; its realtime device */
 	bool scattered;		/* new blocks can lie at any multiple of 4K, because XFS has no stripe unit of 2M */
 };
@@ -873,9 +875,9 @@ static void say_1g(const struct memory *memory, uint64_t at_1g, int shared)
 		    memory->size, memory->name);
 		return;
 	}
-	say("1G", "%" PRIu64 "M of the file lie at multiples of 1G; %" PRIu64 "M of these are mapped by 1G%s, but only if %sQEMU has align=1G",
+	say("1G", "%" PRIu64 "M of the file lie at multiples of 1G; %" PRIu64 "M of these are mapped by 1G%s%s",
 	    at_1g >> 20, memory->in_1g >> 20, memory->in_1g < at_1g ? ", as each 1G has to be one extent that is written" : "",
-	    shared ? "the file was never cloned, and " : "");
+	    !memory->in_1g ? "" : shared ? ", but only if the file was never cloned, and QEMU has align=1G" : ", but only if QEMU has align=1G");
 	if (at_1g < size)
 		say_for_1g(memory);
 	if (memory->in_1g)
@@ -888,7 +890,7 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 	uint64_t buffer[(sizeof(struct fiemap) + 128 * sizeof(struct fiemap_extent)) / 8];
 	struct fiemap *map = (struct fiemap *)buffer;
 	uint64_t allocated = 0, shared = 0, next = 0, joined_2m, joined_1g, written_1g;
-	struct layout file = { 0 }, written = { 0 };
+	struct layout file = { 0 }, written = { 0 }, first = { 0 };
 	bool by_1g = memory->xfs && !memory->no_1g;
 	char *copy = quote(format("%s.copy", memory->path));
 	int marked = by_1g ? once_shared(fd) : 0;
@@ -935,6 +937,8 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 		marked = 1;
 	written_1g = aligned(&written, SZ_1G);
 	memory->in_1g = marked > 0 ? 0 : written_1g;
+	add_range(&first, 0, 0, SZ_1G, &written);
+	memory->first_1g = marked > 0 ? 0 : aligned(&first, SZ_1G);
 	memory->known = layout->count;
 	join(&file);
 	joined_2m = aligned(&file, SZ_2M);
@@ -1210,7 +1214,9 @@ static void check_device(struct memory *memory, const struct stat *st)
 	memory->size -= memory->size % memory->align;
 	memory->in_2m = memory->align >= SZ_2M ? memory->size : 0;
 	memory->known = true;
-	set_number("bytes_1g", memory->align >= SZ_1G ? memory->size : 0);
+	memory->in_1g = memory->align >= SZ_1G ? memory->size : 0;
+	memory->first_1g = memory->in_1g ? SZ_1G : 0;
+	set_number("bytes_1g", memory->in_1g);
 	say("path", "device-dax, alignment %s, %s", size_string(memory->align), size_string(memory->size));
 	if (geteuid())
 		say("busy", "not known; only root sees whether another user's process has it open");
@@ -1354,7 +1360,8 @@ static void check_block(const struct memory *memory, const struct stat *st)
 /* The size of KVM's entries, by where the memory lies. The first row that holds counts. */
 static enum status expect(const struct memory *memory)
 {
-	uint64_t in_1g = memory->in_1g, in_2m = memory->in_2m, hole_2m = memory->hole_2m;
+	/* KVM maps no 1G by one entry if a part of it is not the guest's memory. */
+	uint64_t lost = memory->vga ? memory->first_1g : 0, in_1g = memory->in_1g - lost, in_2m = memory->in_2m, hole_2m = memory->hole_2m;
 	bool folder = memory->folder;
 	const char *in_order = ", fewer where it is not written in order; fallocate makes a file that is aligned";
 	const struct { bool is; enum status status; const char *pages, *text; } rows[] = {
@@ -1363,12 +1370,12 @@ static enum status expect(const struct memory *memory)
 		{ hole_2m == memory->size, SMALL, "unknown",
 		  format("not known until written: holes are filled with what is free, by 2M where the file system finds 2M at a multiple of 2M%s", memory->xfs ? in_order : "") },
 		{ !memory->known, SMALL, "unknown", memory->why ? format("not known, as %s", memory->why) : "not known without the extents" },
-		{ memory->device && memory->align >= SZ_1G, HUGE, "1G", "1G entries, where guest physical and host address agree modulo 1G" },
 		{ folder && in_2m, HUGE, "2M", format("2M entries for up to %" PRIu64 "M of what a guest writes%s", in_2m >> 20, memory->xfs ? in_order : "") },
 		{ folder, SMALL, "4K", "4K entries, as no free 2M are at a multiple of 2M" },
 		{ in_1g && in_1g == memory->size, HUGE, "1G", "1G entries, where guest physical and host address agree modulo 1G" },
-		{ in_1g, HUGE, "1G", format("1G entries for %" PRIu64 "M, where guest physical and host address agree modulo 1G, smaller ones for the rest", in_1g >> 20) },
-		{ in_2m == memory->size, HUGE, "2M", "2M entries" },
+		{ in_1g, HUGE, "1G", format("1G entries for %" PRIu64 "M, where guest physical and host address agree modulo 1G, smaller ones for the rest%s",
+					    in_1g >> 20, lost ? " (the guest's first 1G has a hole for VGA, so it gets 2M at most)" : "") },
+		{ in_2m == memory->size, HUGE, "2M", lost ? "2M entries (the guest's first 1G has a hole for VGA, so it gets no entry of 1G)" : "2M entries" },
 		{ !in_2m && !hole_2m, SMALL, "4K", "4K entries" },
 		{ true, in_2m ? HUGE : SMALL, in_2m ? "2M" : "unknown",
 		  format("%s%s4K for the rest", in_2m ? format("2M entries for %" PRIu64 "M, ", in_2m >> 20) : "",
@@ -1683,6 +1690,8 @@ static enum status check_path(const char *path)
 	if (memory.known)
 		set_number("bytes_2m", memory.in_2m);
 	fail_if_not_taken(&memory);
+	/* Memory that cannot be written is an nvdimm, as libvirt's always is, and has no hole; nor has Cloud Hypervisor's. */
+	memory.vga = vmm->print == say_qemu && !memory.read_only;
 	if (!memory.small)
 		memory.small = not_aligned(&memory);
 	status = say_level(&memory);
