@@ -1552,8 +1552,9 @@ static void say_cloud_hypervisor(const struct memory *memory)
 {
 	const char *form = strchr(memory->path, ',') ? "id=mem,size=%s,file=\"%s\",shared=on" : "id=mem,size=%s,file=%s,shared=on";
 
+	/* Without size=, it takes the size of the file, and refuses one that is no multiple of 2M. */
 	if (memory->read_only)
-		command("cloud-hypervisor", format("--pmem %s", quote(format("file=\"%s\",discard_writes=on", memory->path))));
+		command("cloud-hypervisor", format("--pmem %s", quote(format("file=\"%s\",size=%s,discard_writes=on", memory->path, size_string(memory->size)))));
 	else
 		command("cloud-hypervisor", format("--memory size=0 --memory-zone %s", quote(format(form, size_string(memory->size), memory->path))));
 	/* An older one seeks to the end of the file for its size, which is 0 for device-dax. */
@@ -1587,11 +1588,26 @@ static const char *not_aligned(const struct memory *memory)
 	return NULL;
 }
 
+/* Whether Rust's trim() removes this character. */
+static bool is_space(uint32_t code)
+{
+	static const uint32_t spaces[] = { ' ', 0x85, 0xa0, 0x1680, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000 };
+	unsigned int i;
+
+	for (i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++) {
+		if (spaces[i] == code)
+			return true;
+	}
+	return (code >= '\t' && code <= '\r') || (code >= 0x2000 && code <= 0x200a);
+}
+
 /* Fails if the VMM does not take such memory. */
 static void fail_if_not_taken(const struct memory *memory)
 {
-	const char *at = memory->real;
+	const char *at = vmm->print == say_cloud_hypervisor ? memory->path : memory->real;
+	bool spaced = false;	/* whether the path begins or ends with white space */
 	uint32_t code;
+	int length;
 
 	if (vmm->print == say_libvirt && !xml_takes(at))
 		fail("give it another name", "%s: libvirt's XML cannot hold this path", memory->name);
@@ -1605,10 +1621,18 @@ static void fail_if_not_taken(const struct memory *memory)
 		fail("give it another name", "%s: Cloud Hypervisor takes no path with a quotation mark or a bracket", memory->name);
 	if (vmm->print == say_kata && memory->device)
 		fail("give it a folder on a DAX file system", "%s: Kata gives QEMU no align=, which device-dax needs, so it takes no device", memory->name);
-	while (*at && utf8(at, &code))
-		at += utf8(at, &code);
+	if (vmm->print == say_kata && strchr(memory->real, ','))
+		fail("give it another name", "%s: Kata takes no path with a comma, as it gives QEMU the path as it is, and an option of QEMU ends there", memory->name);
+	for (; (length = *at ? utf8(at, &code) : 0); at += length) {
+		if (at == memory->path || !at[length])
+			spaced |= is_space(code);
+	}
 	if (vmm->print == say_kata && *at)
 		fail("give it another name", "%s: TOML cannot hold this path", memory->name);
+	if (vmm->print == say_cloud_hypervisor && *at)
+		fail("give it another name", "%s: Cloud Hypervisor takes no path that is not UTF-8", memory->name);
+	if (vmm->print == say_cloud_hypervisor && spaced)
+		fail("give it another name", "%s: Cloud Hypervisor removes white space at the beginning and the end of a path", memory->name);
 }
 
 /* Follows a symbolic link, as far as links lead, to the path of a file that need not exist. */

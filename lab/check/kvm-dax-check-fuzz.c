@@ -280,16 +280,17 @@ static int check_quotes(const char *folder)
 /* Checks what each VMM's line has: the member command of the JSON is only what is to be typed, and a note has the rest. */
 static int check_commands(void)
 {
-	static const struct { const char *name; bool folder; const char *command, *note; } lines[] = {
-		{ "qemu", false, "\"-object memory-backend-file,id=mem,mem-path=/a,share=on,align=2M,size=1G -machine q35,memory-backend=mem -m 1G\"",
+	static const struct { const char *name; bool folder, read_only; const char *command, *note; } lines[] = {
+		{ "qemu", false, false, "\"-object memory-backend-file,id=mem,mem-path=/a,share=on,align=2M,size=1G -machine q35,memory-backend=mem -m 1G\"",
 		  "\"nvdimm\",\"text\":\"as a guest's nvdimm with label-size=2M, the guest sees 1022M of these 1G, " },
-		{ "libvirt", false, "\"<memory model='nvdimm' access='shared'>\\u000a  <source>\\u000a    <path>/a</path>\\u000a    "
+		{ "libvirt", false, false, "\"<memory model='nvdimm' access='shared'>\\u000a  <source>\\u000a    <path>/a</path>\\u000a    "
 		  "<alignsize unit='KiB'>2048</alignsize>\\u000a  </source>\\u000a  <target>\\u000a    <size unit='KiB'>1048576</size>\\u000a    "
 		  "<node>0</node>\\u000a  </target>\\u000a</memory>\"", "\"place\",\"text\":\"<devices>, " },
-		{ "libvirt", false, "", "\"nvdimm\",\"text\":\"as a guest's nvdimm with <label><size unit='MiB'>2</size></label>, the guest sees 1022M " },
-		{ "libvirt", true, "\"memory_backing_dir = \\\"/a\\\"\"", "\"place\",\"text\":\"/etc/libvirt/qemu.conf; the domain needs <memoryBacking>" },
-		{ "cloud-hypervisor", false, "\"--memory size=0 --memory-zone id=mem,size=1G,file=/a,shared=on\"", "" },
-		{ "kata", true, "\"file_mem_backend = \\\"/a\\\"\"", "\"place\",\"text\":\"configuration.toml, below [hypervisor.qemu]\"" },
+		{ "libvirt", false, false, "", "\"nvdimm\",\"text\":\"as a guest's nvdimm with <label><size unit='MiB'>2</size></label>, the guest sees 1022M " },
+		{ "libvirt", true, false, "\"memory_backing_dir = \\\"/a\\\"\"", "\"place\",\"text\":\"/etc/libvirt/qemu.conf; the domain needs <memoryBacking>" },
+		{ "cloud-hypervisor", false, false, "\"--memory size=0 --memory-zone id=mem,size=1G,file=/a,shared=on\"", "" },
+		{ "cloud-hypervisor", false, true, "\"--pmem 'file=\\\"/a\\\",size=1G,discard_writes=on'\"", "" },
+		{ "kata", true, false, "\"file_mem_backend = \\\"/a\\\"\"", "\"place\",\"text\":\"configuration.toml, below [hypervisor.qemu]\"" },
 	}, *line;
 	struct memory memory = { .path = "/a", .real = "/a", .name = "/a", .size = SZ_1G, .align = SZ_2M };
 	const char *said;
@@ -299,6 +300,7 @@ static int check_commands(void)
 	for (line = lines; line < lines + sizeof(lines) / sizeof(lines[0]); line++) {
 		fields.length = notes.length = 0;
 		memory.folder = line->folder;
+		memory.read_only = line->read_only;
 		for (vmm = vmms; strcmp(vmm->name, line->name); vmm++)
 			;
 		vmm->print(&memory);
@@ -309,24 +311,35 @@ static int check_commands(void)
 	return bad;
 }
 
-/* Checks that libvirt is refused what cannot be written. */
+/* Checks which VMMs are refused which files: those that they would not open, or whose path they would read as another one. */
 static int check_refused(void)
 {
-	const struct memory memory = { .path = "/a", .real = "/a", .name = "/a", .size = SZ_1G, .align = SZ_2M, .read_only = true };
+	static const struct { const char *path; bool read_only; const char *by; } files[] = {
+		{ "/a", false, "" }, { "/a", true, "libvirt" }, { "/a,b", false, "kata" }, { "/a\xff", false, "libvirt cloud-hypervisor kata" },
+		{ " a", false, "cloud-hypervisor" }, { "/a ", false, "cloud-hypervisor" }, { "/a b", false, "" }, { "/a\t", false, "libvirt cloud-hypervisor" },
+		{ "/a\xe2\x80\x89", false, "cloud-hypervisor" }, { "/a\xc2\xa0", false, "cloud-hypervisor" }, { "/a\xc3\xa0", false, "" },
+		{ "/a\"", false, "cloud-hypervisor" },
+	}, *file;
+	struct memory memory = { .size = SZ_1G, .align = SZ_2M };
 	int status, bad = 0;
 	pid_t pid;
 
-	for (vmm = vmms; vmm->name; vmm++) {
-		pid = fork();
-		if (!pid) {
-			stderr = fopen("/dev/null", "w");
-			fail_if_not_taken(&memory);
-			_exit(HUGE);
+	for (file = files; file < files + sizeof(files) / sizeof(files[0]); file++) {
+		memory.path = memory.real = file->path;
+		memory.name = quote(file->path);
+		memory.read_only = file->read_only;
+		for (vmm = vmms; vmm->name; vmm++) {
+			pid = fork();
+			if (!pid) {
+				stderr = fopen("/dev/null", "w");
+				fail_if_not_taken(&memory);
+				_exit(HUGE);
+			}
+			if (pid < 0 || waitpid(pid, &status, 0) != pid)
+				die("fork");
+			if (status != (strstr(file->by, vmm->name) ? NOT_USABLE << 8 : HUGE))
+				bad += !!fprintf(stderr, "%s%s, for %s: status %#x\n", memory.name, file->read_only ? ", which cannot be written" : "", vmm->name, status);
 		}
-		if (pid < 0 || waitpid(pid, &status, 0) != pid)
-			die("fork");
-		if (status != (!strcmp(vmm->name, "libvirt") ? NOT_USABLE << 8 : HUGE))
-			bad += !!fprintf(stderr, "a file that cannot be written, for %s: status %#x\n", vmm->name, status);
 	}
 	return bad;
 }

@@ -788,7 +788,7 @@ assigned() {
 
 # vmms: checks the line for each VMM, and the JSON.
 vmms() {
-	local vmm line
+	local vmm line odd
 	while read -r vmm line; do
 		"$work/kvm-dax-check" --for "$vmm" "$memory" >"$work/said" 2>&1 || true
 		result "$backing for $vmm" "$(says "$line" || echo "it does not say: $line")"
@@ -808,9 +808,10 @@ vmms() {
 	path "$backing for kata, folder" "/dax/$backing" "$(expects "4K entries, as Kata gives QEMU no align=, .*")" || true
 	path "$backing for kata, folder of a file" "$memory" "/dax/$backing: folder on a DAX file system; .*" \
 		"kata: it makes a file for each guest, so this is about the folder of $memory, /dax/$backing" || true
-	mkdir "/dax/$backing/"$'a\xff'
+	mkdir "/dax/$backing/"$'a\xff' "/dax/$backing/a,b"
 	refused "$backing for kata, name" "/dax/$backing/"$'a\xff' "TOML cannot hold this path; give it another name"
-	rmdir "/dax/$backing/"$'a\xff'
+	refused "$backing for kata, comma" "/dax/$backing/a,b" "Kata takes no path with a comma, as it gives QEMU .*; give it another name"
+	rmdir "/dax/$backing/"$'a\xff' "/dax/$backing/a,b"
 	asked=(--for libvirt)
 	path "$backing for libvirt, file" "$memory" "nvdimm: .* with <label>.*</label>, the guest sees 62M of these 64M, as the label takes a whole 2M; .*" || true
 	mkdir "/dax/$backing/"{'a"b','a"'\''b','a'\''"'}
@@ -826,6 +827,16 @@ vmms() {
 	rm "/dax/$backing/"$'a\nb'
 	asked=(--for cloud-hypervisor)
 	refused "$backing for cloud-hypervisor, folder" "/dax/$backing" "takes no folder; make a file in this one"
+	for odd in a 'a ' $'a\xff'; do
+		fallocate -l 5M "/dax/$backing/$odd"
+	done
+	refused "$backing for cloud-hypervisor, name" "/dax/$backing/"$'a\xff' "takes no path that is not UTF-8; give it another name"
+	refused "$backing for cloud-hypervisor, white space" "/dax/$backing/a " "removes white space at the .* end of a path; give it another name"
+	chattr +i "/dax/$backing/a"
+	path "$backing for cloud-hypervisor, read-only" "/dax/$backing/a" \
+		"cloud-hypervisor: --pmem 'file=\"/dax/$backing/a\",size=4M,discard_writes=on'" || true
+	chattr -i "/dax/$backing/a"
+	rm "/dax/$backing/a" "/dax/$backing/a " "/dax/$backing/"$'a\xff'
 	asked=()
 	"$work/kvm-dax-check" --json "$memory" >"$work/said" 2>&1 || true
 	result "$backing json" "$(perl -MJSON::PP -e 'local $/; my $d = decode_json(<>);
