@@ -433,13 +433,13 @@ static const char *type_of(int fd)
 	static const struct { uint32_t number; const char *name; } types[] = {
 		{ XFS_SUPER_MAGIC, "xfs" }, { EXT4_SUPER_MAGIC, "ext4" }, { OVERLAYFS_SUPER_MAGIC, "overlay" }, { TMPFS_MAGIC, "tmpfs" },
 		{ HUGETLBFS_MAGIC, "hugetlbfs" }, { BTRFS_SUPER_MAGIC, "btrfs" }, { NFS_SUPER_MAGIC, "nfs" }, { 0 }
-	}, *type = types;
+	}, *type;
 	struct statfs fs;
 
 	if (fd < 0 || fstatfs(fd, &fs))
 		return "";
-	while (type->name && type->number != (uint32_t)fs.f_type)
-		type++;
+	for (type = types; type->name && type->number != (uint32_t)fs.f_type; type++)
+		;
 	return type->name ? type->name : "";
 }
 
