@@ -1099,7 +1099,7 @@ static int open_still(const struct memory *memory, const struct stat *st)
 	return fd;
 }
 
-/* Parses a line of maps; returns false if it is not of a file. mapping->file points into @line. */
+/* Parses a line of maps; returns false if it is not of a file. mapping->file points into @line; mapped_name() knows better. */
 static bool parse_mapping(struct mapping *mapping, char *line)
 {
 	int at = 0;
@@ -1728,6 +1728,14 @@ static enum status check_path(const char *path)
 
 /* Running guests. */
 
+/* The name of the mapped file: by map_files if that can be read, as maps shows a newline as \012, and a name with these four characters, too. */
+static const char *mapped_name(const char *pid, const struct mapping *mapping)
+{
+	const char *text = link_text(format("/proc/%s/map_files/%" PRIx64 "-%" PRIx64, pid, mapping->from, mapping->to));
+
+	return text && *text == '/' ? text : mapping->file;
+}
+
 /*
  * Finds the mapped file by map_files, as only root can. The file may have no name,
  * or another file may have its name here. Other users can only look at the path, and
@@ -1752,19 +1760,21 @@ static bool is_named(const struct stat *st, const char *pid, const struct mappin
 }
 
 /* Says what a mapping is if it can be a guest's memory. Returns its size if it is shared DAX memory; sets @file if it is a DAX file. */
-static uint64_t say_mapping(const char *pid, const struct mapping *mapping, bool *file)
+static uint64_t say_mapping(const char *pid, struct mapping *mapping, bool *file)
 {
 	static const char gone[] = " (deleted)";
 	bool shared = mapping->flags[3] == 's', found, device, deleted;
 	uint64_t align = SZ_2M, size = mapping->to - mapping->from;
-	size_t length = strlen(mapping->file);
 	const char *remark = "";
+	size_t length;
 	struct stat st = { 0 };
 	int dax = -1, fd;
 	char *path, *name;
 
 	if (size < SZ_2M || (!shared && mapping->flags[1] != 'w' && mapping->flags[2] == 'x'))
 		return 0;
+	mapping->file = mapped_name(pid, mapping);
+	length = strlen(mapping->file);
 	found = mapped_file(&st, &path, pid, mapping);
 	deleted = length >= sizeof(gone) && !strcmp(mapping->file + length - strlen(gone), gone) && !(found && is_named(&st, pid, mapping));
 	name = strndup(mapping->file, length - (deleted ? strlen(gone) : 0));

@@ -1037,6 +1037,8 @@ for backing in "${backings[@]}"; do
 		named "a b,c'd"
 		named $'t\tb'
 		named $'line\nend'
+		# In maps, this looks like the one before.
+		named 'line\012end'
 		named 'é ü'
 		# shellcheck disable=SC2016,SC1003
 		named '-$(x)"\'
