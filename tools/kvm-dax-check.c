@@ -1085,6 +1085,20 @@ static const char *write_command(const struct memory *memory, const struct stat 
 	return NULL;
 }
 
+/* Finds out whether this user can write a file or device, and says what it is good for if not. @until: how long the command helps. */
+static void say_if_read_only(struct memory *memory, const struct stat *st, int fd, const char *until)
+{
+	int error = faccessat(AT_FDCWD, memory->path, W_OK, AT_EACCESS) ? errno : has_attributes(fd, STATX_ATTR_APPEND) ? EPERM : 0;
+	const char *writable;
+
+	if (!error)
+		return;
+	memory->read_only = true;
+	writable = write_command(memory, st, fd, error);
+	say("read-only", "it cannot be written (%s), so it is no RAM of a guest; QEMU takes it as an nvdimm with readonly=on and unarmed=on%s",
+	    strerror(error), writable ? format("; %s makes it writable%s", writable, until) : "");
+}
+
 /* Opens for reading, without waiting, and without a new access time if this user may ask for that. */
 static int open_still(const struct memory *memory, const struct stat *st)
 {
@@ -1187,6 +1201,7 @@ static void check_device(struct memory *memory, const struct stat *st)
 	char *subsystem = realpath(format("%s%s/subsystem", root, sysfs), NULL);
 	struct statvfs fs = { 0 };
 	uint64_t resource;
+	int fd;
 
 	if (!device_alignment(&memory->align, sysfs) || !read_number(&memory->size, "%s/size", sysfs))
 		fail("ndctl create-namespace --mode=devdax makes one", "%s is a character device, but not of device-dax: %s has no align", memory->name, sysfs);
@@ -1200,14 +1215,14 @@ static void check_device(struct memory *memory, const struct stat *st)
 		fail(format("daxctl reconfigure-device %s--mode=devdax %s changes that", strcmp(driver, "kmem") ? "" : "--force ", device),
 		     strcmp(driver, "kmem") ? "%s has driver %s, and needs device_dax" : "%s is in system-ram mode: driver %s has given its memory to the kernel",
 		     memory->name, driver);
-	if (faccessat(AT_FDCWD, memory->path, R_OK | W_OK, AT_EACCESS))
+	if (faccessat(AT_FDCWD, memory->path, R_OK, AT_EACCESS))
 		fail(format("%s changes that until the device is made anew, a udev rule for longer", permission_command(memory, st)),
 		     "%s may not be opened by this user (owner %u:%u, mode %04o): %s",
 		     memory->name, st->st_uid, st->st_gid, st->st_mode & 07777, strerror(errno));
 	if (!statvfs(memory->path, &fs) && fs.f_flag & ST_NODEV)
 		fail("give the node in /dev", "%s is on a file system that is mounted with nodev", memory->name);
 	fail_if_busy(memory, st);
-	close(open_still(memory, st));
+	fd = open_still(memory, st);
 
 	if (memory->size < memory->align)
 		fail("daxctl create-device gives it more", "%s has %s, less than its alignment, %s", memory->name, bytes_string(memory->size), size_string(memory->align));
@@ -1218,6 +1233,8 @@ static void check_device(struct memory *memory, const struct stat *st)
 	memory->first_1g = memory->in_1g ? SZ_1G : 0;
 	set_number("bytes_1g", memory->in_1g);
 	say("path", "device-dax, alignment %s, %s", size_string(memory->align), size_string(memory->size));
+	say_if_read_only(memory, st, fd, " until the device is made anew, a udev rule for longer");
+	close(fd);
 	if (geteuid())
 		say("busy", "not known; only root sees whether another user's process has it open");
 	if (read_number(&resource, "%s/resource", sysfs))
@@ -1231,8 +1248,8 @@ static void check_file(struct memory *memory, const struct stat *st)
 	struct layout layout = { 0 };
 	struct mount mount;
 	dev_t dev = st->st_dev;
-	const char *larger = format("fallocate -l 4G %s, for example, makes it as large as the guest's memory", memory->name), *writable;
-	int error, dax = is_dax(fd, dev);
+	const char *larger = format("fallocate -l 4G %s, for example, makes it as large as the guest's memory", memory->name);
+	int dax = is_dax(fd, dev);
 
 	/* A file of overlayfs may say that it is DAX, but becomes another file when it is written. */
 	find_mount(&mount, fd, dev);
@@ -1251,13 +1268,7 @@ static void check_file(struct memory *memory, const struct stat *st)
 	memory->no_1g = no_1g();
 	if (!strcmp(mount.type, "ext2"))
 		memory->small = "ext2 maps files by 4K; ext4 maps them by 2M";
-	error = faccessat(AT_FDCWD, memory->path, W_OK, AT_EACCESS) ? errno : has_attributes(fd, STATX_ATTR_APPEND) ? EPERM : 0;
-	if (error) {
-		memory->read_only = true;
-		writable = write_command(memory, st, fd, error);
-		say("read-only", "it cannot be written (%s), so it is no RAM of a guest; QEMU takes it as an nvdimm with readonly=on and unarmed=on%s",
-		    strerror(error), writable ? format("; %s makes it writable", writable) : "");
-	}
+	say_if_read_only(memory, st, fd, "");
 	if (rest)
 		say("cut off", "the last %s, as the guest's memory is a multiple of 2M%s", bytes_string(rest), memory->read_only ? "" :
 		    format("; fallocate -o %s -l %s %s makes the file one", size_string(memory->size), size_string(memory->align), memory->name));
@@ -1619,6 +1630,9 @@ static void fail_if_not_taken(const struct memory *memory)
 		fail("make a file in this one, and give that", "%s: Cloud Hypervisor takes no folder", memory->name);
 	if (vmm->print == say_cloud_hypervisor && strpbrk(memory->path, "\"[]"))
 		fail("give it another name", "%s: Cloud Hypervisor takes no path with a quotation mark or a bracket", memory->name);
+	/* discard_writes=on makes the mapping private. */
+	if (vmm->print == say_cloud_hypervisor && memory->device && memory->read_only)
+		fail("make it writable, or use QEMU", "%s cannot be written, and device-dax refuses the private mapping that Cloud Hypervisor makes then", memory->name);
 	if (vmm->print == say_kata && memory->device)
 		fail("give it a folder on a DAX file system", "%s: Kata gives QEMU no align=, which device-dax needs, so it takes no device", memory->name);
 	if (vmm->print == say_kata && strchr(memory->real, ','))

@@ -488,7 +488,21 @@ devices() {
 		"may not be opened by this user [(]owner 0:0, mode 0600[)]: Permission denied; sudo chgrp 65534 $memory && sudo chmod g[+]rw "
 	command=$(sed -nE 's/.*: Permission denied; (.*) changes that until .*/\1/p' "$work/said")
 	eval "${command//sudo /}" >/dev/null 2>&1 || true
-	path "$backing permission" "$memory" "expected: .*" "busy: not known; only root sees .*" || true
+	path "$backing permission" "$memory" "expected: .*" "busy: not known; only root sees .*" "!read-only: .*" || true
+	chmod g-w "$memory"
+	path "$backing read-only" "$memory" \
+		"read-only: it cannot be written [(]Permission denied[)], .*; sudo chgrp 65534 $memory && sudo chmod g[+]rw $memory makes it writable until .*" \
+		"expected: 2M entries" "QEMU: .*,readonly=on,.*,unarmed=on" && {
+		under=()
+		guest_says "mapping: .*, $memory" "vm .*"
+		guest_ends "$backing read-only guest"
+		under=("${not_root[@]}")
+	}
+	asked=(--for libvirt)
+	refused "$backing read-only, for libvirt" "$memory" "libvirt opens it for writing; make it writable, or use QEMU"
+	asked=(--for cloud-hypervisor)
+	refused "$backing read-only, for cloud-hypervisor" "$memory" "device-dax refuses the private mapping .*; make it writable, or use QEMU"
+	asked=()
 	under=()
 	path "$backing permission, root" "$memory" "expected: .*" "!busy: .*" || true
 	chown 0:0 "$memory"
