@@ -196,6 +196,12 @@ static char *quote(const char *text)
 	return format("$'%s'", escape(text, "\\'", "\\%c", "\\%03o", "\\%03o"));
 }
 
+/* This program as it was called, since it need not be in PATH. */
+static char *this_program(void)
+{
+	return quote(program_invocation_name);
+}
+
 /* The length of the next character in UTF-8, or 0 if it is none. Sets @code to its number. Does not ask the C library, which may not know it. */
 static int utf8(const char *text, uint32_t *code)
 {
@@ -1353,7 +1359,7 @@ static void check_block(const struct memory *memory, const struct stat *st)
 	if (!able)
 		fail("ndctl create-namespace --mode=fsdax makes one that can", "%s is a block device that cannot do DAX", memory->name);
 	if (find_mount(&mount, -1, st->st_rdev))
-		fail(format("use the file system on it: kvm-dax-check %s says what a file there gets", quote(mount.point)),
+		fail(format("use the file system on it: %s %s says what a file there gets", this_program(), quote(mount.point)),
 		     "%s is a block device, and no DAX memory of a guest", memory->name);
 	if (!glob(format("%s/*/partition", sysfs), 0, NULL, &parts))
 		fail(format("give a partition, such as /dev/%s", last_part(dirname(parts.gl_pathv[0]))), "%s is a block device with partitions", memory->name);
@@ -1671,7 +1677,7 @@ static void fail_no_path(const struct memory *memory, int error)
 	else if (error == ENOENT && (!strncmp(target, "/dev/", 5) || (*target && !access(format("/dev/%s", target), F_OK))))
 		next = "daxctl list says which device-dax nodes there are; they are in /dev";
 	else if (error == ENOENT && *target && !access(folder, F_OK))
-		next = format("kvm-dax-check %s says what a new file there would get", quote(folder));
+		next = format("%s %s says what a new file there would get", this_program(), quote(folder));
 	if (error == ENOENT && strcmp(target, memory->path))
 		fail(next, "%s is a symbolic link to %s: %s", memory->name, quote(target), strerror(error));
 	fail(next, "%s: %s", memory->name, strerror(error));
@@ -1806,7 +1812,7 @@ static uint64_t say_mapping(const char *pid, struct mapping *mapping, bool *file
 	else if (dax < 0)
 		remark = ": whether it is DAX is not known, as its mount is in another namespace";
 	else if (!dax)
-		remark = format(": not DAX; kvm-dax-check %s says why", quote(path));
+		remark = format(": not DAX; %s %s says why", this_program(), quote(path));
 	else if (!shared && mapping->flags[1] != 'w')
 		remark = ": private, and only read; share=on maps the file itself";
 	else if (!shared)

@@ -381,7 +381,7 @@ places() {
 	ln -s "$memory" "$at/link"
 	path "$backing link" "$at/link" "$at/link: file on a DAX file system, 64M" "$(expects "2M entries")" || true
 	refused "$backing not made yet" "/dax/$backing/none" \
-		"No such file or directory; kvm-dax-check /dax/$backing says what a new file there would get"
+		"No such file or directory; $work/kvm-dax-check /dax/$backing says what a new file there would get"
 	chattr +i "$memory"
 	path "$backing immutable" "$memory" \
 		"read-only: it cannot be written [(]Operation not permitted[)], .*; chattr -i $memory makes it writable" || true
@@ -673,7 +673,7 @@ read_only() {
 		"is a folder in which this user cannot make a file: Permission denied; sudo chgrp 65534 .* && sudo chmod g[+]rwx /dax/$backing/private "
 	under=()
 	rm -r "/dax/$backing/private"
-	refused "$backing block device" "$node" "is a block device, and no DAX memory of a guest; .*: kvm-dax-check /dax/$backing says"
+	refused "$backing block device" "$node" "is a block device, and no DAX memory of a guest; .*: $work/kvm-dax-check /dax/$backing says"
 }
 
 # overlay: checks overlayfs on a DAX file system, where opening a file for writing would copy it. The tool must not do that.
@@ -746,7 +746,7 @@ $half $((sectors - half)) linear $node $half"
 	esac
 	mount -t "${backing#fsdax-}" -o dax /dev/mapper/preflight "/dax/$backing"
 	fallocate -l 64M "$memory"
-	refused "$backing volume shifted, block device" /dev/mapper/preflight "use the file system on it: kvm-dax-check /dax/$backing "
+	refused "$backing volume shifted, block device" /dev/mapper/preflight "use the file system on it: $work/kvm-dax-check /dax/$backing "
 	path "$backing volume shifted" "$memory" \
 		"2M-aligned extents: 0M of 64M; .*" "device: it begins at 0x[0-9a-f]*, which is no multiple of 2M, .*--dataalignment 2M" \
 		"expected: 4K entries.*" || true
@@ -900,9 +900,11 @@ of_two_threads() {
 not_dax_guest() {
 	local command
 	options="-object memory-backend-memfd,id=mem,share=on,size=64M -machine q35,memory-backend=mem -m 64M"
-	guest_says "mapping: .*, /memfd:.* [(]deleted[)]: not DAX; kvm-dax-check .* says why" "vm .*"
-	command=$(sed -nE '/memfd:/{s/.*; kvm-dax-check (.*) says why/\1/p;q}' "$work/said")
-	refused "memfd" "$command" "it is not DAX, as its file system is tmpfs; take a file of ext4 or XFS"
+	guest_says "mapping: .*, /memfd:.* [(]deleted[)]: not DAX; .* says why" "vm .*"
+	command=$(sed -nE '/memfd:/{s/.*: not DAX; (.*) says why/\1/p;q}' "$work/said")
+	eval "$command" >"$work/said" 2>&1 || true
+	result "memfd" "$(says "kvm-dax-check: .*: it is not DAX, as its file system is tmpfs; take a file of ext4 or XFS.*" ||
+		echo "it does not say why, as: $command")"
 	mount -t tmpfs tmpfs /sys/kernel/debug
 	no_process "no debugfs" "$guest" "/sys/kernel/debug/kvm: No such file or directory; mount -t debugfs debugfs /sys/kernel/debug"
 	umount /sys/kernel/debug
@@ -1080,7 +1082,15 @@ refused "nothing" "$work/none" "No such file"
 mkdir "$work/target"
 ln -s target/none "$work/dangling"
 refused "dangling link" "$work/dangling" \
-	"is a symbolic link to $work/target/none: No such file or directory; kvm-dax-check $work/target says what a new file there would get"
+	"is a symbolic link to $work/target/none: No such file or directory; $work/kvm-dax-check $work/target says what a new file there would get"
+mkdir "$work/a folder"
+cp "$work/kvm-dax-check" "$work/a folder"
+status=0
+"$work/a folder/kvm-dax-check" "$work/dangling" >"$work/said" 2>&1 || status=$?
+result "the tool's own path" "$([ "$status" -eq 1 ] && says ".*; '$work/a folder/kvm-dax-check' $work/target says what a new file .*" ||
+	echo "status $status, or it does not quote it")"
+(cd / && PATH="$work:$PATH" kvm-dax-check "$work/dangling") >"$work/said" 2>&1 || true
+result "the tool in PATH" "$(says ".*; kvm-dax-check $work/target says what a new file .*" || echo "it gives another name")"
 mkfifo "$work/pipe"
 refused "a pipe" "$work/pipe" "neither a device-dax node nor a file or a folder"
 processes
