@@ -1057,6 +1057,12 @@ static void fail_not_dax(const struct memory *memory, int fd, dev_t dev)
 
 /* Kinds of paths. */
 
+/* What comes before a command that only root can run. */
+static const char *sudo(void)
+{
+	return geteuid() ? "sudo " : "";
+}
+
 /* The command that gives this user all permissions that a VMM needs. */
 static const char *permission_command(const struct memory *memory, const struct stat *st)
 {
@@ -1083,10 +1089,10 @@ static const char *write_command(const struct memory *memory, const struct stat 
 	if (error == EACCES)
 		return permission_command(memory, st);
 	if (error == EPERM)
-		return format("chattr -%s %s", !has_attributes(fd, STATX_ATTR_APPEND) ? "i" : has_attributes(fd, STATX_ATTR_IMMUTABLE) ? "ia" : "a",
+		return format("%schattr -%s %s", sudo(), !has_attributes(fd, STATX_ATTR_APPEND) ? "i" : has_attributes(fd, STATX_ATTR_IMMUTABLE) ? "ia" : "a",
 			      memory->name);
 	if (error == EROFS && find_mount(&mount, fd, st->st_dev))
-		return format("%smount -o remount,%srw %s", mount.pid ? format("nsenter -m -t %s ", mount.pid) : "",
+		return format("%s%smount -o remount,%srw %s", sudo(), mount.pid ? format("nsenter -m -t %s ", mount.pid) : "",
 			      mount_option(mount.options, "rw") ? "bind," : "", quote(mount.point));
 	return NULL;
 }
@@ -1210,15 +1216,15 @@ static void check_device(struct memory *memory, const struct stat *st)
 	int fd;
 
 	if (!device_alignment(&memory->align, sysfs) || !read_number(&memory->size, "%s/size", sysfs))
-		fail("ndctl create-namespace --mode=devdax makes one", "%s is a character device, but not of device-dax: %s has no align", memory->name, sysfs);
+		fail(format("%sndctl create-namespace --mode=devdax makes one", sudo()), "%s is a character device, but not of device-dax: %s has no align", memory->name, sysfs);
 	set_text("kind", "device-dax");
 	if (!memory->size || !memory->align)
-		fail("daxctl create-device gives it some", "%s: the device has no memory", memory->name);
+		fail(format("%sdaxctl create-device gives it some", sudo()), "%s: the device has no memory", memory->name);
 	/* With the class dax of older kernels, a device has no link to its driver. */
 	if (subsystem && strstr(subsystem, "/bus/dax") && !driver)
-		fail(format("daxctl enable-device %s gives it one", device), "%s has no driver, so it cannot be opened", memory->name);
+		fail(format("%sdaxctl enable-device %s gives it one", sudo(), device), "%s has no driver, so it cannot be opened", memory->name);
 	if (subsystem && strstr(subsystem, "/bus/dax") && strcmp(driver, "device_dax"))
-		fail(format("daxctl reconfigure-device %s--mode=devdax %s changes that", strcmp(driver, "kmem") ? "" : "--force ", device),
+		fail(format("%sdaxctl reconfigure-device %s--mode=devdax %s changes that", sudo(), strcmp(driver, "kmem") ? "" : "--force ", device),
 		     strcmp(driver, "kmem") ? "%s has driver %s, and needs device_dax" : "%s is in system-ram mode: driver %s has given its memory to the kernel",
 		     memory->name, driver);
 	if (faccessat(AT_FDCWD, memory->path, R_OK, AT_EACCESS))
@@ -1231,7 +1237,7 @@ static void check_device(struct memory *memory, const struct stat *st)
 	fd = open_still(memory, st);
 
 	if (memory->size < memory->align)
-		fail("daxctl create-device gives it more", "%s has %s, less than its alignment, %s", memory->name, bytes_string(memory->size), size_string(memory->align));
+		fail(format("%sdaxctl create-device gives it more", sudo()), "%s has %s, less than its alignment, %s", memory->name, bytes_string(memory->size), size_string(memory->align));
 	memory->size -= memory->size % memory->align;
 	memory->in_2m = memory->align >= SZ_2M ? memory->size : 0;
 	memory->known = true;
@@ -1357,7 +1363,7 @@ static void check_block(const struct memory *memory, const struct stat *st)
 	say_start(&layout);
 	block_dax(&able, major(st->st_rdev), minor(st->st_rdev));
 	if (!able)
-		fail("ndctl create-namespace --mode=fsdax makes one that can", "%s is a block device that cannot do DAX", memory->name);
+		fail(format("%sndctl create-namespace --mode=fsdax makes one that can", sudo()), "%s is a block device that cannot do DAX", memory->name);
 	if (find_mount(&mount, -1, st->st_rdev))
 		fail(format("use the file system on it: %s %s says what a file there gets", this_program(), quote(mount.point)),
 		     "%s is a block device, and no DAX memory of a guest", memory->name);
@@ -1443,8 +1449,8 @@ static enum status say_level(struct memory *memory)
 	/* KVM prints Y, N or never. It prints auto as long as it has not checked whether this CPU needs it. */
 	if (nx && strcmp(nx, "N") && strcmp(nx, "never") && (memory->in_2m || !memory->known || memory->hole_2m)) {
 		label = format("but KVM's nx_huge_pages is %s", nx);
-		say_first("nx_huge_pages", "memory which the guest executes is mapped by 4K%s; echo N >" NX_HUGE_PAGES " ends that, for guests that are trusted not to crash the host",
-		    strcmp(nx, "auto") ? "" : " where the CPU has the bug itlb_multihit");
+		say_first("nx_huge_pages", "memory which the guest executes is mapped by 4K%s; echo N %s" NX_HUGE_PAGES " ends that, for guests that are trusted not to crash the host",
+			  strcmp(nx, "auto") ? "" : " where the CPU has the bug itlb_multihit", geteuid() ? "| sudo tee " : ">");
 	}
 	return series < 0 ? SMALL : status;
 }
@@ -1462,8 +1468,9 @@ static void say_memlock(const char *pid, uint64_t size, bool file)
 	if (file)
 		raise = "; it matters only with QEMU's -overcommit mem-lock=on, as a file cannot be mapped for an assigned device";
 	else if (limit < size)
-		raise = format(": a device cannot be assigned unless it is raised (%s%s) or the VMM has CAP_IPC_LOCK",
-			       pid ? "prlimit --memlock=unlimited --pid " : "ulimit -l, LimitMEMLOCK=, <hard_limit>", pid ? pid : "");
+		raise = format(": a device cannot be assigned unless it is raised (%s) or the VMM has CAP_IPC_LOCK",
+			       pid ? format("%sprlimit --memlock=unlimited --pid %s", sudo(), pid) :
+			       "ulimit -l unlimited, systemd's LimitMEMLOCK=infinity, libvirt's <hard_limit>");
 	label = pid ? format("RLIMIT_MEMLOCK of process %s", pid) : NULL;
 	if (limit == UINT64_MAX)
 		say("RLIMIT_MEMLOCK", "unlimited%s", raise);

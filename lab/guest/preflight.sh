@@ -385,6 +385,10 @@ places() {
 	chattr +i "$memory"
 	path "$backing immutable" "$memory" \
 		"read-only: it cannot be written [(]Operation not permitted[)], .*; chattr -i $memory makes it writable" || true
+	under=("${not_root[@]}")
+	path "$backing immutable, not root" "$memory" \
+		"read-only: it cannot be written [(]Operation not permitted[)], .*; sudo chattr -i $memory makes it writable" || true
+	under=()
 	asked=(--for libvirt)
 	refused "$backing immutable, for libvirt" "$memory" "libvirt opens it for writing; make it writable, or use QEMU"
 	asked=()
@@ -510,6 +514,10 @@ devices() {
 	[ -d "$drivers/device_dax" ] || return 0
 	echo "$device" >"$drivers/device_dax/unbind"
 	refused "$backing no driver" "$memory" "has no driver, .*; daxctl enable-device $device gives"
+	under=("${not_root[@]}")
+	refused "$backing no driver, not root" "$memory" "has no driver, .*; sudo daxctl enable-device $device gives"
+	under=()
+	"$work/kvm-dax-check" "$memory" >"$work/said" 2>&1 || true
 	command=$(sed -nE 's/.*; (daxctl .*) gives it one/\1/p' "$work/said")
 	eval "$command" >/dev/null 2>&1 || true
 	path "$backing driver" "$memory" "expected: .*" || echo "$device" >"$drivers/device_dax/bind" || true
@@ -649,6 +657,9 @@ read_only() {
 		guest_says "mapping: .*, $memory: private, and only read; share=on .*" "vm .*"
 		guest_ends "$backing read-only private guest"
 	}
+	under=("${not_root[@]}")
+	path "$backing read-only mount, not root" "$memory" "read-only: .*; sudo mount -o remount,rw /dax/$backing makes .*" || true
+	under=()
 	asked=(--for libvirt)
 	refused "$backing read-only mount, for libvirt" "$memory" "libvirt opens it for writing; make it writable, or use QEMU"
 	asked=()
@@ -977,7 +988,7 @@ for backing in "${backings[@]}"; do
 			[ "$bytes" -gt $((1 << 30)) ] || entries="2M entries [(]the guest's first 1G has a hole for VGA, .*"
 		fi
 		path "$backing" "$memory" "$memory: device-dax, alignment $size, .*" "expected: $entries.*" "!but KVM's nx.*" \
-			"RLIMIT_MEMLOCK: 64K, less than [0-9]+K: a device cannot be assigned unless .*ulimit.*" && running "$backing" "$memory"
+			"RLIMIT_MEMLOCK: 64K, less than [0-9]+K: a device cannot be assigned unless .*[(]ulimit -l unlimited, .*" && running "$backing" "$memory"
 		under=(prlimit --memlock=unlimited)
 		path "$backing lockable" "$memory" "RLIMIT_MEMLOCK: unlimited" || true
 		under=()
@@ -1029,13 +1040,17 @@ for backing in "${backings[@]}"; do
 		echo Y >"$nx"
 		[ -n "$small" ] ||
 			path "$backing nx_huge_pages" "$memory" \
-				"expected: 2M entries" "but KVM's nx_huge_pages is Y: memory which the guest executes .*" || true
+				"expected: 2M entries" "but KVM's nx_huge_pages is Y: memory which the guest executes .*; echo N >$nx ends that, .*" || true
 		echo N >"$nx"
 		under=(prlimit "--memlock=$((64 << 20))")
 		path "$backing lockable" "$memory" "RLIMIT_MEMLOCK: 65536K, enough for 65536K; $of_file" || true
 		chmod 666 "$memory"
 		under=("${not_root[@]}")
 		path "$backing not root" "$memory" "extents: .* cannot be checked: only root .*" "$(expects "not known, as only root .*")" || true
+		echo Y >"$nx"
+		[ -n "$small" ] ||
+			path "$backing not root, nx_huge_pages" "$memory" "but KVM's nx_huge_pages is Y: .*; echo N [|] sudo tee $nx ends that, .*" || true
+		echo N >"$nx"
 		chmod 777 "/dax/$backing"
 		path "$backing not root, folder" "/dax/$backing" \
 			"$(expects "not known, as only root can read where the device, $device, begins")" || true
