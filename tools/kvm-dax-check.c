@@ -51,6 +51,8 @@
 #define KVM_DEBUGFS	"/sys/kernel/debug/kvm"
 #define NX_HUGE_PAGES	"/sys/module/kvm/parameters/nx_huge_pages"
 #define FIRST_PID_NAMESPACE	"pid:[4026531836]"
+#define DEVICE_NODES	"daxctl list says which device-dax nodes there are; they are in /dev"
+#define PATHS	"give a device-dax node, a file or a folder on a DAX file system"
 #define DEVICE_OFF	"its device does not begin at a multiple of 2M"
 #define NOT_KNOWN_PLACE	(FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_ENCODED | FIEMAP_EXTENT_DATA_INLINE | FIEMAP_EXTENT_NOT_ALIGNED)
 
@@ -1111,6 +1113,20 @@ static void say_if_read_only(struct memory *memory, const struct stat *st, int f
 	    strerror(error), writable ? format("; %s makes it writable%s", writable, until) : "");
 }
 
+/* What to do if a path cannot be opened. */
+static const char *open_step(const struct memory *memory, const struct stat *st, int error)
+{
+	switch (error) {
+	case EACCES:
+		return format("%s changes that", permission_command(memory, st));
+	case EAGAIN:
+		return "another process has a lease on it: end it (lslocks names it), or wait until it gives the lease up";
+	case ENXIO:
+		return DEVICE_NODES;
+	}
+	return "dmesg may say why";
+}
+
 /* Opens for reading, without waiting, and without a new access time if this user may ask for that. */
 static int open_still(const struct memory *memory, const struct stat *st)
 {
@@ -1120,8 +1136,7 @@ static int open_still(const struct memory *memory, const struct stat *st)
 	if (fd < 0 && errno == EPERM)
 		fd = open(memory->path, flags);
 	if (fd < 0)
-		fail(errno == EACCES ? format("%s changes that", permission_command(memory, st)) : NULL,
-		     "%s cannot be opened by this user: %s", memory->name, strerror(errno));
+		fail(open_step(memory, st, errno), "%s cannot be opened by this user: %s", memory->name, strerror(errno));
 	return fd;
 }
 
@@ -1677,12 +1692,14 @@ __attribute__((noreturn))
 static void fail_no_path(const struct memory *memory, int error)
 {
 	const char *target = follow(memory->path);
-	char *folder = dirname(strdup(target)), *next = NULL;
+	const char *next = PATHS, *folder = dirname(strdup(target));
 
 	if (error == EACCES)
 		next = format("namei -l %s shows the folder that does not let this user in", memory->name);
+	else if (error == ENOENT && !strncmp(target, "/dev/pmem", 9))
+		next = "ndctl list says which block devices of persistent memory there are";
 	else if (error == ENOENT && (!strncmp(target, "/dev/", 5) || (*target && !access(format("/dev/%s", target), F_OK))))
-		next = "daxctl list says which device-dax nodes there are; they are in /dev";
+		next = DEVICE_NODES;
 	else if (error == ENOENT && *target && !access(folder, F_OK))
 		next = format("%s %s says what a new file there would get", this_program(), quote(folder));
 	if (error == ENOENT && strcmp(target, memory->path))
@@ -1734,7 +1751,7 @@ static enum status check_path(const char *path)
 	else if (S_ISBLK(st.st_mode))
 		check_block(&memory, &st);
 	else
-		fail(NULL, "%s is neither a device-dax node nor a file or a folder", memory.name);
+		fail(PATHS, "%s is neither a device-dax node nor a file or a folder", memory.name);
 
 	set_number("size", memory.size);
 	set_number("align", memory.align);

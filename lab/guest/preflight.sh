@@ -373,7 +373,7 @@ large() {
 
 # places: checks other paths to the same file, and files that cannot be changed.
 places() {
-	local at=$work/place
+	local at=$work/place pid
 	mkdir "$at"
 	mount --bind "/dax/$backing" "$at"
 	path "$backing bind mount" "$at/preflight" "$at/preflight: file on a DAX file system, 64M" "$(expects "2M entries")" || true
@@ -397,6 +397,13 @@ places() {
 	path "$backing append-only" "$memory" \
 		"read-only: it cannot be written [(]Operation not permitted[)], .*; chattr -a $memory makes it writable" "QEMU: .*,readonly=on,.*" || true
 	chattr -a "$memory"
+	coproc holder { exec perl -e '$| = 1; $SIG{IO} = sub {}; open my $f, "+<", $ARGV[0] or die; fcntl $f, 1024, 1 or die; print "leased\n"; <STDIN>' \
+		"$memory"; }
+	pid=$!
+	read -r <&"${holder[0]}"
+	refused "$backing leased" "$memory" "cannot be opened by this user: Resource temporarily unavailable; another process has a lease on it: .*"
+	eval "exec ${holder[1]}>&-"
+	wait "$pid" || true
 	rm -r "$at"
 }
 
@@ -960,7 +967,7 @@ usage() {
 	"$work/kvm-dax-check" --json /dev/zero >/dev/full 2>"$work/said" || true
 	result "nowhere to print" "$(says "kvm-dax-check: cannot write the output: No space left on device" || echo "it does not say why")"
 	"$work/kvm-dax-check" "" >"$work/said" 2>&1 || true
-	result "empty path" "$(says "kvm-dax-check: '': No such file or directory" || echo "it says another step")"
+	result "empty path" "$(says "kvm-dax-check: '': No such file or directory; give a device-dax node, .*" || echo "it says another step")"
 	# U+2028 is UTF-8, though it cannot be printed, and the last byte is not.
 	"$work/kvm-dax-check" --json $'/none\n\xe2\x80\xa8\xff' >"$work/said" 2>/dev/null || true
 	result "json of a name" "$(grep -qF $'"path":"/none\\u000a\xe2\x80\xa8\\udcff"' "$work/said" || echo "it is another name")"
@@ -1107,7 +1114,14 @@ result "the tool's own path" "$([ "$status" -eq 1 ] && says ".*; '$work/a folder
 (cd / && PATH="$work:$PATH" kvm-dax-check "$work/dangling") >"$work/said" 2>&1 || true
 result "the tool in PATH" "$(says ".*; kvm-dax-check $work/target says what a new file .*" || echo "it gives another name")"
 mkfifo "$work/pipe"
-refused "a pipe" "$work/pipe" "neither a device-dax node nor a file or a folder"
+paths="give a device-dax node, a file or a folder on a DAX file system"
+refused "a pipe" "$work/pipe" "is neither a device-dax node nor a file or a folder; $paths"
+ln -s loop "$work/loop"
+refused "a loop of links" "$work/loop" "Too many levels of symbolic links; $paths"
+refused "a file as a folder" /etc/passwd/x "Not a directory; $paths"
+refused "no folder" "$work/none/x" "No such file or directory; $paths"
+refused "no device" /dev/dax99.9 "No such file or directory; daxctl list says .*"
+refused "no block device" /dev/pmem99 "No such file or directory; ndctl list says .*"
 processes
 bash -c : & wait $!
 no_process "process that has ended" $! "there is no process $!; .*"
