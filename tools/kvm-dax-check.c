@@ -756,8 +756,9 @@ static struct room say_free(int fd, dev_t dev, const struct layout *layout)
 		room.in_1g = room.total & ~(SZ_1G - 1);
 	if (room.known)
 		set_number("free_in_2m", room.in_2m);
-	say("free", "%" PRIu64 "M%s, of which %s", room.total >> 20, reserved ? format(", %" PRIu64 "M of it for root alone", reserved >> 20) : "", room.known ?
-	    format("%" PRIu64 "M are whole 2M at multiples of 2M", room.in_2m >> 20) : "it is not known what is at multiples of 2M");
+	say("free", "%" PRIu64 "M%s%s", room.total >> 20, reserved ? format(", %" PRIu64 "M of it for root alone", reserved >> 20) : "", room.known ?
+	    format("; %" PRIu64 "M of the %" PRIu64 "M are whole 2M at multiples of 2M", room.in_2m >> 20, room.total >> 20) :
+	    "; it is not known what is at multiples of 2M");
 	return room;
 }
 

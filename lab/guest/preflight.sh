@@ -544,11 +544,11 @@ sparse() {
 	truncate -s 64M "$memory"
 	chmod 666 "$memory"
 	path "$backing hole" "$memory" \
-		"holes: 65536K of the file have no blocks yet: .*" "free: [0-9]+M, of which [1-9][0-9]*M are whole 2M at multiples of 2M" \
+		"holes: 65536K of the file have no blocks yet: .*" "free: ([0-9]+M); [1-9][0-9]*M of the \\1 are whole 2M at multiples of 2M" \
 		"$(expects "not known until written: holes are filled with .*$in_order")" || true
 	under=("${not_root[@]}")
 	path "$backing not root, hole" "$memory" "extents: .* cannot be checked: only root .*" "holes: 65536K of the file have no blocks yet: .*" \
-		"free: [0-9]+M, of which it is not known what .*" "$(expects "not known until written: holes are filled with .*$in_order")" || true
+		"free: [0-9]+M; it is not known what .*" "$(expects "not known until written: holes are filled with .*$in_order")" || true
 	under=()
 	chattr +i "$memory"
 	path "$backing read-only hole" "$memory" "holes: 65536K of the file have no blocks yet: they read as zeros, .*" \
@@ -578,7 +578,7 @@ sparse() {
 unnamed() {
 	local folder=/dax/$backing inner=$work/inner
 
-	path "$backing folder" "$folder" "$folder: folder on a DAX file system; .*" "free: [0-9]+M, of which [1-9][0-9]*M are whole 2M .*" \
+	path "$backing folder" "$folder" "$folder: folder on a DAX file system; .*" "free: ([0-9]+M); [1-9][0-9]*M of the \\1 are whole 2M .*" \
 		"$(expects "2M entries for up to [0-9]+M of what a guest writes$in_order")" && {
 		guest_says "mapping: .*, $folder/qemu_back_mem[^ ]* [(]deleted[)]" "vm .*"
 		guest_ends "$backing folder guest"
@@ -778,7 +778,7 @@ $half $((sectors - half)) linear $node $half"
 	dmsetup remove --noudevsync --noudevrules --retry preflight
 	mkfs.ext4 -q -b 4096 -E nodiscard -m 10 "$node"
 	mount -t ext4 -o dax "$node" "/dax/$backing"
-	path "$backing reserved blocks" "/dax/$backing" "free: [0-9]+M, [1-9][0-9]*M of it for root alone, of which .*" || true
+	path "$backing reserved blocks" "/dax/$backing" "free: ([0-9]+M), [1-9][0-9]*M of it for root alone; [0-9]+M of the \\1 are whole 2M .*" || true
 	: >"$memory"
 }
 
