@@ -690,13 +690,15 @@ static void join(struct layout *layout)
 {
 	struct segment *part, *last = layout->segments;
 
+	if (!layout->count)
+		return;
 	for (part = last + 1; part < layout->segments + layout->count; part++) {
 		if (part->at == last->at + last->length && part->memory == last->memory + last->length)
 			last->length += part->length;
 		else
 			*++last = *part;
 	}
-	layout->count = layout->count ? last - layout->segments + 1 : 0;
+	layout->count = last - layout->segments + 1;
 }
 
 /* What is free in a file system, in bytes. */

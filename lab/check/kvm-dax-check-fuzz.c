@@ -4,7 +4,8 @@
  * that are hard for a shell, and with random device-mapper tables.  Each case runs
  * in a process of its own.  A case fails if it is killed, ends with a status that
  * the manual page does not have, or prints invalid JSON.  The seed of a failed case
- * is printed.  Also checks the lines for each VMM.  Compile it with sanitizers.
+ * is printed.  Also checks the lines for each VMM, and what is expected of the first
+ * 1G.  Compile it with sanitizers.
  *
  *   kvm-dax-check-fuzz FOLDER CASES [FIRST-SEED]
  */
@@ -201,7 +202,7 @@ static const char *json_value(const char *at)
 static enum status check_parts(const char *path, const struct stat *st)
 {
 	struct memory memory = { .path = path, .real = path, .name = quote(path), .size = st->st_size, .align = SZ_2M,
-				 .xfs = draw(2), .no_1g = draw(2) ? NULL : "x" };
+				 .xfs = draw(2), .no_1g = draw(2) ? NULL : "x", .vga = draw(2) };
 	struct layout layout = { 0 };
 	int fd = open_still(&memory, st);
 
@@ -311,6 +312,34 @@ static int check_commands(void)
 	return bad;
 }
 
+/* Checks what is expected of the guest's first 1G, which has a hole for VGA or none. */
+static int check_expected(void)
+{
+	static const struct { uint64_t size, in_1g, first_1g; bool vga; const char *pages, *text; } rows[] = {
+		{ SZ_1G, SZ_1G, SZ_1G, true, "2M", "\"2M entries (the guest's first 1G has a hole for VGA, " },
+		{ SZ_1G, SZ_1G, SZ_1G, false, "1G", "\"1G entries, where " },
+		{ SZ_1G + SZ_2M, SZ_1G, SZ_1G, true, "2M", "\"2M entries (the guest's first 1G has a hole for VGA, " },
+		{ 3 * SZ_1G, 3 * SZ_1G, SZ_1G, true, "1G", "\"1G entries for 2048M, where " },
+		{ 3 * SZ_1G, 2 * SZ_1G, 0, true, "1G", "\"1G entries for 2048M, where " },
+		{ 3 * SZ_1G, 3 * SZ_1G, SZ_1G, false, "1G", "\"1G entries, where " },
+		{ SZ_1G, 0, 0, true, "2M", "\"2M entries\"" },
+	}, *row;
+	struct memory memory = { .align = SZ_2M, .known = true };
+	int bad = 0;
+
+	json = true;
+	for (row = rows; row < rows + sizeof(rows) / sizeof(rows[0]); row++) {
+		fields.length = notes.length = 0;
+		memory.size = memory.in_2m = row->size;
+		memory.in_1g = row->in_1g;
+		memory.first_1g = row->first_1g;
+		memory.vga = row->vga;
+		if (expect(&memory) != HUGE || strcmp(text_of(&fields), format("\"pages\":\"%s\"", row->pages)) || !strstr(text_of(&notes), row->text))
+			bad += !!fprintf(stderr, "for %s of memory: %s and %s\n", size_string(row->size), text_of(&fields), text_of(&notes));
+	}
+	return bad;
+}
+
 /* Checks which VMMs are refused which files: those that they would not open, or whose path they would read as another one. */
 static int check_refused(void)
 {
@@ -398,6 +427,7 @@ int main(int argc, char *argv[])
 	failed += check_quotes(argv[1]);
 	failed += check_refused();
 	failed += check_commands();
+	failed += check_expected();
 	printf("%d cases, %d failed\n", cases, failed);
 	return failed != 0;
 }
