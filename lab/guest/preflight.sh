@@ -397,7 +397,7 @@ places() {
 	path "$backing append-only" "$memory" \
 		"read-only: it cannot be written [(]Operation not permitted[)], .*; chattr -a $memory makes it writable" "QEMU: .*,readonly=on,.*" || true
 	chattr -a "$memory"
-	coproc holder { exec perl -e '$| = 1; $SIG{IO} = sub {}; open my $f, "+<", $ARGV[0] or die; fcntl $f, 1024, 1 or die; print "leased\n"; <STDIN>' \
+	coproc holder { exec perl -e '$| = 1; $SIG{IO} = sub {}; open my $f, "+<", $ARGV[0] or die; fcntl $f, 1024, 1 or warn; print "leased\n"; <STDIN>' \
 		"$memory"; }
 	pid=$!
 	read -r <&"${holder[0]}"
