@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the accelerator for the machine: kvm if this host's KVM runs guests that can run guests, otherwise tcg.
 # Takes ACCEL=kvm or tcg, to skip the probe. Keeps the answer in build/accel, with what it depends on: the host's kernel, and whether it
-# has /dev/kvm. If the probe exceeds its time, prints tcg but keeps no answer, because the host may only have been busy.
+# has /dev/kvm. If the probe exceeds its time, the answer is tcg until the host boots again, because it may only have been busy.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -12,7 +12,8 @@ if [ -n "${ACCEL:-}" ]; then
 	exit
 fi
 of="$(uname -r), $([ -w /dev/kvm ] && echo with || echo without) /dev/kvm"
-if [ "$(sed 1d "$answer" 2>/dev/null)" != "$of" ] || [ "$LAB/machine/kvm-probe.c" -nt "$answer" ]; then
+of_boot="$of, boot $(</proc/sys/kernel/random/boot_id)"
+if ! sed 1d "$answer" 2>/dev/null | grep -qxF -e "$of" -e "$of_boot" || [ "$LAB/machine/kvm-probe.c" -nt "$answer" ]; then
 	mkdir -p "$BUILD"
 	gcc -static -O2 -Wall -Wextra -Werror -o "$BUILD/kvm-probe" "$LAB/machine/kvm-probe.c"
 	trap 'exit 130' INT TERM
@@ -27,14 +28,20 @@ if [ "$(sed 1d "$answer" 2>/dev/null)" != "$of" ] || [ "$LAB/machine/kvm-probe.c
 	fi
 	case $status in
 	130) exit 130 ;;
-	# The emulator was killed (123), the probe or the machine took too long (124, 126, or 142 by the probe's clock), or was ended.
-	123 | 124 | 126 | 137 | 142 | 143)
-		say "whether this host's KVM runs guests that can run guests was not seen in time (status $status); the machine runs under tcg"
+	# The emulator was killed (123), or ended.
+	123 | 137 | 143)
+		say "whether this host's KVM runs guests that can run guests was not seen (status $status); the machine runs under tcg"
 		echo tcg
 		exit
 		;;
+	# The probe or the machine took too long (142 by the probe's clock).
+	124 | 126 | 142)
+		say "whether this host's KVM runs guests that can run guests was not seen in time (status $status);" \
+			"machines run under tcg until this host boots again; to ask it again, remove ${answer#"$TOP"/}"
+		of=$of_boot
+		;;
+	*) say "the machine runs under $found" ;;
 	esac
-	say "the machine runs under $found"
 	printf '%s\n%s\n' "$found" "$of" >"$answer.part"
 	mv "$answer.part" "$answer"
 fi
