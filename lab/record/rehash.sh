@@ -37,12 +37,14 @@ done
 
 # differing PART: names the files of the part whose code differs.
 differing() {
-	local file
+	local file when part
 	for when in before now; do git -C "$scratch/tree-$when" diff --name-only pristine HEAD; done | sort -u |
-		grep -vE '^(Documentation/|MAINTAINERS$)' | { [ "$1" = tests ] && grep '^tools/' || grep -v '^tools/'; } |
-		while read -r file; do
-			cmp -s <(code_of "$scratch/tree-before" "$file") <(code_of "$scratch/tree-now" "$file") || echo "$file"
-		done
+		grep -vE '^(Documentation/|MAINTAINERS$)' | while read -r file; do
+		part=kernel
+		[[ $file != tools/* ]] || part=tests
+		[ "$part" = "$1" ] || continue
+		cmp -s <(code_of "$scratch/tree-before" "$file") <(code_of "$scratch/tree-now" "$file") || echo "$file"
+	done
 }
 
 status=0
