@@ -373,7 +373,7 @@ large() {
 
 # places: checks other paths to the same file, and files that cannot be changed.
 places() {
-	local at=$work/place pid
+	local at=$work/place
 	mkdir "$at"
 	mount --bind "/dax/$backing" "$at"
 	path "$backing bind mount" "$at/preflight" "$at/preflight: file on a DAX file system, 64M" "$(expects "2M entries")" || true

@@ -37,12 +37,9 @@ done
 
 # differing PART: names the files of the part whose code differs.
 differing() {
-	local file when part
-	for when in before now; do git -C "$scratch/tree-$when" diff --name-only pristine HEAD; done | sort -u |
-		grep -vE '^(Documentation/|MAINTAINERS$)' | while read -r file; do
-		part=kernel
-		[[ $file != tools/* ]] || part=tests
-		[ "$part" = "$1" ] || continue
+	local file when paths=(tools)
+	[ "$1" = tests ] || paths=(. ':!tools' ':!Documentation' ':!MAINTAINERS')
+	for when in before now; do git -C "$scratch/tree-$when" diff --name-only pristine HEAD -- "${paths[@]}"; done | sort -u | while read -r file; do
 		cmp -s <(code_of "$scratch/tree-before" "$file") <(code_of "$scratch/tree-now" "$file") || echo "$file"
 	done
 }
