@@ -130,6 +130,13 @@ refused 'TOPIC=none: .*TOPIC can be: 10-mm' make post TOPIC=none
 refused 'TOPIC=90-stress: .*Posting: no' make post TOPIC=90-stress
 refused 'TOPIC=20-fs-dax is not for a public list: .*PRIVATE=1' make post TOPIC=20-fs-dax
 refused 'has no Private: ' make post TOPIC=60-kvm-selftests PRIVATE=1
+refused 'make soak takes CPU=amd, as the machine of CPU=arm64 is too slow' make soak MINUTES=1 CPU=arm64
+refused 'BACKINGS=devdax-1g: arm64 has no devdax-1g' make kselftest CPU=arm64 BACKINGS=devdax-1g
+refused 'CONFIG=debug: .*one configuration' make kernel CPU=arm64 CONFIG=debug
+printf '\177ELF\2\1\1\0\0\0\0\0\0\0\0\0\2\0\076\0\1\0\0\0' >"$work/program"
+head -c 40 /dev/zero >>"$work/program"
+chmod +x "$work/program"
+refused "JOB=$work/program is a program for .*X86-64, .*aarch64-linux-gnu-gcc" make run CPU=arm64 JOB="$work/program"
 # A host without a compiler and without packages, whose user is not root.
 mkdir "$work/bin"
 printf '#!/bin/sh\nexit 1\n' >"$work/bin/dpkg-query"

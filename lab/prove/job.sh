@@ -32,5 +32,14 @@ fi
 [ -z "$machine" ] || [ "$CPU" = "$machine" ] ||
 	die 2 "JOB=$1 does not run on the machine of CPU=$CPU; run: make run CPU=$machine JOB='$*'"
 [ -z "$config" ] || [ "${CONFIG:-}" = "$config" ] || die 2 "JOB=$1 needs another kernel; run: make run CONFIG=$config JOB='$*'"
+# The programs of Debian that a job names come from Debian's user space for that machine.
+case $CPU:$1 in
+arm64:/usr/* | arm64:/bin/* | arm64:/sbin/*) ;;
+arm64:*/*)
+	elf=$(readelf -h "$job" 2>/dev/null | sed -n 's/^ *Machine: *//p')
+	[ -z "$elf" ] || [ "$elf" = AArch64 ] ||
+		die 2 "JOB=$1 is a program for $elf, and the machine of CPU=arm64 can't run it; compile it by aarch64-linux-gnu-gcc -static"
+	;;
+esac
 "$LAB/kernel/build.sh"
 exec "$LAB/machine/run.sh" run "$@"

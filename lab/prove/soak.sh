@@ -16,12 +16,12 @@ set -euo pipefail
 
 leave_out "make soak runs on each backing, and TESTS= chooses" BACKINGS
 leave_out "make soak boots the machine that the mode needs" FILES_1G
+[ "$CPU" = amd ] || die 2 "make soak takes CPU=amd, as the machine of CPU=$CPU is too slow for races"
 minutes=${MINUTES:-60}
 [[ $minutes =~ ^[1-9][0-9]*$ ]] || die 2 "MINUTES=$minutes is not a number of minutes"
 mode=${MODES:-npt=1}
 known=$(plan mode | cut -d '|' -f 1 | grep -vx nested)
 grep -qxF -- "$mode" <<<"$known" || die 2 "MODES=$mode: make soak takes one of ${known//$'\n'/, }"
-[ "$CPU" = amd ] || die 2 "make soak takes CPU=amd, as the machine of CPU=$CPU is too slow for races"
 [ -z "${RECORD:-}" ] || [ -z "${MODES:-}${TESTS:-}${STOCK:-}${MUTANT:-}${KERNEL_WORDS:-}" ] ||
 	die 2 "RECORD=1 keeps the whole soak of the series; leave MODES, TESTS, STOCK, MUTANT and KERNEL_WORDS out"
 PARTS=soak MODES=$mode "$LAB/prove/test-names.sh" >/dev/null
