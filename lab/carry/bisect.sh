@@ -2,9 +2,9 @@
 # Builds and boots the kernel of BASE after each patch of the series, with its DAX devices, and prints one TAP line per patch.
 # Takes PATCHES=<extended regular expression on patch names>. It skips patches that do not change the kernel, such as those of tools/.
 # MODES=<list> also runs the selftests of the whole series, on the stock kernel and after each patch. A test that passed after the
-# patch before, and does not pass now, is a failure. RECORD=1 keeps in results/ which patches boot, and with MODES from which patch on a
-# test passes. A patch is not run again if it has a recorded result or, with MODES, a result of an interrupted run. It is run again
-# if the patch, an earlier patch, the tests, MODES or TESTS have changed.
+# patch before, and does not pass now, is a failure. RECORD=1 keeps in results/ which patches boot. A patch is not run again if it has
+# a recorded result or, with MODES, a result of an interrupted run. It is run again if the patch, an earlier patch, the tests, MODES or
+# TESTS have changed.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -21,7 +21,6 @@ export STOCK='' MUTANT='' UPTO=0
 out=$BUILD/$BASE/upto${CONFIG:+-$CONFIG}
 TREE=$out/tree
 steps=$BUILD/$BASE/steps	# for each patch, the tests that pass
-record=$TOP/results/$BASE-steps.tsv
 trap 'exit 130' INT TERM
 patches=$(chosen_patches) || exit
 [ -z "${MODES:-}" ] || "$LAB/prove/test-names.sh" >/dev/null
@@ -37,33 +36,6 @@ step() { echo "$version $(series_hash kernel "$UPTO") $tests $MODES${TARGETS:+ T
 
 # has_run NAME: whether an earlier run has left the result of this step.
 has_run() { [ -n "${MODES:-}" ] && [ "$(cat "$steps/$1.of" 2>/dev/null)" = "$(step)" ]; }
-
-# recall: adds the recorded steps to those of earlier runs, except steps that an earlier run has left already.
-recall() {
-	[ ! -e "$record" ] || awk -F '\t' -v steps="$steps" '
-		# Tests that pass from an earlier patch on pass here, too.
-		function finish() {
-			if (!name || (getline was <(steps "/" name ".of")) > 0) return
-			for (i = 1; i <= n; i++) print tests[i] | ("sort >" steps "/" name)
-			close("sort >" steps "/" name)
-			print is >(steps "/" name ".of")
-		}
-		/^#/ { next }
-		$1 != "" { finish(); name = $1; is = $2; next }
-		{ tests[++n] = $2 }
-		END { finish() }' "$record"
-}
-
-# steps_so_far: prints the steps up to here, each with the tests that pass from that step on.
-steps_so_far() {
-	local before=/dev/null name
-	echo "# after each patch: what the result depends on, and then the tests that pass from there on"
-	for name in "${seen[@]}"; do
-		printf '%s\t%s\n' "$name" "$(cat "$steps/$name.of")"
-		comm -13 "$before" "$steps/$name" | sed 's/^/\t/'
-		before=$steps/$name
-	done
-}
 
 # tests NAME: runs the selftests; writes the names of those that pass, without measured values, to $steps/NAME.
 tests() {
@@ -82,16 +54,13 @@ tests() {
 }
 
 before=
-seen=()
 if [ -n "${MODES:-}" ]; then
 	mkdir -p "$steps"
 	"$LAB/kernel/tree.sh" >&2
 	version=$(make -s -C "$TREE" kernelversion) tests=$(series_hash tests)
-	recall
 	before=0000-stock
 	has_run "$before" || tests "$before" || die 1 "the selftests have not run on the stock kernel; the reason is above"
 	echo "# $before tests=$(wc -l <"$steps/$before")"
-	seen+=("$before")
 fi
 for patch in $patches; do
 	name=$(basename "$patch" .patch)
@@ -117,12 +86,6 @@ for patch in $patches; do
 			[ ! -s "$steps/lost" ] || not='not '
 			said=" tests=$(wc -l <"$steps/$name") more=$(wc -l <"$steps/more")${again:+ as before}"
 			before=$name
-			seen+=("$name")
-			if [ -n "${RECORD:-}" ] && [ "$failed" -eq 0 ] && [ -z "$not${PATCHES:-}${TARGETS:-}${TESTS:-}" ]; then
-				head=$(depends_on "$record" "after each patch")
-				steps_so_far >"$steps/all"
-				write_result "$record" "$head" "$steps/all"
-			fi
 		else
 			not='not '
 		fi

@@ -15,12 +15,6 @@ set -euo pipefail
 wanted="amd.tap amd-stock.tap intel.tap intel-stock.tap demo.tsv demo-facts.tsv soak-debug.tap mutants.tsv selftests.tsv patches.tsv"
 wanted+=" $(base_field also-recorded)${FSTESTS:+ fstests.tsv}${KVM_UNIT_TESTS:+ kvm-unit-tests.tsv}"
 
-# last_step: prints the name of the last patch that make bisect builds.
-last_step() {
-	local patch
-	series_patches | while read -r patch; do ! changes_kernel "$patch" || basename "$patch" .patch; done | tail -n 1
-}
-
 # complete FILE: whether a result that is recorded in portions has all of them.
 complete() {
 	local left mode
@@ -33,7 +27,6 @@ complete() {
 		;;
 	*-mutants.tsv) left=$("$LAB/prove/mutants.sh" left) && [ -z "$left" ] ;;
 	*-patches.tsv) left=$("$LAB/carry/patch-results.sh" left) && [ -z "$left" ] ;;
-	*-steps.tsv) grep "^$(last_step)	" "$TOP/results/$1" >/dev/null ;;
 	*-selftests.tsv | *-fstests.tsv | *-kvm-unit-tests.tsv)
 		awk -F'\t' '
 			!/^#/ && $1 != "test" { n++ }
@@ -64,7 +57,6 @@ old_results() {
 		*-fstests.tsv) command="make fstests FSTESTS=${FSTESTS:-<folder>}" ;;
 		*-kvm-unit-tests.tsv) command="make kvm-unit-tests KVM_UNIT_TESTS=${KVM_UNIT_TESTS:-<folder>}" ;;
 		*-mutants.tsv) command="make mutants" ;;
-		*-steps.tsv) command="make bisect MODES=npt=1" ;;
 		*-patches.tsv) command="make objects bisect" ;;
 		*.tsv) command="make bench" ;;
 		*-soak*.tap)
