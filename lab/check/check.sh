@@ -9,8 +9,8 @@ set -euo pipefail
 . "$LAB/lib/tap.sh"
 # shellcheck source=lab/prove/results.sh
 . "$LAB/prove/results.sh"
-# shellcheck source=lab/check/series.sh
-. "$LAB/check/series.sh"
+# shellcheck source=lab/check/patches.sh
+. "$LAB/check/patches.sh"
 # shellcheck source=lab/check/code.sh
 . "$LAB/check/code.sh"
 # shellcheck source=lab/check/docs.sh
