@@ -52,7 +52,8 @@ if [ "$mode" = cmdline ]; then
 	rm -r "$run"
 	exit
 fi
-[ -f "$BZIMAGE" ] || die 2 "there is no kernel for $BASE $VARIANT yet; run: make kernel BASE=$BASE CPU=$CPU${STOCK:+ STOCK=1}${MUTANT:+ MUTANT=$MUTANT}${CONFIG:+ CONFIG=$CONFIG}"
+[ -f "$BZIMAGE" ] || die 2 "there is no kernel for $BASE $VARIANT yet; run:" \
+	"make kernel BASE=$BASE CPU=$CPU${STOCK:+ STOCK=1}${MUTANT:+ MUTANT=$MUTANT}${CONFIG:+ CONFIG=$CONFIG}"
 
 {
 	printf 'cd %q\n' "$PWD"
