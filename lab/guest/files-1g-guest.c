@@ -13,15 +13,19 @@
  *   slot      the memslot was deleted, and made again
  *   exec      the guest has run an instruction there.  If KVM forbids that in huge pages,
  *             it must not have an entry of 1G then.
+ *   vfio      VFIO has refused to map it for a device, and has charged nothing
  *
  * Whatever happens to the file, the guest must write to the file, and to nothing else:
  *
  *   clone     a clone keeps what the guest wrote before
  *   punch     a hole of 4K, then one of 2M
+ *   shift     4K in the middle collapse, and what is behind moves; then a hole of 4K moves
+ *             it back
  *   truncate  KVM_RUN fails with EFAULT beyond the end, and works before it
  *
- * Takes the path of the file, and the expected mapping: 1g or, to test the rest of the
- * program, 2m.  Prints a line for each item; ends with 1 at the first failure.
+ * Takes the path of the file; the expected mapping: 1g or, to test the rest of the
+ * program, 2m; and the PCI address of a device that is bound to vfio-pci.  Prints a line
+ * for each item; ends with 1 at the first failure.
  */
 #define _GNU_SOURCE
 #include <linux/falloc.h>
@@ -29,6 +33,7 @@
 #include <stdarg.h>
 
 #include "small-guest.h"
+#include "vfio-container.h"
 
 #define MIB (1UL << 20)
 #define PAGES (GIB / PAGE)
@@ -75,6 +80,15 @@ static void must_write(uint64_t begin, uint64_t end)
 	if (write_pages(begin, end))
 		wrong("the guest cannot write from %#lx to %#lx: %s, exit reason %u", begin, end, strerror(errno),
 		      run->exit_reason);
+}
+
+/* @end is the end of the file. */
+static void must_not_write(uint64_t end)
+{
+	if (!write_pages(end, end + PAGE))
+		wrong("the guest writes behind the end of the file");
+	if (errno != EFAULT)
+		wrong("behind the end KVM_RUN fails with %s, exit reason %u", strerror(errno), run->exit_reason);
 }
 
 /* Reads the file by read(2), and not where KVM has mapped it. */
@@ -205,6 +219,33 @@ static void test_exec(void)
 	check_file(GIB);
 }
 
+static void test_vfio(const char *device)
+{
+	struct vfio_iommu_type1_dma_map dma = {
+		.argsz = sizeof(dma),
+		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+		.vaddr = (uintptr_t)memory,
+		.size = GIB,
+	};
+	char group[PATH_MAX];
+	int container;
+	long locked;
+
+	begin("vfio");
+	snprintf(group, sizeof(group), "/sys/bus/pci/devices/%s/iommu_group", device);
+	container = open_container(group, NULL);
+	locked = kib_of("/proc/self/status", "VmLck");
+	if (!ioctl(container, VFIO_IOMMU_MAP_DMA, &dma))
+		wrong("a file is mapped for a device");
+	if (errno != EOPNOTSUPP)
+		wrong("VFIO_IOMMU_MAP_DMA fails with %s, expected EOPNOTSUPP", strerror(errno));
+	if (kib_of("/proc/self/status", "VmLck") != locked)
+		wrong("%ld kB stay charged, expected %ld", kib_of("/proc/self/status", "VmLck"), locked);
+	must_write(0, GIB);
+	check_entries(0);
+	check_file(GIB);
+}
+
 static void test_clone(void)
 {
 	static uint32_t old[PAGES];
@@ -247,6 +288,31 @@ static void test_punch(uint64_t at, uint64_t size)
 	printf("punch size=%lu\n", size);
 }
 
+static void test_shift(uint64_t at, uint64_t size)
+{
+	uint64_t left = GIB - size;
+
+	begin("shift");
+	if (fallocate(file, FALLOC_FL_COLLAPSE_RANGE, at, size))
+		fail("FALLOC_FL_COLLAPSE_RANGE");
+	memmove(words + at / PAGE, words + (at + size) / PAGE, (left - at) / PAGE * sizeof(*words));
+	check_file(left);
+	must_write(at - PAGE, at + 3 * PAGE);
+	must_write(left - PAGE, left);
+	check_file(left);
+	must_not_write(left);
+	if (fallocate(file, FALLOC_FL_INSERT_RANGE, at, size))
+		fail("FALLOC_FL_INSERT_RANGE");
+	memmove(words + (at + size) / PAGE, words + at / PAGE, (left - at) / PAGE * sizeof(*words));
+	memset(words + at / PAGE, 0, size / PAGE * sizeof(*words));
+	check_file(GIB);
+	if (statistic("pages_1g"))
+		wrong("a 1G entry of a file with a hole");
+	must_write(0, GIB);
+	check_file(GIB);
+	printf("shift size=%lu\n", size);
+}
+
 static void test_truncate(uint64_t size)
 {
 	begin("truncate");
@@ -254,10 +320,7 @@ static void test_truncate(uint64_t size)
 		fail("ftruncate");
 	must_write(0, size);
 	check_file(size);
-	if (!write_pages(size, size + PAGE))
-		wrong("the guest writes behind the end of the file");
-	if (errno != EFAULT)
-		wrong("behind the end KVM_RUN fails with %s, exit reason %u", strerror(errno), run->exit_reason);
+	must_not_write(size);
 	if (ftruncate(file, GIB))
 		fail("ftruncate");
 	memset(words + size / PAGE, 0, (GIB - size) / PAGE * sizeof(*words));
@@ -269,8 +332,8 @@ static void test_truncate(uint64_t size)
 
 int main(int argc, char **argv)
 {
-	if (argc != 3 || (strcmp(argv[2], "1g") && strcmp(argv[2], "2m"))) {
-		fprintf(stderr, "usage: files-1g-guest FILE 1g|2m\n");
+	if (argc != 4 || (strcmp(argv[2], "1g") && strcmp(argv[2], "2m"))) {
+		fprintf(stderr, "usage: files-1g-guest FILE 1g|2m DEVICE\n");
 		return 2;
 	}
 	path = argv[1];
@@ -342,11 +405,13 @@ int main(int argc, char **argv)
 	check_file(GIB);
 
 	test_exec();
+	test_vfio(argv[3]);
 
 	/* From here on, the file has more than one extent. */
 	test_clone();
 	test_punch(MIDDLE, PAGE);
 	test_punch(100 * 2 * MIB, 2 * MIB);
+	test_shift(MIDDLE, PAGE);
 	test_truncate(MIDDLE);
 	return 0;
 }

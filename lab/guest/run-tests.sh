@@ -428,12 +428,13 @@ writeback() {
 
 # guest_1g [MODE]: runs a guest whose memory is a file that is mapped by 1G. With MODE, loads KVM as in that mode, and leaves it so.
 guest_1g() {
-	local name="guest fsdax-xfs-1g${1:+ $1}"
+	local name="guest fsdax-xfs-1g${1:+ $1}" device
 	chosen "$name" || return 0
+	device=$("$(dirname "$0")/vfio-setup.sh") && [ -n "$device" ] || { echo "not ok $mode $name no device"; return 0; }
 	new_file_1g 1
 	[ -z "${1:-}" ] || load_kvm "$1"
 	# The guest leaves a file that is mapped by 2M, so REPEAT doesn't run it again.
-	REPEAT=1 run "$name" "$built/files-1g-guest" "$(path fsdax-xfs-1g)" 1g
+	REPEAT=1 run "$name" "$built/files-1g-guest" "$(path fsdax-xfs-1g)" 1g "$device"
 }
 
 # Changes such a file, its mapping and its memslot, while a guest uses it.
