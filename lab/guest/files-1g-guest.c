@@ -404,8 +404,9 @@ int main(int argc, char **argv)
 	check_entries(4);
 	check_file(GIB);
 
-	test_exec();
 	test_vfio(argv[3]);
+
+	test_exec();
 
 	/* From here on, the file has more than one extent. */
 	test_clone();

@@ -3,7 +3,7 @@
 # Takes MODES=<list> and TESTS=<extended regular expression on test names> to run only some. REPEAT=<n> runs each of the base's own
 # selftests n times, or until it fails. RACE_SECONDS=<n> is how long the race test runs on each backing (5 if not given).
 # RACE_OPERATION=<name> restricts it to one operation, and RACE_SEED=<n> sets its seed. RECORD=1 keeps the results in results/, with
-# what they depend on, but not together with TARGETS=, TESTS=, RACE_OPERATION= or RACE_SEED=.
+# what they depend on, but not together with TARGETS=, RACE_OPERATION= or RACE_SEED=. With TESTS=, the others must be there already.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -14,7 +14,7 @@ set -euo pipefail
 # shellcheck source=lab/guest/plan.sh
 . "$LAB/guest/plan.sh"
 
-part=${TARGETS:-}${TESTS:-}${RACE_OPERATION:-}${RACE_SEED:-}
+part=${TARGETS:-}${RACE_OPERATION:-}${RACE_SEED:-}
 for target in ${TARGETS:=kvm vfio dax}; do
 	case $target in
 	kvm | vfio | dax) ;;
@@ -69,18 +69,28 @@ if [ -n "${RECORD:-}" ] && [ -z "$part${MUTANT:-}" ]; then
 fi
 
 # record LOG: keeps the results of the mode that LOG has, without values that change from run to run. Those of other modes stay, if they are
-# of what runs now.
+# of what runs now. With TESTS=, replaces the lines that it matches, and keeps the rest.
 # shellcheck disable=SC2317
 record() {
 	local kept=/dev/null
 	! is_current "$recorded" <<<"$head" || kept=$recorded
 	sed -nE 's/ [a-z]+_us=[0-9]+//g; s/^((not )?ok .*[^ ])( +seconds=[0-9]+)$/\1/; /^(not )?ok /p' "$1" >"$results.new"
-	sed -nE 's/^((not )?ok) [0-9]+ /\1 /p' "$kept" | awk '
-		{ mode = $1 == "ok" ? $2 : $3 }
-		NR == FNR { lines = lines $0 "\n"; known = mode; next }
+	if ! sed -nE 's/^((not )?ok) [0-9]+ /\1 /p' "$kept" | awk -v tests="${TESTS:-}" '
+		{ mode = $1 == "ok" ? $2 : $3; text = $0; sub(/^(not )?ok /, "", text); machine = text ~ /^[^ ]+ machine/ }
+		NR == FNR && tests != "" && machine { known = mode; failed = $1 == "not"; next }
+		NR == FNR { new[++n] = $0; known = mode; next }
 		mode != known { print; next }
-		!done++ { printf "%s", lines }
-		END { if (!done) printf "%s", lines }' "$results.new" - >"$results.all"
+		tests != "" && (machine || text !~ tests) { print; next }
+		tests != "" { print new[++used]; next }
+		!used { while (used < n) print new[++used] }
+		END {
+			if (tests != "") exit failed || used != n
+			while (used < n) print new[++used]
+		}' "$results.new" - >"$results.all"; then
+		not_ok "results/${recorded##*/}: not kept, as TESTS=$TESTS matches other lines there than have run, or the machine failed;" \
+			"leave it out"
+		return
+	fi
 	{ number_tap <"$results.all" || true; } | sed -nE '/^(not )?ok |^[0-9]+ passed/p' >"$results.lasting"
 	write_result "$recorded" "$head" "$results.lasting"
 	rm "$results.new" "$results.all" "$results.lasting"
