@@ -83,7 +83,7 @@ touched_by() {
 
 # series_hash kernel|tests [COUNT]: prints a hash of the files of the kernel, or of the selftests, that the series or its first COUNT
 # patches change. The hash covers the resulting blobs, but not the order of the patches, their changelogs or documentation. It omits
-# selftests that the machine of CPU does not run, and the code of another processor. On arm64, a program of the lab is one of the tests.
+# selftests that the machine of CPU does not run, and the code of another processor.
 series_hash() {
 	local patch elsewhere='^$'
 	case $CPU in
@@ -92,21 +92,18 @@ series_hash() {
 	intel) elsewhere='^a/arch/arm64/|/selftests/(vfio|dax)/|/dax_(race|failure)_test' ;;
 	arm64) elsewhere='^a/arch/x86/|/selftests/kvm/x86' ;;
 	esac
-	{
-		[ "$1 $CPU" != "tests arm64" ] || echo "arm64-guest.c $(git hash-object "$LAB/guest/arm64-guest.c")"
-		series_patches | head -n "${2:--0}" | while read -r patch; do cat "$patch"; done | awk -v part="$1" -v elsewhere="$elsewhere" '
-			/^diff --git /{
-				file = $3
-				is = file ~ "^a/tools/" ? "tests" : file ~ "^a/(Documentation/|MAINTAINERS$)" ? "text" : "kernel"
-				wanted = is == part && file !~ elsewhere
-			}
-			/^index [0-9a-f]+[.][.]/ && wanted {
-				sub(/.*[.][.]/, "", $2)
-				blob[file] = $2
-				wanted = 0
-			}
-			END { for (file in blob) print file, blob[file] }'
-	} | sort | sha256sum | cut -c1-16
+	series_patches | head -n "${2:--0}" | while read -r patch; do cat "$patch"; done | awk -v part="$1" -v elsewhere="$elsewhere" '
+		/^diff --git /{
+			file = $3
+			is = file ~ "^a/tools/" ? "tests" : file ~ "^a/(Documentation/|MAINTAINERS$)" ? "text" : "kernel"
+			wanted = is == part && file !~ elsewhere
+		}
+		/^index [0-9a-f]+[.][.]/ && wanted {
+			sub(/.*[.][.]/, "", $2)
+			blob[file] = $2
+			wanted = 0
+		}
+		END { for (file in blob) print file, blob[file] }' | sort | sha256sum | cut -c1-16
 }
 
 # refuse_patched FOLDER NAME: ends the script if the source in FOLDER, which the message calls NAME, has the whole series of BASE.

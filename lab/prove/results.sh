@@ -8,7 +8,8 @@ as_the_lab_builds_it() {
 		die 2 "RECORD=1 keeps what the kernel gives as the lab builds and boots it; leave CONFIG and KERNEL_WORDS out"
 }
 
-# of_series FILE: prints the lines that the head of such a result has about the series: hashes of its kernel, its tests, or both.
+# of_series FILE: prints the lines that the head of such a result has about the series: hashes of its kernel, its tests, or both. On arm64,
+# a program of the lab is one of the tests.
 of_series() {
 	local part parts
 	case $1 in
@@ -19,6 +20,7 @@ of_series() {
 	for part in $parts; do
 		echo "# series, its $part: $(series_hash "$part")"
 	done
+	case $1 in *-arm64*.tap) echo "# lab, its arm64-guest: $(git hash-object "$LAB/guest/arm64-guest.c")" ;; esac
 }
 
 # lacking FILE...: prints the lines on stdin that these results don't have. Each is a line of a head; or a row without its last field, so
@@ -31,7 +33,7 @@ is_current() { [ -z "$(lacking "$@")" ]; }
 # why_old FILE: prints why the result is not of the current series: it is missing, or the kernel or tests changed; else nothing.
 why_old() {
 	[ -e "$TOP/results/$1" ] || { echo "missing"; return; }
-	of_series "$1" | lacking "$TOP/results/$1" | sed -E 's/^# series, its (.*): .*/\1/' | sed '$!N; s/\n/ and /; s/$/ changed/'
+	of_series "$1" | lacking "$TOP/results/$1" | sed -E 's/^# [a-z]+, its (.*): .*/\1/' | paste -sd , | sed '/./s/$/ changed/; s/,/ and /g'
 }
 
 # documents: names all documents except those in series/. tabled_documents: names those into which make table writes.
