@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Lists the results in results/ that are missing, incomplete, or recorded with an earlier state of series/BASE, and how to record them.
-# Takes BASE and KSRC. Prints "results/<file>", the command and the reason, separated by tabs. The reason is "missing", "kernel changed",
-# "tests changed", "kernel and tests changed", or with "arm64-guest". It is "left" if a result that is recorded in portions is current, but incomplete.
+# Takes BASE and KSRC. Prints "results/<file>", the command and the reason, separated by tabs. The reason is "missing", or names what has
+# changed: "kernel changed", "tests changed" or "kernel and tests changed"; on arm64, also "arm64-guest". It is "left" if a result that is
+# recorded in portions is current, but incomplete.
 # With FSTESTS= or KVM_UNIT_TESTS=, the result of that suite must be there, too. Without it, the command names the variable it needs.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
