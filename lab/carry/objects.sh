@@ -75,7 +75,7 @@ check_out() {
 }
 
 folder=$OUT/objects log=$OUT/objects.log
-export CCACHE_DIR=$CACHE/ccache CCACHE_MAXSIZE=3G
+export CCACHE_DIR=$CACHE/ccache CCACHE_MAXSIZE=3G CCACHE_DEPEND=1
 trap 'exit 130' INT TERM
 checker=$("$LAB/carry/sparse.sh") || checker=sparse
 

@@ -34,8 +34,8 @@ if [ -e "$OUT/kernel.log" ]; then
 		while read -r file; do [ ! -f "$TREE/$file" ] || touch "$TREE/$file"; done
 fi
 
-# The trees of stock, series and mutants share the compiler's results.
-export CCACHE_DIR=$CACHE/ccache CCACHE_MAXSIZE=3G
+# The trees of stock, series and mutants share the results of the compiler. It names the headers itself, so ccache need not preprocess.
+export CCACHE_DIR=$CACHE/ccache CCACHE_MAXSIZE=3G CCACHE_DEPEND=1
 export KBUILD_BUILD_USER=kvm-dax KBUILD_BUILD_HOST=lab KBUILD_BUILD_TIMESTAMP='2000-01-01 00:00:00'
 cd "$TREE"
 kernel() { make -j"$(nproc)" CC="ccache ${CROSS_COMPILE:-}gcc" HOSTCC="ccache gcc" LOCALVERSION= "$@"; }

@@ -29,6 +29,15 @@ modes=${MODES:-$(plan mode | cut -d '|' -f 1)}
 leave_out "make kselftest runs on each backing, and TESTS= chooses" BACKINGS
 leave_out "make kselftest boots the machine that each mode needs" FILES_1G
 as_the_lab_builds_it
+recorded=
+[ -z "${RECORD:-}" ] || [ -n "$part${MUTANT:-}" ] || recorded=$TOP/results/$BASE-$CPU${STOCK:+-stock}.tap
+if [ -n "$recorded" ] && [ -n "${TESTS:-}" ]; then
+	old=$(why_old "${recorded##*/}")
+	for mode in $modes; do
+		[ -n "$old" ] || ! grep -q "ok [0-9]* $mode machine" "$recorded" || continue
+		die 2 "TESTS=$TESTS: results/${recorded##*/} has no lines of $mode that these tests could replace${old:+ ($old)}; leave TESTS out"
+	done
+fi
 # This also checks that the given modes and tests exist.
 also=$(MODES=$modes "$LAB/prove/test-names.sh" run)
 lock "$BASE-${OUT##*/}-kselftest"
@@ -62,34 +71,41 @@ done
 
 results=$OUT/kselftest.tap
 mkdir -p "$OUT"
-recorded=
-if [ -n "${RECORD:-}" ] && [ -z "$part${MUTANT:-}" ]; then
-	recorded=$TOP/results/$BASE-$CPU${STOCK:+-stock}.tap
-	head=$(depends_on "$recorded" "$VARIANT")
-fi
+[ -z "$recorded" ] || head=$(depends_on "$recorded" "$VARIANT")
 
-# record LOG: keeps the results of the mode that LOG has, without values that change from run to run. Those of other modes stay, if they are
-# of what runs now. With TESTS=, replaces the lines that it matches, and keeps the rest.
+# unnumbered FILE: prints the result lines of a TAP file without their numbers.
+# shellcheck disable=SC2317
+unnumbered() { sed -nE 's/^((not )?ok) [0-9]+ /\1 /p' "$1"; }
+
+# record MODE LOG: keeps the lines of LOG without values that change from run to run, in place of those of the mode. With TESTS=, each line
+# replaces the one of the same test. Lines of other modes stay, if they are of what runs now.
 # shellcheck disable=SC2317
 record() {
-	local kept=/dev/null
+	local mode=$1 kept=/dev/null
 	! is_current "$recorded" <<<"$head" || kept=$recorded
-	sed -nE 's/ [a-z]+_us=[0-9]+//g; s/^((not )?ok .*[^ ])( +seconds=[0-9]+)$/\1/; /^(not )?ok /p' "$1" >"$results.new"
-	if ! sed -nE 's/^((not )?ok) [0-9]+ /\1 /p' "$kept" | awk -v tests="${TESTS:-}" '
-		{ mode = $1 == "ok" ? $2 : $3; text = $0; sub(/^(not )?ok /, "", text); machine = text ~ /^[^ ]+ machine/ }
-		NR == FNR && tests != "" && machine { known = mode; failed = $1 == "not"; next }
-		NR == FNR { new[++n] = $0; known = mode; next }
-		mode != known { print; next }
-		tests != "" && (machine || text !~ tests) { print; next }
-		tests != "" { print new[++used]; next }
-		!used { while (used < n) print new[++used] }
-		END {
-			if (tests != "") exit failed || used != n
-			while (used < n) print new[++used]
-		}' "$results.new" - >"$results.all"; then
-		not_ok "results/${recorded##*/}: not kept, as TESTS=$TESTS matches other lines there than have run, or the machine failed;" \
-			"leave it out"
-		return
+	sed -nE 's/ [a-z]+_us=[0-9]+//g; s/^((not )?ok .*[^ ])( +seconds=[0-9]+)$/\1/; /^(not )?ok /p' "$2" >"$results.new"
+	if [ -z "${TESTS:-}" ]; then
+		unnumbered "$kept" | awk -v mode="$mode" '
+			NR == FNR { new = new $0 "\n"; next }
+			($1 == "ok" ? $2 : $3) != mode { print; next }
+			{ printf "%s", new; new = "" }
+			END { printf "%s", new }' "$results.new" - >"$results.all"
+	else
+		# The last line is that of the machine.
+		if grep -q '^not ok [^ ]* machine' "$results.new"; then
+			not_ok "$mode: results/${recorded##*/} keeps its lines, as the machine failed"
+			return
+		fi
+		sed -i '$d' "$results.new"
+		unnumbered "$kept" | awk -v mode="$mode" -v tests="$TESTS" '
+			NR == FNR { new[++n] = $0; next }
+			{ text = $0; sub(/^(not )?ok /, "", text) }
+			index(text, mode " ") != 1 || text ~ /^[^ ]+ machine/ || text !~ tests { print; next }
+			{ print new[++used] }
+			END { exit used != n }' "$results.new" - >"$results.all" || {
+			not_ok "$mode: results/${recorded##*/} keeps its lines, as TESTS=$TESTS matches other ones there than have run; leave TESTS out"
+			return
+		}
 	fi
 	{ number_tap <"$results.all" || true; } | sed -nE '/^(not )?ok |^[0-9]+ passed/p' >"$results.lasting"
 	write_result "$recorded" "$head" "$results.lasting"
@@ -117,7 +133,7 @@ run_modes() {
 		[ "$status" -eq 0 ] && ! grep -qE '^(not )?ok ' "$log" || ran=1
 		# The result of the machine itself: it booted, the kernel log is clean, and the devices are free again.
 		if [ "$status" -eq 0 ]; then ok "$mode machine seconds=$((SECONDS - start))"; else not_ok "$mode machine status=$status"; fi | tee -a "$log"
-		[ -z "$recorded" ] || record "$log"
+		[ -z "$recorded" ] || record "$mode" "$log"
 	done
 	rm "$log"
 	[ -n "$ran" ] || not_ok "no test has run: TESTS=${TESTS:-} leaves none of those of TARGETS=$TARGETS in MODES=${modes//$'\n'/ }"
