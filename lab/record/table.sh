@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Writes the parts of the documents that are made from results/, series/ and the mutants. These are tables, the output of make demo, and the
-# figures and missed targets of make bench. The tables are those of bases and features, evidence, patches, sizes, exploits, notices and
-# mutants.
+# figures and missed targets of make bench. The tables are those of defects, bases and features, evidence, patches, sizes, exploits,
+# notices and mutants.
 # Takes nothing. Or takes: print FILE, and prints the new text of that file. Or takes: soaked FILE or regressed FILE, and prints what that
 # result of make soak or make regress has found.
 set -euo pipefail
@@ -76,6 +76,35 @@ recorded() {
 		printf ' %s |' "$(said "$base" "$@")"
 	done
 	echo
+}
+
+# defects: prints a row for each defect: whom it meets, and what holds of each base.
+defects() {
+	local base defect whom topic states state is
+	local -a topics
+	printf '| defect | who meets it |'
+	printf ' %s |' "${bases[@]}"
+	printf '\n|---|---|'
+	for base in "${bases[@]}"; do
+		SERIES=$TOP/series/$base series_patches | while read -r patch; do ! changes_kernel "$patch" || echo "${patch%/*}"; done >"$work/topics-$base"
+		printf -- '---|'
+	done
+	echo
+	while IFS=$'\x1f' read -r defect whom topic states; do
+		read -ra topics <<<"$topic"
+		printf '| %s | %s |' "$defect" "$whom"
+		for base in "${bases[@]}"; do
+			is=
+			! printf "$TOP/series/$base/%s\n" "${topics[@]}" | grep -qxFf - "$work/topics-$base" || is=patched
+			state=$(tr '^' '\n' <<<"$states" | sed -n "s/^$base: //p")
+			case $is,$state in
+			,) die 1 "series/patches does not say what holds of $base, which has no patch of $topic: $defect" ;;
+			patched,'not patched' | ,patched*) die 1 "series/patches says \"$state\" of $base, and its patches of $topic say otherwise: $defect" ;;
+			esac
+			printf ' %s |' "${state:-$is}"
+		done
+		echo
+	done < <(register Defect Meets Topics State | tr '\t' '\037')
 }
 
 # evidence: prints a row for each base: the selftests with the series, and on the stock kernel.
@@ -390,6 +419,7 @@ print() {
 		'<!-- make table: mutants -->') skip=1; mutants ;;
 		'<!-- make table: patches -->') skip=1; patches ;;
 		'<!-- make table: missed -->') skip=1; missed ;;
+		'<!-- make table: defects -->') skip=1; defects ;;
 		'<!-- make table: sizes -->') skip=1; sizes ;;
 		'<!-- make table: evidence -->') skip=1; evidence ;;
 		'<!-- make table: exploits -->') skip=1; exploits ;;
