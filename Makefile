@@ -52,7 +52,7 @@ soak: ## prove: race for a guest's memory for MINUTES=
 	@lab/prove/soak.sh
 mutants: ## prove: show which test catches which damage
 	@lab/prove/mutants.sh
-rehash: ## carry: keep results if only comments changed, since A=
+rehash: ## carry: keep results if only comments changed
 	@lab/record/rehash.sh
 plot: ## carry: draw the pictures from recorded results
 	@lab/record/plot.sh

@@ -86,7 +86,7 @@ struct memory {
 	bool device, folder, read_only;
 	bool vga;		/* the guest's memory begins with it and has a hole for VGA, at 640K, as QEMU makes it */
 	bool xfs, realtime;	/* XFS; its realtime device */
-	bool scattered;		/* new blocks can lie at any multiple of 4K, because XFS has no stripe unit of 2M */
+	const char *scattered;	/* why XFS does not align new blocks to 2M, or NULL */
 };
 
 /* Where the bytes of a block device or file lie in memory, or those of a file on its device. */
@@ -783,6 +783,8 @@ static bool find_layout(struct layout *layout, int fd, dev_t *dev)
 	}
 	if (option && option[5] && !stat(format("%s%s", mount.pid ? format("/proc/%s/root", mount.pid) : "", option + 6), &st) && S_ISBLK(st.st_mode))
 		*dev = st.st_rdev;
+	else if (option)
+		layout->why = format("its realtime device (%s) cannot be found", option);
 	if (!layout->why)
 		add_device(layout, *dev, 0);
 	if (layout->why)
@@ -805,19 +807,31 @@ static bool say_start(const struct layout *layout)
 	return layout->count;
 }
 
-/*
- * Whether XFS allocates blocks for a file without regard to pages of @size. The mount
- * options show its stripe unit, in sectors, if it has one. If they are not known, this
- * is not known either, and the answer is no.
- */
-static bool is_scattered(const struct mount *mount, uint64_t size)
-{
-	const char *unit;
+/* A file system with reflink cannot be mounted with DAX before v6.0, nor later on a partition. */
+#define MKFS_XFS "mkfs.xfs -m reflink=0 -d "
 
-	if (strcmp(mount->type, "xfs") || !mount->options)
-		return false;
-	unit = mount_option(mount->options, "sunit");
-	return !unit || !unit[5] || strtoull(unit + 6, NULL, 10) % (size / 512);
+/* The stripe unit of XFS in bytes, as the mount options show it, or 0. */
+static uint64_t stripe_unit(const struct mount *mount)
+{
+	const char *unit = mount->options ? mount_option(mount->options, "sunit") : NULL;
+
+	return unit && unit[5] ? strtoull(unit + 6, NULL, 10) * 512 : 0;
+}
+
+/*
+ * Why XFS allocates the blocks that a guest writes to without regard to pages of 2M, or
+ * NULL: it aligns only what is as large as a stripe unit. If the mount options are not
+ * known, this is not known either.
+ */
+static const char *why_scattered(const struct mount *mount)
+{
+	uint64_t unit = stripe_unit(mount);
+
+	if (strcmp(mount->type, "xfs") || !mount->options || unit == SZ_2M)
+		return NULL;
+	if (unit && unit % SZ_2M == 0)
+		return format("its XFS has a stripe unit of %s, so it aligns only what fallocate allocates at once, in multiples of that", size_string(unit));
+	return "its XFS was made without su=2m, so holes get blocks at any multiple of 4K, by fallocate, too";
 }
 
 /* Says how holes get blocks. Fails if there is too little free space for that. */
@@ -872,7 +886,7 @@ static void say_for_1g(const struct memory *memory)
 	if (memory->realtime)
 		say("for 1G", "mkfs.xfs -r extsize=1g on a realtime device that begins at a multiple of 1G, then fill the file once, by writing to it, as XFS refuses FALLOC_FL_WRITE_ZEROES there");
 	else
-		say("for 1G", "ndctl create-namespace --mode=fsdax --align=1G in a region that begins at a multiple of 1G, then mkfs.xfs -d su=1g,sw=1,agcount=2, then fill the file once, by writing to it or with FALLOC_FL_WRITE_ZEROES of fallocate(2)");
+		say("for 1G", "ndctl create-namespace --mode=fsdax --align=1G in a region that begins at a multiple of 1G, then " MKFS_XFS "su=1g,sw=1,agcount=2, then fallocate the file at once and write all of it, or use FALLOC_FL_WRITE_ZEROES of fallocate(2)");
 }
 
 /* Says what a file needs to be mapped by 1G, on a kernel that does that. @shared: as of once_shared(). */
@@ -903,7 +917,7 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 	uint64_t allocated = 0, shared = 0, next = 0, joined_2m, joined_1g, written_1g;
 	struct layout file = { 0 }, written = { 0 }, first = { 0 };
 	bool by_1g = memory->xfs && !memory->no_1g;
-	char *copy = quote(format("%s.copy", memory->path));
+	char *copy = quote(format("%s.copy", memory->real));
 	int marked = by_1g ? once_shared(fd) : 0;
 	struct statvfs fs;
 	unsigned int i;
@@ -971,15 +985,15 @@ static void check_extents(struct memory *memory, int fd, dev_t dev, const struct
 		say("mixed", "%" PRIu64 "M more lie at such multiples, but are mapped by 4K, as two extents meet in each 2M: only a part is written, or is shared, or one extent was too short",
 		    (joined_2m - memory->in_2m) >> 20);
 	if ((memory->known && joined_2m < (allocated & ~(SZ_2M - 1))) || (memory->scattered && allocated < memory->size))
-		say("for more", "mkfs.ext4 -O bigalloc -C 2M, or mkfs.xfs -d su=2m,sw=1 with allocation groups larger than the file");
+		say("for more", "mkfs.ext4 -O bigalloc -C 2M, or " MKFS_XFS "su=2m,sw=1 with allocation groups larger than the file");
 	if (shared || memory->in_2m < joined_2m || (by_1g && written_1g < joined_1g))
 		say("for a file with blocks that are all written and its own, while no guest uses this one", "%s",
 		    !fstatvfs(fd, &fs) && fs.f_bavail * fs.f_frsize < memory->size ? format("copy it, once %" PRIu64 "M are free", memory->size >> 20) :
-		    format("fallocate -l %" PRIu64 " %s && dd if=%s of=%s bs=2M conv=notrunc", memory->size, copy, memory->name, copy));
+		    format("[ ! -e %s ] && fallocate -l %" PRIu64 " %s && dd if=%s of=%s bs=2M conv=notrunc", copy, memory->size, copy, memory->name, copy));
 	off = say_start(layout);
 	/* A hole in an aligned extent gets the blocks that continue the extent, if they are still free. */
 	if ((off || memory->scattered) && (memory->known || !allocated) && !memory->in_2m && memory->hole_2m && !memory->read_only) {
-		memory->small = off ? DEVICE_OFF : "its XFS was made without su=2m, so holes get blocks at any multiple of 4K, by fallocate, too";
+		memory->small = off ? DEVICE_OFF : memory->scattered;
 		memory->hole_2m = 0;
 	}
 }
@@ -1095,7 +1109,7 @@ static const char *write_command(const struct memory *memory, const struct stat 
 		return permission_command(memory, st);
 	if (error == EPERM)
 		return format("%schattr -%s %s", sudo(), !has_attributes(fd, STATX_ATTR_APPEND) ? "i" : has_attributes(fd, STATX_ATTR_IMMUTABLE) ? "ia" : "a",
-			      memory->name);
+			      quote(memory->real));
 	if (error == EROFS && find_mount(&mount, fd, st->st_dev))
 		return format("%s%smount -o remount,%srw %s", sudo(), mount.pid ? format("nsenter -m -t %s ", mount.pid) : "",
 			      mount_option(mount.options, "rw") ? "bind," : "", quote(mount.point));
@@ -1305,7 +1319,7 @@ static void check_file(struct memory *memory, const struct stat *st)
 	find_layout(&layout, fd, &dev);
 	memory->why = layout.why;
 	memory->realtime = dev != st->st_dev;
-	memory->scattered = !memory->realtime && is_scattered(&mount, SZ_2M);
+	memory->scattered = memory->realtime ? NULL : why_scattered(&mount);
 	check_extents(memory, fd, dev, &layout);
 	close(fd);
 }
@@ -1348,14 +1362,14 @@ static void check_folder(struct memory *memory, const struct stat *st)
 	memory->xfs = !strcmp(mount.type, "xfs");
 	if (say_start(&layout))
 		memory->small = DEVICE_OFF;
-	else if (dev == st->st_dev && is_scattered(&mount, SZ_2M))
-		memory->small = "its XFS was made without su=2m, so a file gets blocks at any multiple of 4K, by fallocate, too; mkfs.xfs -d su=2m,sw=1 makes one that aligns them";
+	else if (dev == st->st_dev && why_scattered(&mount))
+		memory->small = format("%s; " MKFS_XFS "su=2m,sw=1 makes one that aligns what a guest writes", why_scattered(&mount));
 	memory->no_1g = no_1g();
 	if (mounted && !say_no_1g(memory)) {
 		if (room.known)
 			say("1G", "%" PRIu64 "M are whole 1G at multiples of 1G; a file that is written there before a guest uses it is mapped by 1G, if QEMU has align=1G, but not the one that QEMU makes in a folder",
 			    room.in_1g >> 20);
-		if (!room.in_1g || (dev == st->st_dev && is_scattered(&mount, SZ_1G)))
+		if (!room.in_1g || (dev == st->st_dev && stripe_unit(&mount) != SZ_1G))
 			say_for_1g(memory);
 	}
 	close(fd);
@@ -1370,6 +1384,7 @@ static void check_block(const struct memory *memory, const struct stat *st)
 	const char *why;
 	glob_t parts;
 	uint64_t able = 1;
+	struct utsname release;
 
 	add_device(&layout, st->st_rdev, 0);
 	say("path", "block device; QEMU takes it, but maps its page cache, which is ordinary memory");
@@ -1387,12 +1402,15 @@ static void check_block(const struct memory *memory, const struct stat *st)
 		     "%s is a block device, and no DAX memory of a guest", memory->name);
 	if (!glob(format("%s/*/partition", sysfs), 0, NULL, &parts))
 		fail(format("give a partition, such as /dev/%s", last_part(dirname(parts.gl_pathv[0]))), "%s is a block device with partitions", memory->name);
+	if (!glob(format("%s/holders/*", sysfs), 0, NULL, &parts))
+		fail(format("give what lies on it: /dev/%s", last_part(parts.gl_pathv[0])), "%s is a part of another block device", memory->name);
 	why = no_1g();
 	if (why)
 		say("1G", "%s", why);
 	else
 		say_for_1g(memory);
-	fail("mount its file system with -o dax=always, and use a file there (a new one is made by mkfs.ext4 -O bigalloc -C 2M or mkfs.xfs -d su=2m,sw=1)",
+	fail(format("mount its file system with -o %s, and use a file there (a new one is made by mkfs.ext4 -O bigalloc -C 2M or " MKFS_XFS "su=2m,sw=1)",
+		    kernel_version(&release) < 508 ? "dax" : "dax=always"),
 	     "%s is a block device, and no DAX memory of a guest", memory->name);
 }
 
@@ -1937,7 +1955,7 @@ static enum status check_process(const char *pid)
 	if (size)
 		say_memlock(pid, size, file);
 	else
-		say("mappings", "no DAX memory that is shared, of 2M or more");
+		say("mappings", "none is known to be DAX memory that is shared, of 2M or more");
 	has = count_descriptors(pid, NULL, NULL);
 	if (!has)
 		fail("give the pid of the VMM itself", "process %s has no VM: none of its descriptors is one", pid);

@@ -88,7 +88,7 @@ run() {
 	! grep -qxF "tree $command" "$LAB/check/commands" || place=tree
 	first=$(git -C "$folder/tree" rev-list --reverse HEAD | sed -n 2p)
 	last=$(git -C "$folder/tree" rev-parse HEAD)
-	command=${command//…/"$folder/repository"}
+	command=${command//..\/kvm-dax\//"$folder/repository/"}
 	command=${command//<linux-*.n>/"$folder/package"}
 	command=${command//<tree>/"$BUILD/$BASE/series/tree"}
 	command=${command//<your tree or tarball>/"$folder/tree"}

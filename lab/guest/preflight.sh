@@ -10,6 +10,8 @@ set -euo pipefail
 . "$(dirname "$0")/../lib/help.sh"
 # shellcheck source=lab/lib/tap.sh
 . "$(dirname "$0")/../lib/tap.sh"
+# shellcheck source=lab/guest/plan.sh
+. "$(dirname "$0")/plan.sh"
 
 IFS=, read -ra backings <<<"$LAB_BACKINGS"
 patience=1000	# looks at a guest whose memory does not change; one at which QEMU has not run either counts as five
@@ -244,10 +246,11 @@ places_1g() {
 	local folder=/dax/$backing node line='1G: this kernel maps files by 2M at most; .*'
 	node=$(findmnt -n -o SOURCE "$folder")
 	[ -n "${STOCK:-}" ] || line='1G: [1-9][0-9]*M are whole 1G at multiples of 1G; .*'
-	path "$backing folder" "$folder" "$line" "!for 1G: .*" "expected: 2M entries for up to [0-9]+M of what a guest writes.*" || true
+	path "$backing folder" "$folder" "$line" "!for 1G: .*" \
+		"expected: 4K entries, as its XFS has a stripe unit of 1G, .*mkfs[.]xfs -m reflink=0 -d su=2m,sw=1 .*" || true
 	umount "$folder"
 	refused "$backing block device" "$node" "is a block device, and no DAX memory of a guest; mount its file system with -o dax=always"
-	[ -n "${STOCK:-}" ] || line='for 1G: .*mkfs[.]xfs -d su=1g,sw=1,agcount=2, .*'
+	[ -n "${STOCK:-}" ] || line='for 1G: .*mkfs[.]xfs -m reflink=0 -d su=1g,sw=1,agcount=2, .*'
 	result "$backing block device, 1G" "$(says "$line" || echo "it does not say: $line")"
 	mount -t xfs -o dax "$node" "$folder"
 }
@@ -781,10 +784,10 @@ scattered() {
 	umount "/dax/$backing"
 	mkfs.xfs -q -f -K -m bigtime=0,inobtcount=0,reflink=0 -i nrext64=0 "$node"
 	mount -t xfs -o dax "$node" "/dax/$backing"
-	path "$backing without su=2m, folder" "/dax/$backing" "$(expects "4K entries, as its XFS was made without su=2m, .*mkfs[.]xfs -d su=2m,sw=1 .*")" || true
+	path "$backing without su=2m, folder" "/dax/$backing" "$(expects "4K entries, as its XFS was made without su=2m, .*mkfs[.]xfs -m reflink=0 -d su=2m,sw=1 .*")" || true
 	truncate -s 64M "$memory"
 	path "$backing without su=2m, hole" "$memory" "$(expects "4K entries, as its XFS was made without su=2m, .*")" \
-		"for more: .*mkfs[.]xfs -d su=2m,sw=1 .*" || true
+		"for more: .*mkfs[.]xfs -m reflink=0 -d su=2m,sw=1 .*" || true
 	chmod 666 "$memory"
 	under=("${not_root[@]}")
 	path "$backing without su=2m, not root, hole" "$memory" "$(expects "4K entries, as its XFS was made without su=2m, .*")" || true
@@ -968,10 +971,8 @@ usage() {
 	result "version" "$(says "kvm-dax-check [0-9]+[.][0-9]+" || echo "it says none")"
 }
 
-case $(uname -r) in
-5.4*) old=1 ;;	# no dax=, and no attribute of ext4
-*) old= ;;
-esac
+old=	# the base has no dax=, and no attribute of ext4
+base_has huge-files || old=1
 small='' series="!kernel: this is Linux .*"	# what the tool says of files that KVM maps by 4K, and of the series
 case $old:${STOCK:-} in
 1:) series="kernel: this is Linux .* with the series .*" ;;

@@ -267,10 +267,12 @@ quota() {
 }
 
 # case_1g NAME: runs one case of dax_1g_test on a new file system, because each case, most of all the race, leaves metadata in the GiBs.
+# The test's own limit (-T) ends a case that is only slow, so limited() watches it instead.
 case_1g() {
 	chosen "1g $1" || return 0
 	new_file_system fsdax-xfs-1g
-	tap "1g $1" '1g [^ ]+ ' '1g ' "$selftests/dax/dax_1g_test" -s "dax:$(path fsdax-xfs-1g)" -c "$1"
+	tap "1g $1" '1g [^ ]+ ' '1g ' "$selftests/dax/dax_1g_test" -s "dax:$(path fsdax-xfs-1g)" -c "$1" -T 36000 \
+		${RACE_SECONDS:+-t "$RACE_SECONDS"} ${RACE_SEED:+-S "$RACE_SEED"}
 }
 
 # Runs the race of files that are mapped by 1G. Then makes the large file that the other race needs.

@@ -17,4 +17,4 @@ awk -F ' *[|] *' -v target="$1" '
 	kind == "variable" && /^\| `/ && names($2 in many ? many[$2] : $3, target) { own = own "\n" $2 " " $3 "\n" }
 	/^$/ { kind = "" }
 	END { printf "%s", own ? "\nIts variables:\n" own : "\nIt takes no variables.\n" }' docs/lab.md |
-	tr -d '`' | sed -E 's/\[([^]]*)\]\([^)]*\)/\1/g' | fold -s -w 100 | sed 's/ *$//'
+	tr -d '`' | sed -E 's/\[([^]]*)\]\(#[^)]*\)/\1 (docs\/lab.md)/g; s/\[([^]]*)\]\([^)]*\)/\1/g' | fold -s -w 100 | sed 's/ *$//'

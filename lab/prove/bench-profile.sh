@@ -100,7 +100,8 @@ else
 	done
 fi
 for file in "${files[@]}"; do
-	[ -r "$file" ] || die 2 "two files of make bench-profile are needed: make bench-profile A=<file> B=<file>"
+	[ -n "$file" ] || die 2 "two files of make bench-profile are needed: make bench-profile A=<file> B=<file>"
+	[ -r "$file" ] || die 2 "$file: there is no such file that can be read; A= and B= are two files of make bench-profile"
 done
 
 read -ra figures <<<"${FIGURE:-guest-mapped}"

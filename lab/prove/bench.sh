@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Counts the instructions that it takes to give memory of each kind to a guest, on the stock kernel and with the series.
 # Takes SIZE=<MiB> (32 if not given), REPEAT=<times that each figure is measured> (3 if not given) and BACKINGS=<list> (all if not given).
-# GROWTH=<more MiB> are sizes at which only KVM's faults are counted. RECORD=1 keeps the rows in results/, and excludes the others.
+# GROWTH=<more MiB> are sizes at which only KVM's faults are counted. RECORD=1 keeps the rows in results/, and excludes the others. It
+# does not repeat what an interrupted recording has measured.
 # Leaves build/<base>/bench-<cpu>.tsv, and prints it as a table with the missed targets. docs/bench.md explains the rows.
 set -euo pipefail
 # shellcheck source=lab/lib/process.sh
@@ -23,6 +24,11 @@ export CONFIG=bench
 if [ -n "${BENCH_ROWS:-}" ]; then
 	"$LAB/kernel/build.sh"
 	output=$OUT/bench-$CPU
+	# measured_with: prints what the rows of a machine depend on, so that a recording that was interrupted goes on where it stopped.
+	measured_with() {
+		cat "$OUT/built" "$BENCH_PROGRAM" "$LAB/guest/measure.sh" "$LAB/prove/bench-machine.sh" "$LAB/machine/$CPU.sh" |
+			sha256sum | sed "s|-|$SIZE $REPEAT $GROWTH $(machine_version)|"
+	}
 	trap 'exit 130' INT TERM
 	# Each kind of memory gets a fresh machine, so that earlier measurements have no effect. Intel's machine boots too slowly for that.
 	case $CPU in
@@ -31,11 +37,18 @@ if [ -n "${BENCH_ROWS:-}" ]; then
 	esac
 	for machine in "${machines[@]}"; do
 		read -ra backings <<<"$machine"
-		own=''
-		[ "$machine" != "$(plan_value 'backings files-1g')" ] || own=1
-		FILES_1G=$own "$LAB/prove/bench-machine.sh" "$output" measure.sh "$BENCH_PROGRAM" "$SIZE" "$REPEAT" "$GROWTH" "${backings[@]}"
+		kept=$output-${machine// /+}
+		if [ -n "${RECORD:-}" ] && [ "$(head -n 1 "$kept" 2>/dev/null)" = "$(measured_with)" ]; then
+			say "$BASE $VARIANT: $machine was measured before, in the same way"
+		else
+			own=''
+			[ "$machine" != "$(plan_value 'backings files-1g')" ] || own=1
+			FILES_1G=$own "$LAB/prove/bench-machine.sh" "$output" measure.sh "$BENCH_PROGRAM" "$SIZE" "$REPEAT" "$GROWTH" "${backings[@]}"
+			{ measured_with; sed -n 's/^row\t//p' "$output"; } >"$kept.new"
+			mv "$kept.new" "$kept"
+		fi
 		awk -F'\t' -v OFS='\t' -v head="$BASE	$CPU	$VARIANT" '
-			$1 == "row" { print head, $2, $3, $4, $5, $6, $7, $8, $7 ? sprintf("%.1f", $8 / $7) : "-", $9 }' "$output" >>"$BENCH_ROWS"
+			NR > 1 { print head, $1, $2, $3, $4, $5, $6, $7, $6 ? sprintf("%.1f", $7 / $6) : "-", $8 }' "$kept" >>"$BENCH_ROWS"
 	done
 	exit
 fi

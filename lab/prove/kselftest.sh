@@ -26,6 +26,11 @@ modes=${MODES:-$(plan mode | cut -d '|' -f 1)}
 [[ ${REPEAT:-1} =~ ^[1-9][0-9]*$ ]] || die 2 "REPEAT=$REPEAT is no number of runs"
 [[ ${RACE_SECONDS:-1} =~ ^[1-9][0-9]*$ ]] || die 2 "RACE_SECONDS=$RACE_SECONDS is no number of seconds"
 [[ ${RACE_SEED:-1} =~ ^[0-9]+$ ]] || die 2 "RACE_SEED=$RACE_SEED is no number; an earlier run has printed one as seed="
+if [ -n "${RACE_OPERATION:-}" ]; then
+	operations=$(series_patches | xargs -d '\n' sed -nE 's/^\+.*\{ *"([a-z0-9_-]+)", op_.*/\1/p')
+	grep -qxF -- "$RACE_OPERATION" <<<"$operations" ||
+		die 2 "RACE_OPERATION=$RACE_OPERATION: the race test has no such operation; it has ${operations//$'\n'/, }"
+fi
 leave_out "make kselftest runs on each backing, and TESTS= chooses" BACKINGS
 leave_out "make kselftest boots the machine that each mode needs" FILES_1G
 as_the_lab_builds_it

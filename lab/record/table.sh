@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Writes the parts of the documents that are made from results/, series/ and the mutants. These are tables, the output of make demo, and the
 # figures and missed targets of make bench. The tables are those of defects, bases and features, evidence, patches, sizes, exploits,
-# notices and mutants.
+# notices, untested patches and mutants.
 # Takes nothing. Or takes: print FILE, and prints the new text of that file. Or takes: soaked FILE or regressed FILE, and prints what that
 # result of make soak or make regress has found.
 set -euo pipefail
@@ -58,6 +58,10 @@ said() {
 	local base=$1 file=$1-$2
 	shift 2
 	[ $# -gt 0 ] || set -- grep -E '^[0-9]+ passed'
+	if [[ $file = *-arm64* ]] && grep -q '^no-arm64: ' "$TOP/series/$base/base"; then
+		printf 'not applicable: %s' "$(sed -n 's/^no-arm64: //p' "$TOP/series/$base/base")"
+		return
+	fi
 	[ -e "$TOP/results/$file" ] || { printf 'not recorded'; return; }
 	printf '%s' "$("$@" "$TOP/results/$file")"
 	[ -e "$work/old-$base" ] || BASE=$base "$LAB/record/old.sh" >"$work/old-$base"
@@ -172,7 +176,7 @@ bases() {
 		[[ $regex != 'none, '* ]] || regex=''
 		row
 	done < <(register Feature Title Tests Base | tr '\t' '\037')
-	recorded "All recorded tests, on AMD's nested paging" amd.tap
+	recorded "All recorded tests, on the emulated AMD machine" amd.tap
 	recorded "The same on the stock kernel, as far as it gets" amd-stock.tap
 	recorded "All recorded tests, on the emulated Intel machine" intel.tap
 	recorded "The same there on the stock kernel" intel-stock.tap
@@ -296,6 +300,33 @@ notices() {
 		!($1 in of) { order[++n] = $1 }
 		{ of[$1] = of[$1] (of[$1] ? ", " : "") $2; count[$1]++ }
 		END { for (i = 1; i <= n; i++) print "- " (count[order[i]] < all ? of[order[i]] ": " : "") order[i] }'
+}
+
+# untested: prints why no recorded test fails without some patches, or what shows them, and their bases if these are not all.
+untested() {
+	local base title tests
+	echo '| why, or what shows it | patches |'
+	echo '|---|---|'
+	keep_titles
+	while IFS=$'\x1f' read -r title tests; do
+		[[ $tests = 'none, '* ]] || continue
+		for base in "${bases[@]}"; do
+			! grep -qxF -- "$title" "$work/titles-$base" || printf '%s\t%s\t%s\n' "${tests#none, }" "$title" "$base"
+		done
+	done < <(register Title Tests | tr '\t' '\037') | awk -F'\t' -v all="${#bases[@]}" '
+		!($1 in has) { order[++n] = $1 }
+		!($2 in of) { title[$1, ++has[$1]] = $2 }
+		{ of[$2] = of[$2] (of[$2] ? ", " : "") $3; count[$2]++ }
+		END {
+			for (i = 1; i <= n; i++) {
+				line = ""
+				for (j = 1; j <= has[order[i]]; j++) {
+					one = title[order[i], j]
+					line = line (j > 1 ? "; " : "") "`" one "`" (count[one] < all ? " (" of[one] ")" : "")
+				}
+				print "| " order[i] " | " line " |"
+			}
+		}'
 }
 
 # mutants: prints a row for each mutant, with its bases, the number of tests that must fail on each, and their cases.
@@ -424,6 +455,7 @@ print() {
 		'<!-- make table: evidence -->') skip=1; evidence ;;
 		'<!-- make table: exploits -->') skip=1; exploits ;;
 		'<!-- make table: notices -->') skip=1; notices ;;
+		'<!-- make table: untested -->') skip=1; untested ;;
 		'<!-- make table: machines '*)
 			skip=1
 			read -r _ _ _ _ base backings _ <<<"$line"
