@@ -289,6 +289,7 @@ soak() {
 		! grep -qE "$only" <<<"$mode race $backing" || selected+=("race $backing")
 	done
 	[ "$mode" != files-1g ] || ! chosen '1g race' || selected+=(race_1g)
+	[ "$mode" != files-1g ] || ! chosen 'guest-race fsdax-xfs-1g' || selected+=(race_guest_1g)
 	{
 		for backing in "${backings[@]}"; do
 			race_pairs "$backing"
@@ -440,13 +441,14 @@ guest_1g() {
 	REPEAT=1 run "$name" "$built/files-1g-guest" "$(path fsdax-xfs-1g)" 1g "$device"
 }
 
-# Changes such a file, its mapping and its memslot, while a guest uses it.
+# Changes such a file, its mapping and its memslot, while a guest uses it. Then makes the file as large as the other races need it.
 race_guest_1g() {
 	local name='guest-race fsdax-xfs-1g' seed=${RACE_SEED:-$(date +%s)}
 	chosen "$name" || return 0
 	new_file_1g 1
 	echo "# $mode $name: seed=$seed"
 	tap "$name" '' "$name " "$built/files-1g-race" "$(path fsdax-xfs-1g)" "${RACE_SECONDS:-$(plan_value race-seconds)}" "$seed"
+	fallocate -l "$(plan_value file-size)" "$(path fsdax-xfs-1g)"
 }
 
 # Tests a file that is mapped by 1G, and a guest whose memory it is.

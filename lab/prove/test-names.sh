@@ -48,7 +48,7 @@ names() {
 			soak)
 				unit "race-pairs $backing" </dev/null
 				unit "race $backing" </dev/null
-				[ "$backing" != fsdax-xfs-1g ] || unit '1g race' </dev/null
+				[ "$backing" != fsdax-xfs-1g ] || { unit '1g race' </dev/null; unit 'guest-race fsdax-xfs-1g' </dev/null; }
 				;;
 			others)
 				plan test | while IFS='|' read -r part test arguments; do

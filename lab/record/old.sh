@@ -39,7 +39,7 @@ complete() {
 
 # old_results: prints the list that the header describes.
 old_results() {
-	local file CPU command config why
+	local file CPU command config mode why
 	[ -z "$(base_field draft)" ] || wanted=
 	# shellcheck disable=SC2086
 	for file in $({ [ -z "$wanted" ] || printf "$BASE-%s\n" $wanted; cd "$TOP/results" && printf '%s\n' "$BASE"-*; } | sort -u); do
@@ -61,8 +61,9 @@ old_results() {
 		*-patches.tsv) command="make objects bisect" ;;
 		*.tsv) command="make bench" ;;
 		*-soak*.tap)
-			config=${file#*-soak} config=${config%.tap}
-			command="make soak MINUTES=20${config:+ CONFIG=${config#-}}"
+			config=${file#*-soak} config=${config%.tap} mode=
+			[[ $config != *-files-1g ]] || mode=files-1g config=${config%-files-1g}
+			command="make soak MINUTES=20${config:+ CONFIG=${config#-}}${mode:+ MODES=$mode}"
 			;;
 		*-stock.tap) command="make kselftest STOCK=1" ;;
 		*) command="make kselftest" ;;
