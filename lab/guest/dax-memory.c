@@ -12,11 +12,14 @@
  *   protect-poison  the same, while a page of it fails
  *   read            reads it by GUP, as another process would; expects that page_flags.ko shows no more references
  *   faults          writes to each page of a file, and prints how many page faults that takes
+ *   fork-guarded    forks with guards in the same mapping; expects that page_flags.ko shows no fewer references when the child has ended
+ *   userfaultfd     registers it for asynchronous write protection, and ends that
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <linux/userfaultfd.h>
 #include <linux/vfio.h>
 #include <signal.h>
 #include <stdint.h>
@@ -28,6 +31,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -36,6 +40,12 @@
 #define PAGE 4096UL
 #define ANON (2UL << 20)
 #define IOVA (1UL << 32)
+
+/* Of the kernel's newer headers. */
+#define MADV_GUARD_INSTALL 102
+#ifndef UFFD_FEATURE_WP_ASYNC
+#define UFFD_FEATURE_WP_ASYNC (1 << 15)
+#endif
 
 /* Of linux/iommufd.h, which the host may lack. */
 #define IOMMU_VFIO_IOAS _IO(';', 0x88)
@@ -281,8 +291,8 @@ static int poison_protected(volatile char *memory, size_t size, volatile char *a
 	return mprotect((void *)memory, size, PROT_READ | PROT_WRITE) ? fail("mprotect", path) : 0;
 }
 
-/* The reference count of the page at @address, or -1 with errno set. */
-static long references(const volatile char *address)
+/* The reference count of a page, or -1 with errno set. */
+static long references_of(uint64_t frame)
 {
 	long count = -1;
 	char said[256];
@@ -291,7 +301,7 @@ static long references(const volatile char *address)
 	flags = fopen("/sys/kernel/debug/page_flags", "r+");
 	if (!flags)
 		return -1;
-	fprintf(flags, "%llu\n", (unsigned long long)page_frame(address));
+	fprintf(flags, "%llu\n", (unsigned long long)frame);
 	rewind(flags);
 	if (!fgets(said, sizeof(said), flags) || !strstr(said, "count=") ||
 	    sscanf(strstr(said, "count="), "count=%ld", &count) != 1)
@@ -299,6 +309,8 @@ static long references(const volatile char *address)
 	fclose(flags);
 	return count;
 }
+
+static long references(const volatile char *address) { return references_of(page_frame(address)); }
 
 /* Also reads from the middle of a huge page on, and up to the middle of one. */
 static int read_by_gup(volatile char *memory, size_t size, const char *path)
@@ -420,10 +432,58 @@ static int vfio(int fd, volatile char *memory, size_t size, const char *device, 
 	return 0;
 }
 
+/* fork() copies the page tables of shared memory only if there are guards in its mapping. */
+static int fork_guarded(int fd, size_t size, const char *path)
+{
+	volatile char *memory = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	long before, after;
+	uint64_t frame;
+	pid_t child;
+
+	if (memory == MAP_FAILED)
+		return fail("mmap", path);
+	memory[0] = 1;
+	frame = page_frame(memory);
+	/* A stock kernel may have unmapped what page_frame() has looked at. */
+	memory[0] = 1;
+	if (madvise((void *)(memory + size), size, MADV_GUARD_INSTALL))
+		return fail("MADV_GUARD_INSTALL", path);
+	before = references_of(frame);
+	child = fork();
+	if (!child)
+		_exit(0);
+	if (child < 0 || waitpid(child, NULL, 0) != child)
+		return fail("fork", path);
+	after = references_of(frame);
+	if (before < 0 || after < 0)
+		return fail("page_flags", path);
+	if (after != before) {
+		fprintf(stderr, "dax-memory: %s: %ld references before fork(), %ld after the child's end\n", path, before, after);
+		return 1;
+	}
+	printf("references=%ld\n", after);
+	return 0;
+}
+
+/* To end the protection of a huge page must not make the kernel warn, which fails the machine. */
+static int protect_by_userfaultfd(volatile char *memory, size_t size, const char *path)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_WP_ASYNC };
+	struct uffdio_register range = { .range = { (uintptr_t)memory, size }, .mode = UFFDIO_REGISTER_MODE_WP };
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &range))
+		return fail("userfaultfd", path);
+	close(fd);
+	memory[0] = 2;
+	printf("registered=%zu\n", size);
+	return 0;
+}
+
 static int usage(void)
 {
 	fprintf(stderr, "usage: dax-memory PATH [poison | numa | cold | protect | protect-read | protect-poison | read | faults |\n"
-		"                        vfio PCI-DEVICE | iommufd PCI-DEVICE]\n");
+		"                        fork-guarded | userfaultfd | vfio PCI-DEVICE | iommufd PCI-DEVICE]\n");
 	return 2;
 }
 
@@ -459,6 +519,10 @@ int main(int argc, char **argv)
 		return cold(memory, size, argv[1]);
 	if (!strcmp(argv[2], "protect") || !strcmp(argv[2], "protect-read"))
 		return protect(memory, size, argv[1], !strcmp(argv[2], "protect-read"));
+	if (!strcmp(argv[2], "fork-guarded"))
+		return fork_guarded(fd, size, argv[1]);
+	if (!strcmp(argv[2], "userfaultfd"))
+		return protect_by_userfaultfd(memory, size, argv[1]);
 	if (!strcmp(argv[2], "read"))
 		return read_by_gup(memory, size, argv[1]);
 	if ((!strcmp(argv[2], "vfio") || !strcmp(argv[2], "iommufd")) && argc > 3)

@@ -140,10 +140,16 @@ poison() {
 # numa_maps PATH: DAX memory does not count as memory of a node, whether mapped by PTEs or by PMDs. Other memory does.
 numa_maps() { expect "pages of a node in $1" "$("$dax_memory" "$1" numa)" "dax=0 anon=512"; }
 
-# Takes away all access to memory for a while, also to 1G pages. A warning of the kernel fails the machine.
-protected() {
+# by_each_size WORD: uses each path, and also 1G pages. A warning of the kernel fails the machine.
+by_each_size() {
 	each_path use "$1"
 	use "$1" /dax/devdax-1g
+}
+
+# A child's mappings need references of their own.
+fork_guarded() {
+	load_module
+	by_each_size fork-guarded
 }
 
 # GUP takes the pages of a huge page in steps, and gives them back one by one. In the end each page has the references that it had.
@@ -457,8 +463,10 @@ step "untouched" untouched
 [ ! -e /proc/self/numa_maps ] || step "numa-maps" each_path numa_maps
 # MADV_COLD has nothing to do for DAX memory, which stays mapped. 1G pages are left out, because they are split, i.e. unmapped.
 step "cold" each_path use cold
-step "protected" protected protect
-! base_has protected-1g || step "protected-read" protected protect-read
+step "protected" by_each_size protect
+! base_has protected-1g || step "protected-read" by_each_size protect-read
+! base_has wp-async || step "userfaultfd" by_each_size userfaultfd
+! base_has guards || step "fork-guarded" fork_guarded
 step "read-by-gup" each_path read_by_gup
 step "reserved-altmap" altmap
 step "reserved-system-ram" system_ram

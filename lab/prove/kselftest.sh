@@ -82,8 +82,8 @@ mkdir -p "$OUT"
 # shellcheck disable=SC2317
 unnumbered() { sed -nE 's/^((not )?ok) [0-9]+ /\1 /p' "$1"; }
 
-# record MODE LOG: keeps the lines of LOG without values that change from run to run, in place of those of the mode. With TESTS=, each line
-# replaces the one of the same test. Lines of other modes stay, if they are of what runs now.
+# record MODE LOG: keeps the lines of LOG without values that change from run to run, in place of those of the mode. With TESTS=, in place of
+# those that it matches; a new test is added. Lines of other modes stay, if they are of what runs now.
 # shellcheck disable=SC2317
 record() {
 	local mode=$1 kept=/dev/null
@@ -105,10 +105,11 @@ record() {
 		unnumbered "$kept" | awk -v mode="$mode" -v tests="$TESTS" '
 			NR == FNR { new[++n] = $0; next }
 			{ text = $0; sub(/^(not )?ok /, "", text) }
+			index(text, mode " machine") == 1 { while (used < n) print new[++used] }
 			index(text, mode " ") != 1 || text ~ /^[^ ]+ machine/ || text !~ tests { print; next }
-			{ print new[++used] }
-			END { exit used != n }' "$results.new" - >"$results.all" || {
-			not_ok "$mode: results/${recorded##*/} keeps its lines, as TESTS=$TESTS matches other ones there than have run; leave TESTS out"
+			++used <= n { print new[used] }
+			END { exit used > n }' "$results.new" - >"$results.all" || {
+			not_ok "$mode: results/${recorded##*/} keeps its lines, as TESTS=$TESTS matches more of them than have run; leave TESTS out"
 			return
 		}
 	fi
