@@ -52,6 +52,7 @@ refused 'JOB=lab/guest/crash.sh needs another kernel; run: make run CONFIG=dump'
 refused 'MODES=npt=7: .*npt=1' make kselftest MODES=npt=7
 refused 'TESTS=nonsense: .*lab/prove/test-names.sh lists' make kselftest TESTS=nonsense
 refused 'TESTS=a\( is no extended regular expression' make kselftest TESTS='a('
+refused 'RACE_OPERATION=nope: the race test has no such operation' make kselftest RACE_OPERATION=nope
 refused 'TESTS=populate: ' make soak TESTS=populate
 refused 'MODES=npt=7: ' make bisect MODES=npt=7
 refused 'TESTS=nonsense: ' make bisect MODES=npt=1 TESTS=nonsense
@@ -74,7 +75,7 @@ done
 refused 'B= can be: ' make rangediff A="$BASE" B=v1.0
 refused '/none: there is no such file' make bench-diff A=/none B=/none
 refused 'README.md is no file of make bench' make bench-diff A=README.md B=README.md
-refused 'two files of make bench-profile are needed' make bench-profile A=/none B=/none
+refused '/none: there is no such file' make bench-profile A=/none B=/none
 refused 'README.md is no file of make bench-profile' make bench-profile A=README.md B=README.md
 refused 'FIGURE=none: ' make bench-profile FIGURE=none
 refused 'REPEAT=x is no number' make bench REPEAT=x
