@@ -432,6 +432,26 @@ static int vfio(int fd, volatile char *memory, size_t size, const char *device, 
 	return 0;
 }
 
+/* The page frame at which a device-dax node begins, or 0 for a file. */
+static uint64_t first_frame(int fd)
+{
+	unsigned long long start = 0;
+	char path[80];
+	struct stat st;
+	FILE *file;
+
+	if (fstat(fd, &st) || !S_ISCHR(st.st_mode))
+		return 0;
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/resource", major(st.st_rdev), minor(st.st_rdev));
+	file = fopen(path, "r");
+	if (!file)
+		return 0;
+	if (fscanf(file, "%llx", &start) != 1)
+		start = 0;
+	fclose(file);
+	return start / PAGE;
+}
+
 /* fork() copies the page tables of shared memory only if there are guards in its mapping. */
 static int fork_guarded(int fd, size_t size, const char *path)
 {
@@ -443,9 +463,12 @@ static int fork_guarded(int fd, size_t size, const char *path)
 	if (memory == MAP_FAILED)
 		return fail("mmap", path);
 	memory[0] = 1;
-	frame = page_frame(memory);
-	/* A stock kernel may have unmapped what page_frame() has looked at. */
-	memory[0] = 1;
+	/* pagemap tells nothing of 1G on a stock kernel, and unmaps it. */
+	frame = first_frame(fd);
+	if (!frame)
+		frame = page_frame(memory);
+	if (!frame)
+		return fail("no page frame", path);
 	if (madvise((void *)(memory + size), size, MADV_GUARD_INSTALL))
 		return fail("MADV_GUARD_INSTALL", path);
 	before = references_of(frame);
