@@ -91,27 +91,38 @@ static int fail(const char *what, const char *path)
 	return 1;
 }
 
-/* The alignment of a device-dax node; 2M for a file. */
-static size_t alignment(int fd)
+/* A number that sysfs has of a device-dax node, or 0 if it has none, or if this is a file. */
+static unsigned long device_number(int fd, const char *name)
 {
-	unsigned long align = 2UL << 20;
+	long number = 0;
 	char path[80];
 	struct stat st;
 	FILE *file;
 
 	if (fstat(fd, &st) || !S_ISCHR(st.st_mode))
-		return align;
-	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/align", major(st.st_rdev), minor(st.st_rdev));
-	file = fopen(path, "r");
-	if (!file) {
-		/* On v5.4 the region has the alignment. */
-		snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/../dax_region/align", major(st.st_rdev), minor(st.st_rdev));
-		file = fopen(path, "r");
-	}
-	if (!file || fscanf(file, "%lu", &align) != 1)
 		return 0;
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/%s", major(st.st_rdev), minor(st.st_rdev), name);
+	file = fopen(path, "r");
+	if (!file)
+		return 0;
+	if (fscanf(file, "%li", &number) != 1)
+		number = 0;
 	fclose(file);
-	return align < 2UL << 20 ? 2UL << 20 : align;
+	return number;
+}
+
+/* The alignment of a device-dax node; 2M for a file. */
+static size_t alignment(int fd)
+{
+	unsigned long align;
+	struct stat st;
+
+	if (fstat(fd, &st) || !S_ISCHR(st.st_mode))
+		return 2UL << 20;
+	align = device_number(fd, "align");
+	if (!align)
+		align = device_number(fd, "../dax_region/align");	/* v5.4 */
+	return align && align < 2UL << 20 ? 2UL << 20 : align;
 }
 
 /* How many pages of the mapping at @address numa_maps counts as a node's memory, or -1. */
@@ -432,26 +443,6 @@ static int vfio(int fd, volatile char *memory, size_t size, const char *device, 
 	return 0;
 }
 
-/* The page frame at which a device-dax node begins, or 0 for a file. */
-static uint64_t first_frame(int fd)
-{
-	unsigned long long start = 0;
-	char path[80];
-	struct stat st;
-	FILE *file;
-
-	if (fstat(fd, &st) || !S_ISCHR(st.st_mode))
-		return 0;
-	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/resource", major(st.st_rdev), minor(st.st_rdev));
-	file = fopen(path, "r");
-	if (!file)
-		return 0;
-	if (fscanf(file, "%llx", &start) != 1)
-		start = 0;
-	fclose(file);
-	return start / PAGE;
-}
-
 /* fork() copies the page tables of shared memory only if there are guards in its mapping. */
 static int fork_guarded(int fd, size_t size, const char *path)
 {
@@ -464,7 +455,7 @@ static int fork_guarded(int fd, size_t size, const char *path)
 		return fail("mmap", path);
 	memory[0] = 1;
 	/* pagemap tells nothing of 1G on a stock kernel, and unmaps it. */
-	frame = first_frame(fd);
+	frame = device_number(fd, "resource") / PAGE;
 	if (!frame)
 		frame = page_frame(memory);
 	if (!frame)

@@ -287,33 +287,31 @@ exploits() {
 	done < <(register Title Topic Concerns Without Exploit Base | tr '\t' '\037')
 }
 
+# by_base FIELD: prints this field of each patch that has it, the patch's title, and a base that has the patch; a line for each base.
+by_base() {
+	local base title value
+	keep_titles
+	while IFS=$'\x1f' read -r title value; do
+		[ -n "$value" ] || continue
+		for base in "${bases[@]}"; do
+			! grep -qxF -- "$title" "$work/titles-$base" || printf '%s\t%s\t%s\n' "$value" "$title" "$base"
+		done
+	done < <(register Title "$1" | tr '\t' '\037')
+}
+
 # notices: prints what users notice, with its bases if these are not all.
 notices() {
-	local base title notice
-	keep_titles
-	while IFS=$'\x1f' read -r title notice; do
-		[ -n "$notice" ] || continue
-		for base in "${bases[@]}"; do
-			! grep -qxF -- "$title" "$work/titles-$base" || printf '%s\t%s\n' "$notice" "$base"
-		done
-	done < <(register Title Notice | tr '\t' '\037') | awk -F'\t' -v all="${#bases[@]}" '
+	by_base Notice | awk -F'\t' -v all="${#bases[@]}" '
 		!($1 in of) { order[++n] = $1 }
-		{ of[$1] = of[$1] (of[$1] ? ", " : "") $2; count[$1]++ }
+		{ of[$1] = of[$1] (of[$1] ? ", " : "") $3; count[$1]++ }
 		END { for (i = 1; i <= n; i++) print "- " (count[order[i]] < all ? of[order[i]] ": " : "") order[i] }'
 }
 
 # untested: prints why no recorded test fails without some patches, or what shows them, and their bases if these are not all.
 untested() {
-	local base title tests
 	echo '| why, or what shows it | patches |'
 	echo '|---|---|'
-	keep_titles
-	while IFS=$'\x1f' read -r title tests; do
-		[[ $tests = 'none, '* ]] || continue
-		for base in "${bases[@]}"; do
-			! grep -qxF -- "$title" "$work/titles-$base" || printf '%s\t%s\t%s\n' "${tests#none, }" "$title" "$base"
-		done
-	done < <(register Title Tests | tr '\t' '\037') | awk -F'\t' -v all="${#bases[@]}" '
+	by_base Tests | sed -n 's/^none, //p' | awk -F'\t' -v all="${#bases[@]}" '
 		!($1 in has) { order[++n] = $1 }
 		!($2 in of) { title[$1, ++has[$1]] = $2 }
 		{ of[$2] = of[$2] (of[$2] ? ", " : "") $3; count[$2]++ }
