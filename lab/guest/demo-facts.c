@@ -2,9 +2,11 @@
 /*
  * The facts of make demo besides page table entries; each command prints one line:
  *
- *   pages FILE|PFN COUNT     the references of COUNT pages, and how many of them are
- *                            PG_reserved, by page_flags.ko: from the first page of
- *                            a file on, or from a page frame on
+ *   pages FILE|PFN COUNT [REFERENCES]
+ *                            of COUNT pages, from the first page of a file on or
+ *                            from a page frame on: how many are PG_reserved, how
+ *                            many have more references than given (0 if not), and
+ *                            the largest number of references, by page_flags.ko
  *   assign DEVICE BYTES BDF  maps memory for the PCI device by VFIO, and prints by
  *                            how many kB VmLck has grown
  *   full FILE BYTES          lets a guest with an interrupt controller in the kernel
@@ -12,6 +14,9 @@
  *                            it ends, or that it takes far more faults than that
  *   clone-fails FOLDER       makes a file and a clone of it, lets a page of the file
  *                            fail, and prints what the process that maps it is told
+ *   fsync-after-punch FILE   writes to the first page of a file of 4M by a mapping,
+ *                            punches a hole into the last 2M, calls fsync(), and
+ *                            prints nothing
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -39,11 +44,11 @@ static unsigned long first_frame(void)
 	return frame_of(memory);
 }
 
-static int pages(unsigned long count)
+static int pages(unsigned long count, int idle)
 {
 	unsigned long pfn = path[0] == '/' ? first_frame() : strtoul(path, NULL, 0);
-	unsigned long reserved = 0;
-	long references = 0;
+	unsigned long reserved = 0, held = 0;
+	int most = 0;
 
 	for (unsigned long i = 0; i < count; i++) {
 		int fd = open("/sys/kernel/debug/page_flags", O_RDWR), is_reserved, refs;
@@ -58,9 +63,11 @@ static int pages(unsigned long count)
 			return 1;
 		}
 		reserved += is_reserved;
-		references += refs;
+		held += refs > idle;
+		if (refs > most)
+			most = refs;
 	}
-	printf("references=%ld reserved=%lu\n", references, reserved);
+	printf("reserved=%lu held=%lu most=%d\n", reserved, held, most);
 	return 0;
 }
 
@@ -185,17 +192,35 @@ static int clone_fails(void)
 	return 0;
 }
 
+static int fsync_after_punch(void)
+{
+	volatile char *memory = map_path(2 * SZ_2M, 0);
+	int fd = open(path, O_RDWR);
+
+	if (fd < 0)
+		fail(path);
+	*memory = 1;
+	if (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, SZ_2M, PAGE))
+		fail("fallocate");
+	if (fsync(fd))
+		fail("fsync");
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	path = argc > 2 ? argv[2] : "";
-	if (argc == 4 && !strcmp(argv[1], "pages"))
-		return pages(strtoul(argv[3], NULL, 0));
+	if ((argc == 4 || argc == 5) && !strcmp(argv[1], "pages"))
+		return pages(strtoul(argv[3], NULL, 0), argc == 5 ? atoi(argv[4]) : 0);
 	if (argc == 5 && !strcmp(argv[1], "assign"))
 		return assign(strtoul(argv[3], NULL, 0), argv[4]);
 	if (argc == 4 && !strcmp(argv[1], "full"))
 		return full(strtoul(argv[3], NULL, 0));
 	if (argc == 3 && !strcmp(argv[1], "clone-fails"))
 		return clone_fails();
-	fprintf(stderr, "usage: demo-facts pages FILE|PFN COUNT | assign DEVICE BYTES BDF | full FILE BYTES | clone-fails FOLDER\n");
+	if (argc == 3 && !strcmp(argv[1], "fsync-after-punch"))
+		return fsync_after_punch();
+	fprintf(stderr, "usage: demo-facts pages FILE|PFN COUNT [REFERENCES] | assign DEVICE BYTES BDF | full FILE BYTES |"
+		" clone-fails FOLDER | fsync-after-punch FILE\n");
 	return 2;
 }

@@ -2,7 +2,7 @@
 # Shows how a guest on DAX memory fares, apart from how it is mapped. Prints tab-separated rows: "fact", a label for this kernel, the fact
 # and its value. At the start of each look prints "look", the label and the look's name; at the end of all looks, the name is "end".
 # Takes: the label, the folder of demo-facts, punch-waits, shared-failure and page_flags.ko, and the looks: assigned, full, punched,
-# reserved, shared, cloned. The last row of a fact counts, because a look that may kill the kernel prints that in advance. If the label is
+# reserved, shared, cloned, written. The last row of a fact counts, because a look that may kill the kernel prints that in advance. If the label is
 # stock, the kernel is reset when it is broken, and at the end, because it may hold devices forever.
 # Started by: make demo
 set -euo pipefail
@@ -62,7 +62,7 @@ count_reserved() {
 	echo "$reserved of $kinds"
 }
 
-reserved() { fact 'Kinds of DAX memory with PG_reserved set' "$is_reserved"; }
+reserved() { fact 'Kinds of DAX memory marked as not RAM (PG_reserved)' "$is_reserved"; }
 
 # A guest writes to a file of 4 MiB, which has blocks for only 2 MiB, on a full file system.
 full() {
@@ -77,7 +77,7 @@ full() {
 	said=$("$built/demo-facts" full $folder/memory $((4 << 20)))
 	rm -f $folder/memory $folder/rest
 	case $said in
-	loops) fact "$name" "faults on, after 1000 faults" ;;
+	loops) fact "$name" "still loops after 1000 faults" ;;
 	errno=*) fact "$name" "ends with ${said#errno=}" ;;
 	*) fact "$name" "$said" ;;
 	esac
@@ -100,15 +100,14 @@ punched() {
 
 # This look uses devdax-4k, because each of its pages counts its own references.
 assigned() {
-	local device frame before after said node namespace pid name pages=$((mib << 8))
+	local device frame idle said node namespace pid name pages=$((mib << 8))
 	device=$("$(dirname "$0")/vfio-setup.sh")
 	[ -n "$device" ] || return 0
 	frame=$(($(resource devdax-4k) >> 12))
-	before=$(value references "$("$built/demo-facts" pages $frame $pages)")
+	idle=$(value most "$("$built/demo-facts" pages $frame $pages)")
 	said=$("$built/demo-facts" assign /dax/devdax-4k $((mib << 20)) "$device")
-	after=$(value references "$("$built/demo-facts" pages $frame $pages)")
 	fact "Device assigned: memory charged (VmLck)" "$(value charged "$said") of $((mib << 10)) kB"
-	fact "  references left after its end" "$((after - before)) on $pages pages"
+	fact "  pages still referenced after its end" "$(value held "$("$built/demo-facts" pages $frame $pages "$idle")") of $pages"
 	node=$(realpath /dax/devdax-4k)
 	namespace=$(<"$(realpath "/sys/bus/dax/devices/${node##*/}")/../namespace")
 	name="Namespace destroyed after its guest's end"
@@ -131,12 +130,12 @@ shared() {
 	said=$("$built/shared-failure" /dax/fsdax-xfs 200 closed) || status=$?
 	count=$(value failures "$(tail -n 1 <<<"$said")") || count='?'
 	if [ "$status" -eq 0 ]; then
-		fact "$name" "survives $count of 200"
+		fact "$name" "survives $count of 200 failures"
 	elif dmesg | grep -q 'XFS.*[Ss]hut'; then
-		fact "$name" "XFS shuts down after $count of 200"
+		fact "$name" "shuts down at failure $((count + 1)) of 200"
 		reset_if_stock
 	else
-		fact "$name" "hangs after $count of 200"
+		fact "$name" "hangs after $count of 200 failures"
 		reset_if_stock
 	fi
 }
@@ -156,6 +155,18 @@ cloned() {
 	errno=*) fact "$name" "fails with ${said#errno=}" ;;
 	*) fact "$name" "$said" ;;
 	esac
+}
+
+# A page that the kernel no longer knows to be dirty isn't written back.
+written() {
+	local file=/dax/fsdax-xfs/written trace=/sys/kernel/tracing is='forgets that page'
+	fallocate -l 4M $file
+	echo 1 >$trace/events/fs_dax/dax_writeback_one/enable
+	"$built/demo-facts" fsync-after-punch $file
+	! grep "dax_writeback_one: .* ino $(printf '%#x' "$(stat -c %i $file)") " $trace/trace >/dev/null || is='writes it back'
+	echo 0 >$trace/events/fs_dax/dax_writeback_one/enable
+	rm $file
+	fact 'fsync() of a page, after a hole was punched elsewhere' "$is"
 }
 
 [ -e /sys/kernel/debug/page_flags ] || insmod "$built/page_flags.ko"

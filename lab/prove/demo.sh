@@ -39,7 +39,7 @@ if [ -n "${DEMO_ROWS:-}" ]; then
 		# shellcheck disable=SC2016
 		guests=(bash -c '"$1/boot-guests.sh" "$2" "${@:4:3}" && exec "$1/demo-facts.sh" "$2" "$3" "${@:7}"' demo "$LAB/guest"
 			"$VARIANT" "$work/facts" "$BZIMAGE" "$work/initramfs" "$work/kvm_leaves/kvm_leaves.ko")
-		looks=(assigned full punched reserved shared cloned)
+		looks=(assigned full written punched reserved shared cloned)
 		;;
 	# Emulated VMX is too slow to run QEMU, so the tiny guest of guest-leaves takes the place of Linux.
 	intel)
