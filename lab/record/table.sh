@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Writes the parts of the documents that are made from results/, series/ and the mutants. These are tables, the output of make demo, and the
-# figures and missed targets of make bench. The tables are those of defects, bases and features, evidence, patches, sizes, exploits,
+# figures and missed targets of make bench. The tables are those of symptoms, defects, bases and features, evidence, patches, sizes, exploits,
 # notices, untested patches and mutants.
 # Takes nothing. Or takes: print FILE, and prints the new text of that file. Or takes: soaked FILE or regressed FILE, and prints what that
 # result of make soak or make regress has found.
@@ -110,6 +110,9 @@ defects() {
 		echo
 	done < <(register Defect Meets Topics State | tr '\t' '\037')
 }
+
+# symptoms: prints a list of what users of DAX memory do that meets a defect.
+symptoms() { register Symptom | tr '^' '\n' | sed '$!s/$/;/; $s/$/./; s/^/- /'; }
 
 # evidence: prints a row for each base: the selftests with the series, and on the stock kernel.
 evidence() {
@@ -448,6 +451,7 @@ print() {
 		'<!-- make table: mutants -->') skip=1; mutants ;;
 		'<!-- make table: patches -->') skip=1; patches ;;
 		'<!-- make table: missed -->') skip=1; missed ;;
+		'<!-- make table: symptoms -->') skip=1; symptoms ;;
 		'<!-- make table: defects -->') skip=1; defects ;;
 		'<!-- make table: sizes -->') skip=1; sizes ;;
 		'<!-- make table: evidence -->') skip=1; evidence ;;
