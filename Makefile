@@ -56,6 +56,8 @@ rehash: ## carry: keep results if only comments changed
 	@lab/record/rehash.sh
 plot: ## carry: draw the pictures from recorded results
 	@lab/record/plot.sh
+old: ## prove: name results that are not current, and why
+	@lab/record/old.sh
 record: ## prove: run again what results/ lacks
 	@lab/record/record.sh
 table: ## carry: write the tables of the documents
