@@ -35,8 +35,9 @@ bars() {
 			is[$3, $2] = $6 ? 3 : $5 * 512 > $4 ? 2 : 1
 			entries[$3, $2] = $4 + $5 + $6
 		}
+		function place(backing) { return backing ~ /^fsdax-xfs/ ? "file on XFS" : backing ~ /^fsdax-ext4/ ? "file on ext4" : backing }
 		function line(backing, kernel) {
-			printf "\"%s\\n%s\\n%d\\nentries\"\t%s\n", backing, kernel, entries[backing, kernel], bar[backing, kernel]
+			printf "\"%s\\n%s\\n%d\\nentries\"\t%s\n", place(backing), kernel, entries[backing, kernel], bar[backing, kernel]
 		}
 		END {
 			for (i = 1; i <= n; i++) {
