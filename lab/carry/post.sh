@@ -2,7 +2,7 @@
 # Writes a topic as a thread that can be mailed, to build/<base>/post/<topic>/. The thread has a cover letter with diffstat, the numbered
 # patches, the base and the recipients. Sends nothing.
 # Takes TOPIC=<folder of series/<base>/>, BASE, and KSRC=<git tree>, whose commit then is the base of the thread. PRIVATE=1 is for a topic
-# with "Private:" in series/topics. The thread then goes to security@kernel.org and the maintainers, with a letter to them.
+# with "Private:" in series/topics. The thread is then for security@kernel.org and the maintainers, with a letter to them.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
@@ -10,18 +10,17 @@ set -euo pipefail
 topic=${TOPIC:-}
 [[ $topic = [0-9]* && $topic != */* && -d $SERIES/$topic ]] ||
 	die 2 "TOPIC=$topic: series/$BASE has no such topic; TOPIC can be: $(cd "$SERIES" && echo ./*/ | sed 's|\./||g; s|/||g')"
-IFS=$'\x1f' read -r to private posting < <(
-	stanzas "$TOP/series/topics" Topic To Private Posting | awk -F'\t' -v topic="$topic" '$1 == topic { print $2 "\037" $3 "\037" $4 }')
-[ "$posting" != no ] || die 2 "TOPIC=$topic: series/topics says Posting: no, upstream would not take it"
+private=$(private_of "$topic")
+[ "$(of_topic "$topic" Posting)" != no ] || die 2 "TOPIC=$topic: series/topics says Posting: no, upstream would not take it"
 case ${PRIVATE:-} in
 '')
 	secret=$(secret_of "$topic" | paste -sd ' ')
 	[ -z "$secret" ] || [ -n "$private" ] || die 2 "TOPIC=$topic needs or tells of what is not public yet: $secret." \
-		"Have these published first: make post TOPIC=${secret%% *} PRIVATE=1; when a bug is public, remove the Private: of its topic" \
-		"from series/topics"
+		"Have these published first: make post TOPIC=${secret%% *} PRIVATE=1; when the bugs of a topic are public, write Private: no into" \
+		"its stanza of series/topics"
 	[ -z "$private" ] || die 2 "TOPIC=$topic is not for a public list: $private. PRIVATE=1 writes it for security@kernel.org"
 	;;
-1) [ -n "$private" ] || die 2 "TOPIC=$topic has no Private: in series/topics; leave PRIVATE out" ;;
+1) [ -n "$private" ] || die 2 "TOPIC=$topic has no Private: in series/topics, or repairs no such bug on $BASE; leave PRIVATE out" ;;
 *) die 2 "PRIVATE=$PRIVATE: it can be 1" ;;
 esac
 
@@ -59,7 +58,7 @@ if [ -n "$private" ]; then
 	echo security@kernel.org >"$work/to"
 	cp "$work/people" "$work/cc"
 else
-	tr ',' '\n' <<<"$to" | sed 's/^ *//' >"$work/to"
+	of_topic "$topic" To | tr ',' '\n' | sed 's/^ *//' >"$work/to"
 	{ cat "$work/people"; grep -v '<' "$work/named" || true; } | grep -vxFf "$work/to" | awk '!seen[$0]++' >"$work/cc"
 fi
 

@@ -64,16 +64,33 @@ needed_by() {
 	for need in $(stanzas "$TOP/series/topics" Topic Needs | awk -F'\t' -v topic="$1" '$1 == topic { print $2 }'); do needed_by "$need"; done
 }
 
-# secret_of TOPIC: prints the other topics with fixes of bugs that are not public yet, that TOPIC needs, or that TOPIC or a topic it needs
-# names under Tells: in series/topics.
+# of_topic TOPIC FIELD: prints this field of series/topics for BASE: the value that begins with "<BASE>: ", or else the one of all bases.
+of_topic() {
+	stanzas "$TOP/series/topics" Topic "$2" | awk -F'\t' -v topic="$1" '$1 == topic { print $2 }' | tr '^' '\n' | awk -v base="$BASE: " '
+		index($0, base) == 1 { own = substr($0, length(base) + 1) }
+		!/^v[0-9.]+: / { all = $0 }
+		END { print own != "" ? own : all }'
+}
+
+# private_of TOPIC: prints who can do what with the bugs that TOPIC repairs on BASE. Prints nothing if no patch of BASE repairs such a bug,
+# or if series/topics says Private: no.
+private_of() {
+	if titles_of "$BASE" "$1/" | grep -xFf <(register Title Exploit | awk -F'\t' '$2 != "" { print $1 }') >/dev/null; then
+		of_topic "$1" Private | sed '/^no$/d'
+	fi
+}
+
+# secret_of TOPIC: prints the other topics of BASE with fixes of bugs that are not public yet, that TOPIC needs, or that TOPIC or a topic it
+# needs names under Tells: in series/topics.
 secret_of() {
-	local needed
+	local needed topic
 	needed=$(needed_by "$1")
 	{
 		echo "$needed"
 		stanzas "$TOP/series/topics" Topic Tells | awk -F'\t' 'NR == FNR { needed[$1]; next } $1 in needed { print $2 }' <(echo "$needed") - | tr ' ' '\n'
-	} | sort -u | grep -vxF -- "$1" |
-		awk -F'\t' 'NR == FNR { if ($2 != "") private[$1]; next } $1 in private' <(stanzas "$TOP/series/topics" Topic Private) - || true
+	} | sort -u | while read -r topic; do
+		[ "$topic" = "$1" ] || [ -z "$(private_of "$topic")" ] || echo "$topic"
+	done
 }
 
 # touched_by PATCH...: prints the paths of the files that the patches change, add, remove or rename.
