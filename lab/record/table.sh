@@ -82,10 +82,17 @@ recorded() {
 	echo
 }
 
-# defects: prints a row for each defect: whom it meets, and what holds of each base.
+# defects: prints a row for each defect: whom it meets, and what holds of each base, with the number of bugs that can be exploited and stay.
 defects() {
-	local base defect whom topic states state is
+	local base defect whom topic states state is stay
 	local -a topics
+	register Topic Exploit Base | awk -F'\t' '
+		$2 == "" { next }
+		{
+			for (i = split($3, note, "^"); i > 0; i--)
+				if (sub(/: no(: .*)?$/, "", note[i]))
+					for (j = split(note[i], of, " "); j > 0; j--) print $1, of[j]
+		}' >"$work/stay"
 	printf '| defect | who meets it |'
 	printf ' %s |' "${bases[@]}"
 	printf '\n|---|---|'
@@ -105,7 +112,9 @@ defects() {
 			,) die 1 "series/patches does not say what holds of $base, which has no patch of $topic: $defect" ;;
 			patched,'not patched' | ,patched*) die 1 "series/patches says \"$state\" of $base, and its patches of $topic say otherwise: $defect" ;;
 			esac
-			printf ' %s |' "${state:-$is}"
+			stay=$(printf "%s $base\n" "${topics[@]}" | grep -cxFf - "$work/stay") || true
+			[ "$stay" -gt 0 ] || stay=''
+			printf ' %s |' "${state:-$is}${stay:+, but for $stay bugs that [stay](docs/security.md)}"
 		done
 		echo
 	done < <(register Defect Meets Topics State | tr '\t' '\037')
@@ -204,14 +213,14 @@ instead() {
 	done
 }
 
-# patches: prints a row for each patch that changes the kernel. The row has its number in each series, or why it is not there, whether it
-# is for stable, whom it concerns, and what happens without it.
+# patches: prints a row for each patch that changes the kernel. The row has its topic, its number in each series, or why it is not there,
+# whether it is for stable, whom it concerns, and what happens without it.
 patches() {
-	local base path title whom harm feature note number stable
+	local base path title topic whom harm feature note number stable
 	local -a notes=()
-	printf '| patch |'
+	printf '| patch | topic |'
 	printf ' %s |' "${bases[@]}"
-	printf ' for stable | concerns | without it |\n|---|'
+	printf ' for stable | concerns | without it |\n|---|---|'
 	for base in "${bases[@]}"; do
 		printf -- '---|'
 		paste -d '|' <(titles_of "$base") <(SERIES=$TOP/series/$base series_patches) |
@@ -221,19 +230,19 @@ patches() {
 			done >"$work/numbers-$base"
 	done
 	printf -- '---|---|---|\n'
-	while IFS=$'\x1f' read -r title whom harm feature note; do
+	while IFS=$'\x1f' read -r title topic whom harm feature note; do
 		[ -n "$harm" ] || continue
 		IFS='^' read -ra notes <<<"$note"
 		stable=''
 		# shellcheck disable=SC2016
-		printf '| `%s` |' "$title"
+		printf '| `%s` | %s |' "$title" "${topic%%-*}"
 		for base in "${bases[@]}"; do
 			number=$(awk -F'|' -v title="$title" '$1 == title { print $2 }' "$work/numbers-$base")
 			printf ' %s |' "${number:-$(instead "$base")}"
 			! grep -qxF "$title|$number|1" "$work/numbers-$base" || stable=yes
 		done
 		printf ' %s | %s | %s |\n' "$stable" "$whom" "$harm"
-	done < <(register Title Concerns Without Feature Base | tr '\t' '\037')
+	done < <(register Title Topic Concerns Without Feature Base | tr '\t' '\037')
 	cut -d '|' -f 1 "$work"/numbers-* | sort -u |
 		diff - <(register Title Without | awk -F'\t' '$2 != "" { print $1 }' | sort) >"$work/differ" ||
 		die 1 "series/patches does not say of each patch that changes the kernel what happens without it (\"<\")," \
@@ -266,27 +275,28 @@ keep_titles() {
 	done
 }
 
-# exploits: prints the defects that users or guests can exploit, the bases whose series repair them, and those that are left without it.
+# exploits: prints the defects that users or guests can exploit, the bases whose series repair them, and the bases where they stay.
 exploits() {
-	local base title topic whom harm exploit note has feature=1
+	local base title topic whom harm exploit note has stay feature=1
 	local -a notes=()
-	echo '| defect | whom it meets | repaired by | on |'
+	echo '| defect | whom it meets | patch | repaired on |'
 	echo '|---|---|---|---|'
 	keep_titles
 	while IFS=$'\x1f' read -r title topic whom harm exploit note; do
 		[ -n "$exploit" ] || continue
 		IFS='^' read -ra notes <<<"$note"
-		stanzas "$TOP/series/topics" Topic Private | grep "^$topic	." >/dev/null ||
-			die 1 "series/patches says Exploit: of \"$title\", so $topic needs a Private: in series/topics"
-		has=
+		has='' stay=''
 		for base in "${bases[@]}"; do
-			! grep -qxF -- "$title" "$work/titles-$base" || has+="${has:+, }$base"
-		done
-		for base in "${bases[@]}"; do
-			[ "$(instead "$base")" != no ] || has+="; not on $base"
+			if grep -qxF -- "$title" "$work/titles-$base"; then
+				[ -n "$(BASE=$base of_topic "$topic" Private)" ] ||
+					die 1 "series/patches says Exploit: of \"$title\", so $topic needs a Private: in series/topics for $base, which can be \"no\""
+				has+="${has:+, }$base"
+			elif [ "$(instead "$base")" = no ]; then
+				stay+="${stay:+, }$base"
+			fi
 		done
 		# shellcheck disable=SC2016
-		printf '| %s | %s | `%s` | %s |\n' "${harm^}" "$whom" "$title" "$has"
+		printf '| %s | %s | `%s` | %s |\n' "${harm^}" "$whom" "$title" "$has${stay:+; not repaired on $stay}"
 	done < <(register Title Topic Concerns Without Exploit Base | tr '\t' '\037')
 }
 
@@ -341,7 +351,7 @@ mutants() {
 			name = part[at]
 			sub(/\.patch$/, "", name)
 			base = part[at - 1]
-			if (!(name in what)) order[++n] = name
+			if (!(name in bases)) order[++n] = name
 			bases[name] = bases[name] " " base
 			text = body = 0
 		}
@@ -353,22 +363,34 @@ mutants() {
 			if (!seen[name, $0]++) cases[name] = cases[name] "\n" $0
 		}
 		# The first paragraph says what the mutant does wrong.
-		body == 1 && text < 2 && bases[name] == " " base {
-			if ($0 != "") { what[name] = what[name] (text ? " " : "") $0; text = 1 } else if (text) text = 2
+		body == 1 && text < 2 {
+			if ($0 != "") { what[name, base] = what[name, base] (text ? " " : "") $0; text = 1 } else if (text) text = 2
 		}
 		!body && /^$/ { body = 1 }
 		END {
 			for (i = 1; i <= n; i++) {
 				name = order[i]
 				count = split(bases[name], base_of, " ")
-				fails = ""
-				for (j = 1; j <= count; j++) fails = fails (j > 1 ? ", " : "") base_of[j] ": " failed[name, base_of[j]] + 0
+				fails = said = ""
+				kinds = 0
+				split("", of)
+				for (j = 1; j <= count; j++) {
+					fails = fails (j > 1 ? ", " : "") base_of[j] ": " failed[name, base_of[j]] + 0
+					one_text = what[name, base_of[j]]
+					if (!(one_text in of)) kind[++kinds] = one_text
+					of[one_text] = of[one_text] (of[one_text] ? ", " : "") base_of[j]
+				}
+				for (j = 1; j <= kinds; j++) {
+					one_text = kind[j]
+					if (j < kinds) sub(/\.$/, ";", one_text)
+					said = said (kinds > 1 ? (j > 1 ? " " : "") of[kind[j]] ": " : "") one_text
+				}
 				count = split(substr(cases[name], 2), one, "\n")
 				for (j = 2; j <= count; j++)
 					for (k = j; k > 1 && one[k] < one[k - 1]; k--) { swap = one[k]; one[k] = one[k - 1]; one[k - 1] = swap }
 				list = ""
 				for (j = 1; j <= count; j++) list = list (j > 1 ? ", " : "") one[j]
-				printf "| `%s` | %s | %s | %s |\n", name, what[name], fails, list
+				printf "| `%s` | %s | %s | %s |\n", name, said, fails, list
 			}
 		}'
 }
