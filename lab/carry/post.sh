@@ -15,7 +15,7 @@ private=$(private_of "$topic")
 case ${PRIVATE:-} in
 '')
 	secret=$(secret_of "$topic" | paste -sd ' ')
-	[ -z "$secret" ] || [ -n "$private" ] || die 2 "TOPIC=$topic needs or tells of what is not public yet: $secret." \
+	[ -z "$secret" ] || [ -n "$private" ] || die 2 "TOPIC=$topic needs or describes what is not public yet: $secret." \
 		"Have these published first: make post TOPIC=${secret%% *} PRIVATE=1; when the bugs of a topic are public, write Private: no into" \
 		"its stanza of series/topics"
 	[ -z "$private" ] || die 2 "TOPIC=$topic is not for a public list: $private. PRIVATE=1 writes it for security@kernel.org"
