@@ -72,13 +72,21 @@ of_topic() {
 		END { print own != "" ? own : all }'
 }
 
+# exploited: prints the topics of BASE with a patch of a bug that users or guests can exploit. BASE has each such patch, unless a Base: of
+# its stanza says what holds without it.
+exploited() {
+	register Topic Exploit Base | awk -F'\t' -v base="$BASE" '
+		$2 == "" { next }
+		{
+			has = 1
+			for (i = split($3, note, "^"); i > 0; i--) if (note[i] !~ /^and / && sub(/: .*/, "", note[i]) && index(" " note[i] " ", " " base " ")) has = 0
+			if (has) print $1
+		}' | sort -u
+}
+
 # private_of TOPIC: prints who can do what with the bugs that TOPIC repairs on BASE. Prints nothing if no patch of BASE repairs such a bug,
 # or if series/topics says Private: no.
-private_of() {
-	if titles_of "$BASE" "$1/" | grep -xFf <(register Title Exploit | awk -F'\t' '$2 != "" { print $1 }') >/dev/null; then
-		of_topic "$1" Private | sed '/^no$/d'
-	fi
-}
+private_of() { ! exploited | grep -xF -- "$1" >/dev/null || of_topic "$1" Private | sed '/^no$/d'; }
 
 # secret_of TOPIC: prints the other topics of BASE with fixes of bugs that are not public yet, that TOPIC needs, or that TOPIC or a topic it
 # needs names under Tells: in series/topics.
@@ -88,7 +96,7 @@ secret_of() {
 	{
 		echo "$needed"
 		stanzas "$TOP/series/topics" Topic Tells | awk -F'\t' 'NR == FNR { needed[$1]; next } $1 in needed { print $2 }' <(echo "$needed") - | tr ' ' '\n'
-	} | sort -u | while read -r topic; do
+	} | sort -u | comm -12 - <(exploited) | while read -r topic; do
 		[ "$topic" = "$1" ] || [ -z "$(private_of "$topic")" ] || echo "$topic"
 	done
 }
