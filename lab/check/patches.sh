@@ -99,8 +99,8 @@ letters_are_current() {
 		BASE=$BASE "$LAB/carry/letters.sh" print "$topic" | diff "$letter" - || { echo "run: make letters BASE=$BASE"; bad=1; }
 		[ "$(wc -l <"$letter")" -le 40 ] || { echo "$topic: more than 40 lines"; bad=1; }
 		! awk '/^On Linux / { exit } FNR > 1 && length > 75' "$letter" | grep . || { echo "$topic: more than 75 columns (above)"; bad=1; }
-		awk '{ if (sub(/:.*/, "") && /^(For users|Tests|Upstream|Drop|Lab)$/) print }' "$TOP/docs/letters/$topic" | grep -vx Lab | paste -sd ' ' |
-			grep -qx 'For users Tests Upstream Drop' || { echo "docs/letters/$topic: not For users:, Tests:, Upstream:, Drop: in this order"; bad=1; }
+		awk '{ if (sub(/:.*/, "") && /^(For users|Tests|Upstream|Drop|Lab)$/) print }' "$letter" | grep -vx Lab | paste -sd ' ' |
+			grep -qx 'For users Tests Upstream Drop' || { echo "$topic: not For users:, Tests:, Upstream:, Drop: in this order"; bad=1; }
 	done
 	return $bad
 }
