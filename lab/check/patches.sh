@@ -149,6 +149,15 @@ with_tree() {
 	check "$@"
 }
 
+# A mutant that no longer applies would be noticed only when make mutants comes to it, after hours.
+mutants_apply() {
+	local mutant bad=0
+	for mutant in "$LAB/kernel/mutants/$BASE"/*.patch; do
+		git -C "$tree" apply --cached --check "$mutant" || { echo "${mutant##*/} does not apply to series/$BASE"; bad=1; }
+	done
+	return $bad
+}
+
 readers_have_their_rows() { "$LAB/check/reserved-audit.sh" "$tree" "$BASE"; }
 documentation_builds() { "$LAB/carry/htmldocs.sh"; }
 has_recorded_results() { [ -e "$TOP/results/$BASE-amd.tap" ]; }
@@ -163,6 +172,7 @@ check_series() {
 	check "$BASE cover letters are of series/topics, docs/letters and the patches" letters_are_current
 	with_tree "$BASE git am" git_am
 	check "$BASE series lists every patch" series_lists_every_patch
+	with_tree "$BASE mutants apply" mutants_apply
 	# A base whose source is not available cannot be tested here, so it must have recorded results, unless it is a draft.
 	[ -n "$(base_field draft)" ] || ! chosen "$BASE has recorded results" has_recorded_results ||
 		tree_is_made || [ "$tree_status" -ne "$NO_SOURCE" ] ||
