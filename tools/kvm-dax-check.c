@@ -53,6 +53,7 @@
 #define FIRST_PID_NAMESPACE	"pid:[4026531836]"
 #define DEVICE_NODES	"daxctl list says which device-dax nodes there are; they are in /dev"
 #define PATHS	"give a device-dax node, a file or a folder on a DAX file system"
+#define EXT2	"ext2 maps files by 4K; ext4 maps them by 2M"
 #define DEVICE_OFF	"its device does not begin at a multiple of 2M"
 #define NOT_KNOWN_PLACE	(FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_ENCODED | FIEMAP_EXTENT_DATA_INLINE | FIEMAP_EXTENT_NOT_ALIGNED)
 
@@ -103,6 +104,7 @@ struct layout {
 struct mount {
 	unsigned int major, minor;
 	char *point, *source, *options;
+	bool hidden;	/* found by its device, and its point does not lead to it */
 	const char *type, *pid;	/* pid: the process that has the mount if this one does not, or NULL */
 };
 
@@ -451,32 +453,39 @@ static const char *type_of(int fd)
 	return type->name ? type->name : "";
 }
 
-/* Finds a mount in the mountinfo of a process, by its number @id or, with -1, the last one of @dev. */
+/* Whether a mount point leads to the root of its mount: it can be a file, or another mount can lie on it. */
+static bool leads_to(const struct mount *mount, dev_t dev)
+{
+	struct stat st;
+
+	return !stat(format("%s%s", mount->pid ? format("/proc/%s/root", mount->pid) : "", mount->point), &st) && S_ISDIR(st.st_mode) && st.st_dev == dev;
+}
+
+/* Finds a mount in the mountinfo of a process, by its number @id or, with -1, the last one of @dev, if possible one whose point leads to it. */
 static bool mount_of(struct mount *mount, const char *pid, int id, dev_t dev)
 {
-	char *text = read_all(format("/proc/%s/mountinfo", pid)), *line, *rest, *type;
+	char *text = read_all(format("/proc/%s/mountinfo", pid)), *line, *rest;
 	bool found = false;
 	struct mount each;
 	int number;
 
 	while ((line = strsep(&text, "\n"))) {
-		each.pid = strcmp(pid, "self") ? pid : NULL;
-		each.options = NULL;
 		rest = strstr(line, " - ");
-		if (rest && sscanf(line, "%d %*d %u:%u %*s %ms", &number, &each.major, &each.minor, &each.point) == 4 &&
-		    sscanf(rest, " - %ms %ms %ms", &type, &each.source, &each.options) >= 2 &&
-		    (id < 0 ? makedev(each.major, each.minor) == dev : number == id)) {
-			each.type = type;
-			/* a line that is cut off; sscanf() sets this to NULL then */
-			if (!each.options)
-				each.options = "";
-			*mount = each;
-			found = true;
-		}
-	}
-	if (found) {
-		unescape(mount->point, " \t\n\\");
-		unescape(mount->source, " \t\n\\");
+		if (!rest || sscanf(line, "%d %*d %u:%u %*s %ms", &number, &each.major, &each.minor, &each.point) != 4 ||
+		    (id < 0 ? makedev(each.major, each.minor) != dev : number != id))
+			continue;
+		rest += strlen(" - ");
+		each.type = strsep(&rest, " ");
+		/* the source can be empty, and a line can be cut off */
+		each.source = unescape(rest ? strsep(&rest, " ") : strdup(""), " \t\n\\#");
+		each.options = rest ? rest : "";
+		each.pid = strcmp(pid, "self") ? pid : NULL;
+		unescape(each.point, " \t\n\\");
+		each.hidden = id < 0 && !leads_to(&each, dev);
+		if (found && each.hidden && !mount->hidden)
+			continue;
+		*mount = each;
+		found = true;
 	}
 	return found;
 }
@@ -498,6 +507,20 @@ static bool find_mount(struct mount *mount, int fd, dev_t dev)
 		sscanf(text, "mnt_id: %d", &id);
 	return (id >= 0 && mount_of(mount, "self", id, dev)) || (id >= 0 && elsewhere && mount_of(mount, elsewhere, id, dev)) ||
 	       mount_of(mount, "self", -1, dev) || (elsewhere && mount_of(mount, elsewhere, -1, dev));
+}
+
+/* Finds a mount of @dev that only other processes have, by one of them. */
+static bool find_mount_elsewhere(struct mount *mount, dev_t dev)
+{
+	DIR *dir = opendir(format("%s/proc", root));
+	struct dirent *entry;
+	bool found = false;
+
+	while (dir && !found && (entry = readdir(dir)))
+		found = isdigit((unsigned char)entry->d_name[0]) && mount_of(mount, strdup(entry->d_name), -1, dev) && !mount->hidden;
+	if (dir)
+		closedir(dir);
+	return found;
 }
 
 /* The mount option @name, with its value if it has one, or NULL. */
@@ -545,7 +568,7 @@ static const char *no_1g(void)
 	config = read_all(format("/boot/config-%s", name.release));
 	if (config && strstr(config, "# CONFIG_FS_DAX_PUD is not set\n"))
 		return "this kernel maps files by 2M at most, as it was built without CONFIG_FS_DAX_PUD";
-	return "this kernel maps files by 2M at most; one with the series for v7.3 and CONFIG_FS_DAX_PUD=y maps them by 1G on XFS";
+	return "this kernel maps files by 2M at most; one with the patches for Linux 7.3 and CONFIG_FS_DAX_PUD=y maps them by 1G on XFS";
 }
 
 /* Reads whether a block device, or the whole device of a partition, can do DAX. Does not change @able if that is not known. */
@@ -704,6 +727,7 @@ static void join(struct layout *layout)
 /* What is free in a file system, in bytes. */
 struct room {
 	uint64_t total, in_2m, in_1g;	/* the latter two in whole pages at multiples of their size */
+	uint64_t most;			/* what may be free, at least the total */
 	bool known;			/* whether they are known */
 };
 
@@ -737,18 +761,33 @@ static bool free_in_pages(struct room *room, int fd, dev_t dev, const struct lay
 	return true;
 }
 
+/* Whether this is root of the first user namespace, to whom file systems give what they reserve for root. */
+static bool is_first_root(void)
+{
+	char *map = read_line("/proc/self/uid_map");
+	unsigned int from, to, count;
+
+	return !geteuid() && (!map || (sscanf(map, "%u %u %u", &from, &to, &count) == 3 && !from && !to && count == UINT32_MAX));
+}
+
 /* Says how much is free, in total and in whole 2M, and returns it. */
 static struct room say_free(int fd, dev_t dev, const struct layout *layout)
 {
 	struct statvfs fs = { 0 };
 	struct room room = { 0 };
-	uint64_t kept, reserved;
+	uint64_t kept, least, reserved, rest;
 
 	fstatvfs(fd, &fs);
-	/* ext4 keeps at most 2% of all blocks, even from root. f_blocks lacks the blocks of its own tables, so this takes 2.5% of that. */
-	kept = fs.f_bavail + fs.f_blocks / 40;
-	reserved = geteuid() || fs.f_bfree < kept ? 0 : (fs.f_bfree - kept) * fs.f_frsize;
+	/*
+	 * ext4 keeps some even from root: at most 2% of all blocks, and 4096 clusters, which are 4096 blocks or, with
+	 * bigalloc, more. f_blocks lacks the blocks of its own tables, so this takes 2.5% of that.
+	 */
+	kept = fs.f_blocks / 40;
+	least = kept < 4096 ? kept : 4096;
+	rest = is_first_root() && fs.f_bfree > fs.f_bavail ? fs.f_bfree - fs.f_bavail : 0;
+	reserved = rest < kept ? 0 : (rest - kept) * fs.f_frsize;
 	room.total = (uint64_t)fs.f_bavail * fs.f_frsize + reserved;
+	room.most = (uint64_t)fs.f_bavail * fs.f_frsize + (rest < least ? 0 : (rest - least) * fs.f_frsize);
 	set_number("free", room.total);
 	room.known = free_in_pages(&room, fd, dev, layout);
 	/* The file system keeps some of the whole pages for itself. */
@@ -765,26 +804,36 @@ static struct room say_free(int fd, dev_t dev, const struct layout *layout)
 }
 
 /*
- * Finds the place in memory of the device that holds the data of a file, or of
- * new files in a folder. With XFS, that can be the realtime device.
+ * Whether XFS has the data of a file, or of new files in a folder, on its realtime
+ * device. Replaces the device by that one, or sets @why if it cannot be found.
  */
-static bool find_layout(struct layout *layout, int fd, dev_t *dev)
+static bool take_realtime(dev_t *dev, char **why, int fd)
 {
 	struct fsxattr attributes = { 0 };
-	const char *option = NULL;
+	const char *option;
 	struct mount mount;
 	struct stat st;
 
-	if (!ioctl(fd, FS_IOC_FSGETXATTR, &attributes) && attributes.fsx_xflags & (FS_XFLAG_REALTIME | FS_XFLAG_RTINHERIT)) {
-		if (find_mount(&mount, fd, *dev))
-			option = mount_option(mount.options, "rtdev");
-		else
-			layout->why = format("the mount options, which name the realtime device, are not known");
+	if (ioctl(fd, FS_IOC_FSGETXATTR, &attributes) || !(attributes.fsx_xflags & (FS_XFLAG_REALTIME | FS_XFLAG_RTINHERIT)))
+		return false;
+	if (!find_mount(&mount, fd, *dev)) {
+		*why = format("the mount options, which name the realtime device, are not known");
+		return true;
 	}
-	if (option && option[5] && !stat(format("%s%s", mount.pid ? format("/proc/%s/root", mount.pid) : "", option + 6), &st) && S_ISBLK(st.st_mode))
+	option = mount_option(mount.options, "rtdev");
+	if (!option)
+		return false;
+	if (option[5] && !stat(format("%s%s", mount.pid ? format("/proc/%s/root", mount.pid) : "", unescape(strdup(option + 6), ", \t\n\\")), &st) && S_ISBLK(st.st_mode))
 		*dev = st.st_rdev;
-	else if (option)
-		layout->why = format("its realtime device (%s) cannot be found", option);
+	else
+		*why = format("its realtime device (%s) cannot be found", option);
+	return true;
+}
+
+/* Finds the place in memory of the device that holds the data. */
+static bool find_layout(struct layout *layout, int fd, dev_t *dev, bool *realtime)
+{
+	*realtime = take_realtime(dev, &layout->why, fd);
 	if (!layout->why)
 		add_device(layout, *dev, 0);
 	if (layout->why)
@@ -802,7 +851,7 @@ static bool say_start(const struct layout *layout)
 			return false;
 	}
 	if (layout->count)
-		say("device", "it begins at 0x%" PRIx64 ", which is no multiple of 2M, so extents that are aligned in it are not aligned in memory; begin a partition at a multiple of 2M, or a volume by pvcreate --dataalignment 2M",
+		say("device", "it begins at 0x%" PRIx64 ", which is not a multiple of 2M, so extents that are aligned in it are not aligned in memory; begin a partition at a multiple of 2M, or a volume by pvcreate --dataalignment 2M",
 		    layout->segments[0].memory);
 	return layout->count;
 }
@@ -837,18 +886,21 @@ static const char *why_scattered(const struct mount *mount)
 /* Says how holes get blocks. Fails if there is too little free space for that. */
 static void say_holes(const struct memory *memory, int fd, dev_t dev, const struct layout *layout, uint64_t holes)
 {
-	uint64_t room = say_free(fd, dev, layout).total;
+	struct room free = say_free(fd, dev, layout);
+	uint64_t room = free.total;
 
 	set_number("holes", holes);
 	if (memory->read_only)
 		say("holes", "%" PRIu64 "K of the file have no blocks yet: they read as zeros, as long as nobody writes the file", holes >> 10);
 	/* To try it all the same would leave no free space for anyone. */
+	else if (holes > room && holes <= free.most)
+		say("holes", "%" PRIu64 "K of the file have no blocks yet, and the file system may have no more than %" PRIu64 "K for them: it is not known what it keeps even from root", holes >> 10, room >> 10);
 	else if (holes > room)
 		say("holes", "%" PRIu64 "K of the file have no blocks yet, and only %" PRIu64 "K are free, so they cannot all be allocated", holes >> 10, room >> 10);
 	else
 		say("holes", "%" PRIu64 "K of the file have no blocks yet: they get free ones where the guest writes; fallocate -l %" PRIu64 " %s allocates them now",
 		    holes >> 10, memory->size, memory->name);
-	if (holes > room && !memory->read_only)
+	if (holes > free.most && !memory->read_only)
 		fail("free space, or make the file smaller", "%s has holes of %" PRIu64 "M, and %" PRIu64 "M are free: a guest that writes to more of it ends with \"kvm run failed Bad address\" or SIGBUS, or waits for ever",
 		     memory->name, holes >> 20, room >> 20);
 }
@@ -1020,6 +1072,14 @@ static int is_dax(int fd, dev_t dev)
 	return map != MAP_FAILED && !munmap(map, SZ_4K);
 }
 
+/* Whether the file has all these attributes, if the file system shows them. */
+static bool has_attributes(int fd, uint64_t which)
+{
+	struct statx stx;
+
+	return !statx(fd, "", AT_EMPTY_PATH, 0, &stx) && (stx.stx_attributes & which) == which;
+}
+
 /* Fails with the first reason why a file is not DAX; each reason is enough. Returns if new files in a folder are DAX, or if that is not known. */
 static void fail_not_dax(const struct memory *memory, int fd, dev_t dev)
 {
@@ -1036,11 +1096,18 @@ static void fail_not_dax(const struct memory *memory, int fd, dev_t dev)
 	struct statvfs fs;
 	unsigned long page = sysconf(_SC_PAGESIZE), block = fstatvfs(fd, &fs) ? page : fs.f_bsize;
 	uint64_t able = 2;
-	bool known = block_dax(&able, mount.major, mount.minor);
+	/* XFS has the data of realtime files on another device. */
+	dev_t data = dev;
+	char *why = NULL;
+	bool realtime = take_realtime(&data, &why, fd);
+	bool known = why || (realtime ? block_dax(&able, major(data), minor(data)) : block_dax(&able, mount.major, mount.minor));
 	const char *remount = format("unmount it, and mount it with -o %s", always),
 		   *unread = !mounted ? format("its mount in /proc/%s/mountinfo", elsewhere ? elsewhere : "self") :
 			      known ? "its attributes" : format("/sys/dev/block/%u:%u/queue/dax", mount.major, mount.minor);
-	const char *device = mounted ? quote(mount.source) : format("%u:%u", mount.major, mount.minor), *type = mount.type;
+	const char *device = mounted && !realtime ? quote(mount.source) : format("%u:%u", major(data), minor(data)), *type = mount.type;
+	const char *journal = mounted && mount_option(mount.options, "data") ? mount_option(mount.options, "data") : "";
+	int flags = 0;
+	bool journaled = !ioctl(fd, FS_IOC_GETFLAGS, &flags) && flags & FS_JOURNAL_DATA_FL;
 	unsigned int i;
 	const struct { bool is; const char *reason, *next; } reasons[] = {
 		{ !strcmp(mount.type, "overlay"),
@@ -1049,7 +1116,7 @@ static void fail_not_dax(const struct memory *memory, int fd, dev_t dev)
 			 "a VMM that opens it for writing gets a copy in the upper layer" :
 			 format("%s, as this overlay has no upper layer", folder ? "no file can be made there" : "it cannot be opened for writing")),
 		  "give the path on the file system below" },
-		{ (*type || !mounted) && !xfs && !ext4, format(", as its file system is %s", *type ? type : "neither ext4 nor XFS"),
+		{ (*type || !mounted) && !xfs && !ext4 && !(folder && option), format(", as its file system is %s", *type ? type : "neither ext4 nor XFS"),
 		  format("take a file of ext4 or XFS, mounted with -o %s, on what ndctl create-namespace --mode=fsdax makes", always) },
 		{ !able, format(", as its block device, %s, cannot do DAX", device), "take one that ndctl create-namespace --mode=fsdax makes" },
 		{ known && block != page, format(", as its file system has blocks of %s, and must have ones of a page, %s", size_string(block), size_string(page)),
@@ -1061,6 +1128,9 @@ static void fail_not_dax(const struct memory *memory, int fd, dev_t dev)
 		{ mounted ? !known || (inode && !read) : !folder,
 		  format(": its file system is not on persistent memory, or not mounted with -o %s, or the attribute is missing (xfs_io -c 'chattr +x') under dax=inode", always),
 		  format("which of these it is could not be found, as %s cannot be read", unread) },
+		{ folder && has_attributes(fd, STATX_ATTR_ENCRYPTED), ", as it would be encrypted like the folder", "take a folder that is not" },
+		{ folder && ext4 && (!strcmp(journal, "data=journal") || (journaled && mount_option(mount.options, "nodelalloc"))),
+		  ", as ext4 would journal its data", format("chattr -j %s, or mount the file system without data=journal and nodelalloc", memory->name) },
 		{ mounted && inode && !has, format(", as it lacks the attribute, and its file system is mounted %s",
 					option ? "with dax=inode" : old ? "without -o dax" : "without dax=, which is as with dax=inode"),
 		  format("xfs_io -c 'chattr +x' %s sets it, or unmount the file system, and mount it with -o %s", memory->name, always) },
@@ -1092,18 +1162,11 @@ static const char *permission_command(const struct memory *memory, const struct 
 	return format("sudo chgrp %u %s && sudo chmod g+%s %s", getegid(), memory->name, mode, memory->name);
 }
 
-/* Whether the file has all these attributes, if the file system shows them. */
-static bool has_attributes(int fd, uint64_t which)
-{
-	struct statx stx;
-
-	return !statx(fd, "", AT_EMPTY_PATH, 0, &stx) && (stx.stx_attributes & which) == which;
-}
-
 /* The command that makes a file or folder writable, by the @error of the attempt, or NULL. */
 static const char *write_command(const struct memory *memory, const struct stat *st, int fd, int error)
 {
 	struct mount mount;
+	uint64_t protected;
 
 	if (error == EACCES)
 		return permission_command(memory, st);
@@ -1111,7 +1174,8 @@ static const char *write_command(const struct memory *memory, const struct stat 
 		return format("%schattr -%s %s", sudo(), !has_attributes(fd, STATX_ATTR_APPEND) ? "i" : has_attributes(fd, STATX_ATTR_IMMUTABLE) ? "ia" : "a",
 			      quote(memory->real));
 	if (error == EROFS && find_mount(&mount, fd, st->st_dev))
-		return format("%s%smount -o remount,%srw %s", sudo(), mount.pid ? format("nsenter -m -t %s ", mount.pid) : "",
+		return format("%s%s%smount -o remount,%srw %s", read_number(&protected, "/sys/dev/block/%u:%u/ro", mount.major, mount.minor) && protected ?
+			      format("%sblockdev --setrw %s && ", sudo(), quote(mount.source)) : "", sudo(), mount.pid ? format("nsenter -m -t %s ", mount.pid) : "",
 			      mount_option(mount.options, "rw") ? "bind," : "", quote(mount.point));
 	return NULL;
 }
@@ -1207,21 +1271,46 @@ static bool is_of_device(const char *pid, const struct mapping *mapping, const s
 	       S_ISCHR(other.stx_mode) && makedev(other.stx_rdev_major, other.stx_rdev_minor) == st->st_rdev;
 }
 
-static void fail_if_busy(const struct memory *memory, const struct stat *st)
+/* The process by the number of a thread that runs: the first one can end before the others, and shows no memory and no descriptors then. */
+static const char *running_thread(const char *pid)
+{
+	char *maps = read_all(format("/proc/%s/maps", pid));
+	DIR *dir = maps && *maps ? NULL : opendir(format("%s/proc/%s/task", root, pid));
+	const char *thread = pid;
+	struct dirent *entry;
+
+	while (dir && thread == pid && (entry = readdir(dir))) {
+		maps = isdigit((unsigned char)entry->d_name[0]) ? read_all(format("/proc/%s/maps", entry->d_name)) : NULL;
+		if (maps && *maps)
+			thread = strdup(entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	return thread;
+}
+
+/* Fails if another process has the device. Returns whether all processes could be seen. */
+static bool fail_if_busy(const struct memory *memory, const struct stat *st)
 {
 	DIR *dir = opendir(format("%s/proc", root));
+	char *space = link_text("/proc/self/ns/pid");
+	bool all = dir && space && !strcmp(space, FIRST_PID_NAMESPACE);
 	struct mapping mapping;
 	struct dirent *entry;
 	char *maps, *line, *comm;
+	const char *pid;
 	bool busy;
 
 	while (dir && (entry = readdir(dir))) {
 		if (!isdigit((unsigned char)entry->d_name[0]) || strtol(entry->d_name, NULL, 10) == getpid())
 			continue;
-		busy = count_descriptors(entry->d_name, st, last_part(memory->real)) > 0;
-		maps = busy ? NULL : read_all(format("/proc/%s/maps", entry->d_name));
+		pid = running_thread(entry->d_name);
+		busy = count_descriptors(pid, st, last_part(memory->real)) > 0;
+		maps = busy ? NULL : read_all(format("/proc/%s/maps", pid));
+		/* Where maps cannot be read, the descriptors' links cannot, either. */
+		all &= busy || maps || (errno != EACCES && errno != EPERM);
 		while (!busy && (line = strsep(&maps, "\n")))
-			busy = parse_mapping(&mapping, line) && is_of_device(entry->d_name, &mapping, st);
+			busy = parse_mapping(&mapping, line) && is_of_device(pid, &mapping, st);
 		comm = busy ? read_line(format("/proc/%s/comm", entry->d_name)) : NULL;
 		if (busy)
 			fail("end that process, or take another device", "%s is busy: process %s (%s) has it open, and a second guest would write to the same memory",
@@ -1229,6 +1318,7 @@ static void fail_if_busy(const struct memory *memory, const struct stat *st)
 	}
 	if (dir)
 		closedir(dir);
+	return all;
 }
 
 /* Older kernels show the alignment in the device's region: above the device or, with the class of v5.0 and before, beside it. */
@@ -1245,6 +1335,7 @@ static void check_device(struct memory *memory, const struct stat *st)
 	char *subsystem = realpath(format("%s%s/subsystem", root, sysfs), NULL);
 	struct statvfs fs = { 0 };
 	uint64_t resource;
+	bool all_seen;
 	int fd;
 
 	if (!device_alignment(&memory->align, sysfs) || !read_number(&memory->size, "%s/size", sysfs))
@@ -1265,7 +1356,7 @@ static void check_device(struct memory *memory, const struct stat *st)
 		     memory->name, st->st_uid, st->st_gid, st->st_mode & 07777, strerror(errno));
 	if (!statvfs(memory->path, &fs) && fs.f_flag & ST_NODEV)
 		fail("give the node in /dev", "%s is on a file system that is mounted with nodev", memory->name);
-	fail_if_busy(memory, st);
+	all_seen = fail_if_busy(memory, st);
 	fd = open_still(memory, st);
 
 	if (memory->size < memory->align)
@@ -1279,8 +1370,9 @@ static void check_device(struct memory *memory, const struct stat *st)
 	say("path", "device-dax, alignment %s, %s", size_string(memory->align), size_string(memory->size));
 	say_if_read_only(memory, st, fd, " until the device is made anew, a udev rule for longer");
 	close(fd);
-	if (geteuid())
-		say("busy", "not known; only root sees whether another user's process has it open");
+	if (!all_seen)
+		say("busy", "not known; only root%s sees whether another %s process has it open", geteuid() ? "" : " outside of a container",
+		    geteuid() ? "user's" : "container's or user's");
 	if (read_number(&resource, "%s/resource", sysfs))
 		say("physical start", "0x%" PRIx64, resource);
 }
@@ -1311,14 +1403,13 @@ static void check_file(struct memory *memory, const struct stat *st)
 	memory->xfs = !strcmp(mount.type, "xfs");
 	memory->no_1g = no_1g();
 	if (!strcmp(mount.type, "ext2"))
-		memory->small = "ext2 maps files by 4K; ext4 maps them by 2M";
+		memory->small = EXT2;
 	say_if_read_only(memory, st, fd, "");
 	if (rest)
 		say("cut off", "the last %s, as the guest's memory is a multiple of 2M%s", bytes_string(rest), memory->read_only ? "" :
 		    format("; fallocate -o %s -l %s %s makes the file one", size_string(memory->size), size_string(memory->align), memory->name));
-	find_layout(&layout, fd, &dev);
+	find_layout(&layout, fd, &dev, &memory->realtime);
 	memory->why = layout.why;
-	memory->realtime = dev != st->st_dev;
 	memory->scattered = memory->realtime ? NULL : why_scattered(&mount);
 	check_extents(memory, fd, dev, &layout);
 	close(fd);
@@ -1349,8 +1440,7 @@ static void check_folder(struct memory *memory, const struct stat *st)
 	mounted = find_mount(&mount, fd, st->st_dev);
 	say("path", "folder on a%s file system; QEMU makes a file in it that has no name and no blocks%s", mounted ? " DAX" : "",
 	    mounted ? "" : "; whether that is DAX is not known, as its mount is in another namespace; a file that is there shows it");
-	find_layout(&layout, fd, &dev);
-	memory->realtime = dev != st->st_dev;
+	find_layout(&layout, fd, &dev, &memory->realtime);
 	room = say_free(fd, dev, &layout);
 	memory->in_2m = room.in_2m;
 	memory->known = room.known && mounted;
@@ -1360,16 +1450,18 @@ static void check_folder(struct memory *memory, const struct stat *st)
 	if (!memory->size)
 		fail("free some", "%s: its file system has no space for a guest's memory", memory->name);
 	memory->xfs = !strcmp(mount.type, "xfs");
-	if (say_start(&layout))
+	if (!strcmp(mount.type, "ext2"))
+		memory->small = EXT2;
+	else if (say_start(&layout))
 		memory->small = DEVICE_OFF;
-	else if (dev == st->st_dev && why_scattered(&mount))
+	else if (!memory->realtime && why_scattered(&mount))
 		memory->small = format("%s; " MKFS_XFS "su=2m,sw=1 makes one that aligns what a guest writes", why_scattered(&mount));
 	memory->no_1g = no_1g();
 	if (mounted && !say_no_1g(memory)) {
 		if (room.known)
 			say("1G", "%" PRIu64 "M are whole 1G at multiples of 1G; a file that is written there before a guest uses it is mapped by 1G, if QEMU has align=1G, but not the one that QEMU makes in a folder",
 			    room.in_1g >> 20);
-		if (!room.in_1g || (dev == st->st_dev && stripe_unit(&mount) != SZ_1G))
+		if (!room.in_1g || (!memory->realtime && stripe_unit(&mount) != SZ_1G))
 			say_for_1g(memory);
 	}
 	close(fd);
@@ -1385,6 +1477,7 @@ static void check_block(const struct memory *memory, const struct stat *st)
 	glob_t parts;
 	uint64_t able = 1;
 	struct utsname release;
+	bool mounted;
 
 	add_device(&layout, st->st_rdev, 0);
 	say("path", "block device; QEMU takes it, but maps its page cache, which is ordinary memory");
@@ -1397,8 +1490,13 @@ static void check_block(const struct memory *memory, const struct stat *st)
 	block_dax(&able, major(st->st_rdev), minor(st->st_rdev));
 	if (!able)
 		fail(format("%sndctl create-namespace --mode=fsdax makes one that can", sudo()), "%s is a block device that cannot do DAX", memory->name);
-	if (find_mount(&mount, -1, st->st_rdev))
-		fail(format("use the file system on it: %s %s says what a file there gets", this_program(), quote(mount.point)),
+	mounted = find_mount(&mount, -1, st->st_rdev) || find_mount_elsewhere(&mount, st->st_rdev);
+	if (mounted && mount.hidden)
+		fail("give a path in the file system, or unmount what hides it", "%s is a block device, and no DAX memory of a guest; its file system is mounted at %s, but that path does not lead to it",
+		     memory->name, quote(mount.point));
+	if (mounted)
+		fail(format("use the file system on it: %s %s says what a file there gets", this_program(),
+			    quote(mount.pid ? format("/proc/%s/root%s", mount.pid, mount.point) : mount.point)),
 		     "%s is a block device, and no DAX memory of a guest", memory->name);
 	if (!glob(format("%s/*/partition", sysfs), 0, NULL, &parts))
 		fail(format("give a partition, such as /dev/%s", last_part(dirname(parts.gl_pathv[0]))), "%s is a block device with partitions", memory->name);
@@ -1458,7 +1556,7 @@ static enum status say_level(struct memory *memory)
 	const char *nx = read_line(NX_HUGE_PAGES), *why = NULL;
 	enum status status;
 
-	if (access("/sys/kernel/mm/transparent_hugepage", F_OK))
+	if (!access("/sys/kernel/mm", F_OK) && access("/sys/kernel/mm/transparent_hugepage", F_OK))
 		why = "this kernel has no CONFIG_TRANSPARENT_HUGEPAGE";
 	/* Children inherit it. A value of 3, since v6.18, exempts memory that is advised to be huge, as QEMU advises for all its memory. */
 	else if (prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0) == 1)
@@ -1473,15 +1571,15 @@ static enum status say_level(struct memory *memory)
 	if (why && !memory->device)
 		memory->small = why;
 	else if (!series)
-		memory->small = format("KVM before v5.6 maps files by 4K without the series for v5.4, and this is Linux %s without it: /proc/kallsyms has no user_mapping_shift",
+		memory->small = format("KVM before v5.6 maps files by 4K without the patches for Linux 5.4, and this is Linux %s without it: /proc/kallsyms has no user_mapping_shift",
 				       name.release);
 	status = expect(memory);
 	if (memory->small)
 		return status;
 	if (series < 0)
-		say_first("kernel", "but this is Linux %s: KVM before v5.6 maps files by 4K without the series for v5.4", name.release);
+		say_first("kernel", "but this is Linux %s: KVM before v5.6 maps files by 4K without the patches for Linux 5.4", name.release);
 	else if (old && memory->in_2m)
-		say_first("kernel", "this is Linux %s with the series for v5.4, and KVM maps files as large as the host does", name.release);
+		say_first("kernel", "this is Linux %s with the patches for Linux 5.4, and KVM maps files as large as the host does", name.release);
 	/* KVM prints Y, N or never. It prints auto as long as it has not checked whether this CPU needs it. */
 	if (nx && strcmp(nx, "N") && strcmp(nx, "never") && (memory->in_2m || !memory->known || memory->hole_2m)) {
 		label = format("but KVM's nx_huge_pages is %s", nx);
@@ -1596,6 +1694,9 @@ static char *conf_string(const char *text)
 
 static void say_libvirt(const struct memory *memory)
 {
+	/* libvirt rounds the size of a memory device up to 2M, and QEMU refuses more than a device has. */
+	uint64_t size = memory->size & ~(SZ_2M - 1);
+
 	if (memory->folder) {
 		command("libvirt", format("memory_backing_dir = %s", conf_string(memory->real)));
 		say_first("place", "/etc/libvirt/qemu.conf; the domain needs <memoryBacking><source type='file'/><access mode='shared'/></memoryBacking>");
@@ -1603,7 +1704,7 @@ static void say_libvirt(const struct memory *memory)
 	}
 	command("libvirt", format("<memory model='nvdimm' access='shared'>\n  <source>\n    <path>%s</path>\n    <alignsize unit='KiB'>%" PRIu64 "</alignsize>\n  </source>\n"
 				  "  <target>\n    <size unit='KiB'>%" PRIu64 "</size>\n    <node>0</node>\n  </target>\n</memory>",
-				  xml_string(memory->real), mapping_align(memory) >> 10, memory->size >> 10));
+				  xml_string(memory->real), mapping_align(memory) >> 10, size >> 10));
 	say_first("place", "<devices>, as the guest's second memory, of a domain with <maxMemory slots='1'> and a NUMA cell");
 	say_label(memory, "<label><size unit='MiB'>2</size></label>");
 }
@@ -1612,7 +1713,7 @@ static void say_cloud_hypervisor(const struct memory *memory)
 {
 	const char *form = strchr(memory->path, ',') ? "id=mem,size=%s,file=\"%s\",shared=on" : "id=mem,size=%s,file=%s,shared=on";
 
-	/* Without size=, it takes the size of the file, and refuses one that is no multiple of 2M. */
+	/* Without size=, it takes the size of the file, and refuses one that is not a multiple of 2M. */
 	if (memory->read_only)
 		command("cloud-hypervisor", format("--pmem %s", quote(format("file=\"%s\",size=%s,discard_writes=on", memory->path, size_string(memory->size)))));
 	else
@@ -1719,7 +1820,7 @@ static void fail_no_path(const struct memory *memory, int error)
 		next = format("namei -l %s shows the folder that does not let this user in", memory->name);
 	else if (error == ENOENT && !strncmp(target, "/dev/pmem", 9))
 		next = "ndctl list says which block devices of persistent memory there are";
-	else if (error == ENOENT && (!strncmp(target, "/dev/", 5) || (*target && !access(format("/dev/%s", target), F_OK))))
+	else if (error == ENOENT && (!strcmp(folder, "/dev") || (*target && !access(format("/dev/%s", target), F_OK))))
 		next = DEVICE_NODES;
 	else if (error == ENOENT && *target && !access(folder, F_OK))
 		next = format("%s %s says what a new file there would get", this_program(), quote(folder));
@@ -1926,9 +2027,10 @@ static bool is_zombie(const char *pid)
 	return threads && strtol(threads + strlen("\nThreads:\t"), NULL, 10) <= 1;
 }
 
-static enum status check_process(const char *pid)
+static enum status check_process(const char *process)
 {
 	enum status status = SMALL;
+	const char *pid = running_thread(process);
 	char *maps = read_all(format("/proc/%s/maps", pid)), *line, *others = NULL;
 	int error = errno, vms = 0, possible = 0, has, is;
 	struct mapping mapping;
@@ -1939,13 +2041,13 @@ static enum status check_process(const char *pid)
 
 	elsewhere = pid;
 	set_text("kind", "process");
-	set_number("pid", strtoull(pid, NULL, 10));
-	if (is_zombie(pid))
-		fail("give the pid of a VMM that runs", "process %s has ended, and its parent has not yet awaited it (zombie)", pid);
+	set_number("pid", strtoull(process, NULL, 10));
+	if (is_zombie(process))
+		fail("give the pid of a VMM that runs", "process %s has ended, and its parent has not yet awaited it (zombie)", process);
 	if (!maps && (error == ENOENT || error == ESRCH))
-		fail("give the pid of a VMM that runs", "there is no process %s", pid);
+		fail("give the pid of a VMM that runs", "there is no process %s", process);
 	if (!maps)
-		fail(geteuid() ? "root can read them" : "root can read them outside of a container", "process %s: its maps cannot be read: %s", pid, strerror(error));
+		fail(geteuid() ? "root can read them" : "root can read them outside of a container", "process %s: its maps cannot be read: %s", process, strerror(error));
 
 	/* Says which of its memory can be DAX, and whether the process may lock as much. */
 	while ((line = strsep(&maps, "\n"))) {
@@ -1958,7 +2060,7 @@ static enum status check_process(const char *pid)
 		say("mappings", "none is known to be DAX memory that is shared, of 2M or more");
 	has = count_descriptors(pid, NULL, NULL);
 	if (!has)
-		fail("give the pid of the VMM itself", "process %s has no VM: none of its descriptors is one", pid);
+		fail("give the pid of the VMM itself", "process %s has no VM: none of its descriptors is one", process);
 	dir = opendir(format("%s" KVM_DEBUGFS, root));
 	if (!dir)
 		fail(!geteuid() && errno == ENOENT ? "mount -t debugfs debugfs /sys/kernel/debug" : "root can read it when debugfs is mounted and KVM is loaded",
@@ -1988,9 +2090,9 @@ static enum status check_process(const char *pid)
 			status = HUGE;
 	}
 	if (!vms && has > 0)
-		fail("ls " KVM_DEBUGFS " lists them", "process %s has a VM, but debugfs calls it by another process, which has made it and handed it on", pid);
+		fail("ls " KVM_DEBUGFS " lists them", "process %s has a VM, but debugfs calls it by another process, which has made it and handed it on", process);
 	if (!vms)
-		fail(NULL, "process %s has no VM", pid);
+		fail(NULL, "process %s has no VM", process);
 	return status;
 }
 
@@ -2032,6 +2134,8 @@ int main(int argc, char *argv[])
 			if (pid)
 				wrong = "there is more than one -p; give one";
 			pid = optarg;
+			while (*pid == '0' && pid[1])
+				pid++;
 		} else if (option == 'v') {
 			puts("kvm-dax-check " VERSION);
 			return written(HUGE);

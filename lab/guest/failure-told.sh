@@ -20,7 +20,7 @@ for interrupts in off on; do
 		devdax-1g) "$program" "/dax/$backing" $((1 << 30)) $told $interrupts || status=1 ;;
 		devdax-*)
 			"$program" "/dax/$backing" $((2 << 20)) $told $interrupts || status=1
-			# Also map at an offset of 1M, which is no multiple of 2M. The kernel maps it as if it were one.
+			# Also map at an offset of 1M, which is not a multiple of 2M. The kernel maps it as if it were one.
 			base_has chosen-kill || "$program" "/dax/$backing" $((4 << 20)) $told $interrupts $((1 << 20)) || status=1
 			;;
 		*)

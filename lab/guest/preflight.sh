@@ -478,6 +478,10 @@ devices() {
 	pid=$!
 	read -r command <&"${holder[0]}"
 	refused "$backing busy, by a mapping" "$work/other" "is busy: process $pid [(]perl[)] has it open, .*; end that process"
+	# There, the process has no number.
+	under=(unshare -p -f --mount-proc)
+	path "$backing busy, in a container" "$memory" "expected: .*" "busy: not known; only root outside of a container sees .*" || true
+	under=()
 	eval "exec ${holder[1]}>&-"
 	wait "$pid" || true
 	rm "$work/other"
@@ -688,6 +692,15 @@ read_only() {
 	under=()
 	rm -r "/dax/$backing/private"
 	refused "$backing block device" "$node" "is a block device, and no DAX memory of a guest; .*: $work/kvm-dax-check /dax/$backing says"
+	# A container engine mounts single files, such as /etc/hosts.
+	: >"$work/file"
+	mount --bind "$memory" "$work/file"
+	refused "$backing block device, of which a file is mounted" "$node" "use the file system on it: $work/kvm-dax-check /dax/$backing says"
+	umount "$work/file"
+	# shellcheck disable=SC2016
+	under=(unshare -m sh -c 'mount -t tmpfs tmpfs /sys && exec "$@"' sh)
+	path "$backing without sysfs" "$memory" "!expected: .*CONFIG_TRANSPARENT_HUGEPAGE.*" || true
+	under=()
 }
 
 # overlay: checks overlayfs on a DAX file system, where opening a file for writing would copy it. The tool must not do that.
@@ -762,7 +775,7 @@ $half $((sectors - half)) linear $node $half"
 	fallocate -l 64M "$memory"
 	refused "$backing volume shifted, block device" /dev/mapper/preflight "use the file system on it: $work/kvm-dax-check /dax/$backing "
 	path "$backing volume shifted" "$memory" \
-		"2M-aligned extents: 0M of 64M; .*" "device: it begins at 0x[0-9a-f]*, which is no multiple of 2M, .*--dataalignment 2M" \
+		"2M-aligned extents: 0M of 64M; .*" "device: it begins at 0x[0-9a-f]*, which is not a multiple of 2M, .*--dataalignment 2M" \
 		"expected: 4K entries.*" || true
 	mapped "$backing volume shifted" "$memory" 0
 	path "$backing volume shifted, folder" "/dax/$backing" "device: it begins at .*" \
@@ -984,8 +997,8 @@ for backing in "${backings[@]}"; do
 		size=${backing#devdax-} size=${size^^}
 		memory=$(realpath "/dax/$backing")
 		entries="$size entries"
+		bytes=$(<"/sys/dev/char/$((16#$(stat -c %t "$memory"))):$((16#$(stat -c %T "$memory")))/size")
 		if [ "$size" = 1G ]; then
-			bytes=$(<"/sys/dev/char/$((16#$(stat -c %t "$memory"))):$((16#$(stat -c %T "$memory")))/size")
 			[ "$bytes" -gt $((1 << 30)) ] || entries="2M entries [(]the guest's first 1G has a hole for VGA, .*"
 		fi
 		path "$backing" "$memory" "$memory: device-dax, alignment $size, .*" "expected: $entries.*" "!but KVM's nx.*" \
@@ -994,9 +1007,11 @@ for backing in "${backings[@]}"; do
 		path "$backing lockable" "$memory" "RLIMIT_MEMLOCK: unlimited" || true
 		under=()
 		asked=(--for libvirt)
+		# libvirt rounds the size up to a multiple of 2M, and the device ends before that.
+		target="[[:space:]]*<size unit='KiB'>$((bytes >> 21 << 11))</size>"
 		case $size in
-		4K) path "$backing for libvirt" "$memory" "!nvdimm: .*" || true ;;
-		*) path "$backing for libvirt" "$memory" "nvdimm: as a guest's nvdimm with <label>.*</label>, the guest sees .*; add one align .*" || true ;;
+		4K) path "$backing for libvirt" "$memory" "$target" "!nvdimm: .*" || true ;;
+		*) path "$backing for libvirt" "$memory" "$target" "nvdimm: as a guest's nvdimm with <label>.*</label>, the guest sees .*; add one align .*" || true ;;
 		esac
 		asked=(--for cloud-hypervisor)
 		path "$backing for cloud-hypervisor" "$memory" "cloud-hypervisor: a device needs a build with vm-memory 0.17 or later, .*" || true
