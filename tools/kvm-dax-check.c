@@ -1294,7 +1294,8 @@ static bool fail_if_busy(const struct memory *memory, const struct stat *st)
 {
 	DIR *dir = opendir(format("%s/proc", root));
 	char *space = link_text("/proc/self/ns/pid");
-	bool all = dir && space && !strcmp(space, FIRST_PID_NAMESPACE);
+	/* a kernel without PID namespaces has no such link */
+	bool all = dir && (!space || !strcmp(space, FIRST_PID_NAMESPACE));
 	struct mapping mapping;
 	struct dirent *entry;
 	char *maps, *line, *comm;
