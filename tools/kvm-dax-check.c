@@ -1234,11 +1234,12 @@ static bool parse_mapping(struct mapping *mapping, char *line)
 	return line[at] == '/';
 }
 
-/* Counts the descriptors of a process that are VMs or, with @st, this device node, by @name or in /dev; -1 if unreadable. */
+/* Counts the descriptors of a process that are VMs or, with @st, this device node, by @name or in /dev; -1 and errno if they cannot be read. */
 static int count_descriptors(const char *pid, const struct stat *st, const char *name)
 {
 	DIR *dir = opendir(format("%s/proc/%s/fd", root, pid));
 	struct dirent *entry;
+	bool denied = false;
 	struct stat each;
 	int count = 0;
 
@@ -1247,6 +1248,8 @@ static int count_descriptors(const char *pid, const struct stat *st, const char 
 	while ((entry = readdir(dir))) {
 		char *path = format("/proc/%s/fd/%s", pid, entry->d_name), *text = link_text(path);
 
+		/* Root without CAP_SYS_PTRACE may list them, but not follow them. */
+		denied |= !text && (errno == EACCES || errno == EPERM);
 		if (!text)
 			continue;
 		if (!st)
@@ -1255,7 +1258,8 @@ static int count_descriptors(const char *pid, const struct stat *st, const char 
 			count += !stat(path, &each) && S_ISCHR(each.st_mode) && each.st_rdev == st->st_rdev;
 	}
 	closedir(dir);
-	return count;
+	errno = EACCES;
+	return denied && !count ? -1 : count;
 }
 
 /* Whether a process maps the device by this node or by another one, which only root can see. Does not wait for a file server. */
@@ -1300,16 +1304,18 @@ static bool fail_if_busy(const struct memory *memory, const struct stat *st)
 	struct dirent *entry;
 	char *maps, *line, *comm;
 	const char *pid;
+	int count;
 	bool busy;
 
 	while (dir && (entry = readdir(dir))) {
 		if (!isdigit((unsigned char)entry->d_name[0]) || strtol(entry->d_name, NULL, 10) == getpid())
 			continue;
 		pid = running_thread(entry->d_name);
-		busy = count_descriptors(pid, st, last_part(memory->real)) > 0;
+		count = count_descriptors(pid, st, last_part(memory->real));
+		/* A process that has ended meanwhile is not busy. */
+		all &= count >= 0 || errno == ENOENT || errno == ESRCH;
+		busy = count > 0;
 		maps = busy ? NULL : read_all(format("/proc/%s/maps", pid));
-		/* Where maps cannot be read, the descriptors' links cannot, either. */
-		all &= busy || maps || (errno != EACCES && errno != EPERM);
 		while (!busy && (line = strsep(&maps, "\n")))
 			busy = parse_mapping(&mapping, line) && is_of_device(pid, &mapping, st);
 		comm = busy ? read_line(format("/proc/%s/comm", entry->d_name)) : NULL;
