@@ -199,10 +199,9 @@ documents_show_the_results() {
 
 # picture_is_of PICTURE RESULT...: checks that the picture was drawn from the current results.
 picture_is_of() {
-	local picture=$1 hash
+	local picture=$1
 	shift
-	hash=$(cd "$TOP/results" && printf '%s\n' "$@" | sort -V | xargs sha256sum | sha256sum | cut -c1-16)
-	grep -qF "<!-- of: $hash -->" "$TOP/$picture" || { echo "$picture is not of $*; run: make plot"; return 1; }
+	grep -qF "<!-- of: $(drawn_hash "$@") -->" "$TOP/$picture" || { echo "$picture is not of $*; run: make plot"; return 1; }
 }
 
 every_command_has_its_place() { "$LAB/check/commands.sh" unlisted; }

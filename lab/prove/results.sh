@@ -36,6 +36,9 @@ why_old() {
 	of_series "$1" | lacking "$TOP/results/$1" | sed -E 's/^# [a-z]+, its (.*): .*/\1/' | paste -sd , | sed '/./s/$/ changed/; s/,/ and /g'
 }
 
+# drawn_hash RESULT...: prints a hash of what a picture shows of these results: their rows, and the kernel. A rehash does not change it.
+drawn_hash() { (cd "$TOP/results" && printf '%s\n' "$@" | sort -V | xargs grep -hE '^(# kernel: |[^#])' | sha256sum | cut -c1-16); }
+
 # documents: names all documents except those in series/. tabled_documents: names those into which make table writes.
 documents() { git -C "$TOP" ls-files --cached --others --exclude-standard '*.md'; }
 tabled_documents() { (cd "$TOP" && documents | xargs grep -l '^<!-- make table: '); }

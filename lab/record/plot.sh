@@ -14,11 +14,11 @@ mapfile -t results < <(cd "$TOP/results" && printf '%s\n' *-demo.tsv | sort -V)
 work=$(mktemp -d "${TMPDIR:-/tmp}/kvm-dax-plot.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-# finish NAME RESULT...: moves the picture from $work to docs/NAME.svg, and adds a hash of the results that it shows.
+# finish NAME RESULT...: moves the picture from $work to docs/NAME.svg, and adds a hash of what it shows.
 finish() {
 	local picture=$TOP/docs/$1.svg
 	shift
-	{ cat "$work/picture"; echo "<!-- of: $(cd "$TOP/results" && sha256sum "$@" | sha256sum | cut -c1-16) -->"; } >"$picture.part"
+	{ cat "$work/picture"; echo "<!-- of: $(drawn_hash "$@") -->"; } >"$picture.part"
 	mv "$picture.part" "$picture"
 	echo "${picture#"$TOP"/}: $*"
 }
