@@ -112,10 +112,10 @@ touched_by() {
 series_hash() {
 	local patch elsewhere='^$'
 	case $CPU in
-	amd) elsewhere='^a/arch/arm64/' ;;
+	amd) elsewhere='^a/arch/(arm64|powerpc)/' ;;
 	# It has no device to assign, and is too slow for races.
-	intel) elsewhere='^a/arch/arm64/|/selftests/(vfio|dax)/|/dax_(race|failure)_test' ;;
-	arm64) elsewhere='^a/arch/x86/|/selftests/kvm/x86' ;;
+	intel) elsewhere='^a/arch/(arm64|powerpc)/|/selftests/(vfio|dax)/|/dax_(race|failure)_test' ;;
+	arm64) elsewhere='^a/arch/(x86|powerpc)/|/selftests/kvm/x86' ;;
 	esac
 	series_patches | head -n "${2:--0}" | while read -r patch; do cat "$patch"; done | awk -v part="$1" -v elsewhere="$elsewhere" '
 		/^diff --git /{
