@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Draws three pictures, stock against series. docs/levels.svg: by which page sizes KVM maps a guest's memory, a panel for each base where
-# that differs. docs/charged.svg: how much memory of an assigned device is charged. docs/references.svg: how many references it leaves.
+# that differs. docs/charged.svg: how much memory of an assigned device is charged. docs/references.svg: how many pages it leaves referenced.
 # Takes nothing. Draws the results of make demo RECORD=1 in results/.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
@@ -121,4 +121,4 @@ mapfile -t facts < <(cd "$TOP/results" && printf '%s\n' *-demo-facts.tsv | grep 
 [ ${#facts[@]} -gt 0 ] || exit 0
 picture charged 'Device assigned: memory charged (VmLck)' \
 	'A device is assigned to a guest on device-dax:\nmemory charged to the user, of 16384 kB' 'kB (VmLck)'
-picture references '  references left after its end' 'The same guest has ended:\nreferences left on its 4096 pages' references
+picture references '  pages still referenced after its end' 'The same guest has ended:\npages of its memory still referenced, of 4096' pages
