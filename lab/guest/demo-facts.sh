@@ -62,7 +62,7 @@ count_reserved() {
 	echo "$reserved of $kinds"
 }
 
-reserved() { fact 'Kinds of DAX memory marked as not RAM (PG_reserved)' "$is_reserved"; }
+reserved() { fact 'DAX memory marked as not RAM (PG_reserved)' "$is_reserved kinds"; }
 
 # A guest writes to a file of 4 MiB, which has blocks for only 2 MiB, on a full file system.
 full() {
@@ -130,12 +130,12 @@ shared() {
 	said=$("$built/shared-failure" /dax/fsdax-xfs 200 closed) || status=$?
 	count=$(value failures "$(tail -n 1 <<<"$said")") || count='?'
 	if [ "$status" -eq 0 ]; then
-		fact "$name" "survives $count of 200 failures"
+		fact "$name" "survives $count of 200"
 	elif dmesg | grep -q 'XFS.*[Ss]hut'; then
-		fact "$name" "shuts down at failure $((count + 1)) of 200"
+		fact "$name" "shuts down at $((count + 1)) of 200"
 		reset_if_stock
 	else
-		fact "$name" "hangs after $count of 200 failures"
+		fact "$name" "hangs after $count of 200"
 		reset_if_stock
 	fi
 }
@@ -159,14 +159,14 @@ cloned() {
 
 # A page that the kernel no longer knows to be dirty isn't written back.
 written() {
-	local file=/dax/fsdax-xfs/written trace=/sys/kernel/tracing is='forgets that page'
+	local file=/dax/fsdax-xfs/written trace=/sys/kernel/tracing is='forgets a page'
 	fallocate -l 4M $file
 	echo 1 >$trace/events/fs_dax/dax_writeback_one/enable
 	"$built/demo-facts" fsync-after-punch $file
 	! grep "dax_writeback_one: .* ino $(printf '%#x' "$(stat -c %i $file)") " $trace/trace >/dev/null || is='writes it back'
 	echo 0 >$trace/events/fs_dax/dax_writeback_one/enable
 	rm $file
-	fact 'fsync() of a page, after a hole was punched elsewhere' "$is"
+	fact 'fsync() after a hole was punched elsewhere' "$is"
 }
 
 [ -e /sys/kernel/debug/page_flags ] || insmod "$built/page_flags.ko"
