@@ -59,5 +59,7 @@ awk -F'\t' -v OFS='\t' '
 				printf "%-*s  %-*s  %s\n", width[2], part[2], width[3], part[3], part[4]
 			}
 		}
-		if (same) print (n ? "\n" : "") "Same on both kernels: " same "."
-	}' | fold -s -w 100 | sed 's/ *$//'
+		# The rows stay whole.
+		fflush()
+		if (same) print (n ? "\n" : "") "Same on both kernels: " same "." | "fold -s -w 100"
+	}' | sed 's/ *$//'
