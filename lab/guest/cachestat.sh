@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Calls cachestat() of a DAX file on ext4 and on XFS, of which 2M are mapped and in use.
+# Calls cachestat() of a DAX file on ext4 and on XFS, all of which is mapped and in use.
 # Takes nothing: make run JOB=lab/guest/cachestat.sh
 # Arguments: none
 # CPU: amd
