@@ -1298,8 +1298,8 @@ static bool fail_if_busy(const struct memory *memory, const struct stat *st)
 {
 	DIR *dir = opendir(format("%s/proc", root));
 	char *space = link_text("/proc/self/ns/pid");
-	/* a kernel without PID namespaces has no such link */
-	bool all = dir && (!space || !strcmp(space, FIRST_PID_NAMESPACE));
+	/* A kernel without PID namespaces has no such link. A /proc with hidepid= may show only the user's own processes, so not the first one. */
+	bool all = dir && (!space || !strcmp(space, FIRST_PID_NAMESPACE)) && !access(format("%s/proc/1", root), F_OK);
 	struct mapping mapping;
 	struct dirent *entry;
 	char *maps, *line, *comm;
@@ -1910,6 +1910,24 @@ static const char *mapped_name(const char *pid, const struct mapping *mapping)
 }
 
 /*
+ * Finds the file of that name which has these numbers. maps names it as this process
+ * would: in the root of the other one if that is a container's, but not if it is in a
+ * chroot of this one's.
+ */
+static bool named_file(struct stat *st, char **path, const char *pid, const char *name, dev_t device, ino_t inode)
+{
+	char *places[] = { format("%s/proc/%s/root%s", root, pid, name), format("%s%s", root, name) };
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		*path = places[i];
+		if (!stat(*path, st) && st->st_dev == device && st->st_ino == inode)
+			return true;
+	}
+	return false;
+}
+
+/*
  * Finds the mapped file by map_files, as only root can. The file may have no name,
  * or another file may have its name here. Other users can only look at the path, and
  * check that it is still the same file.
@@ -1919,17 +1937,16 @@ static bool mapped_file(struct stat *st, char **path, const char *pid, const str
 	*path = format("%s/proc/%s/map_files/%" PRIx64 "-%" PRIx64, root, pid, mapping->from, mapping->to);
 	if (!stat(*path, st))
 		return true;
-	*path = format("%s/proc/%s/root%s", root, pid, mapping->file);
-	return !stat(*path, st) && st->st_ino == mapping->inode && st->st_dev == makedev(mapping->major, mapping->minor);
+	return named_file(st, path, pid, mapping->file, makedev(mapping->major, mapping->minor), mapping->inode);
 }
 
 /* Whether the whole text in maps is the mapped file's name, so that it does not end with a remark. */
 static bool is_named(const struct stat *st, const char *pid, const struct mapping *mapping)
 {
 	struct stat named;
+	char *path;
 
-	return st->st_nlink && !stat(format("%s/proc/%s/root%s", root, pid, mapping->file), &named) &&
-	       named.st_ino == st->st_ino && named.st_dev == st->st_dev;
+	return st->st_nlink && named_file(&named, &path, pid, mapping->file, st->st_dev, st->st_ino);
 }
 
 /* Says what a mapping is if it can be a guest's memory. Returns its size if it is shared DAX memory; sets @file if it is a DAX file. */

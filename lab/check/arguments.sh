@@ -121,6 +121,12 @@ for target in record check letters applies; do
 	refused 'BASES=.*none: there is no series/none; BASES can be some of: ' make $target BASES="$BASE none"
 done
 refused 'STOCK=0: STOCK=1 is' make kernel STOCK=0
+refused 'STOCK=package: make kselftest needs a kernel of the lab; use STOCK=1' make kselftest STOCK=package
+refused 'STOCK=package: .* of CPU=amd only' make run JOB=true STOCK=package CPU=intel
+refused 'STOCK=package: .*leave CONFIG out' make kernel STOCK=package CONFIG=debug
+mkdir "$work/linux"
+: >"$work/linux/Kconfig"
+refused "STOCK=package: .* no kernel built from KSRC=" make kernel STOCK=package KSRC="$work/linux"
 refused 'BACKINGS=none: make kselftest' make kselftest BACKINGS=none
 refused 'RACE_SEED=x is no number' make kselftest RACE_SEED=x
 refused 'CARRY=/none: there is no such file' make run JOB=true CARRY=/none CPU=intel

@@ -500,6 +500,11 @@ devices() {
 	command=$(sed -nE 's/.*: Permission denied; (.*) changes that until .*/\1/p' "$work/said")
 	eval "${command//sudo /}" >/dev/null 2>&1 || true
 	path "$backing permission" "$memory" "expected: .*" "busy: not known; only root sees .*" "!read-only: .*" || true
+	# With hidepid=, the processes of others are not even listed.
+	under=(unshare -m sh -c 'mount -o remount,hidepid=2 /proc && exec "$@"' sh "${not_root[@]}")
+	path "$backing permission, hidepid" "$memory" "expected: .*" "busy: not known; only root sees .*" || true
+	mount -o remount,hidepid=0 /proc
+	under=("${not_root[@]}")
 	chmod g-w "$memory"
 	path "$backing read-only" "$memory" \
 		"read-only: it cannot be written [(]Permission denied[)], .*; sudo chgrp 65534 $memory && sudo chmod g[+]rw $memory makes it writable until .*" \
@@ -610,6 +615,14 @@ unnamed() {
 		guest_ends "$backing removed guest"
 		fallocate -l 64M "$memory"
 	}
+	# A guest in a chroot has another path for its file, and the name of this one looks like that of a deleted file.
+	ln "$memory" "$memory (deleted)"
+	path "$backing chroot" "$memory (deleted)" "QEMU: .*" && {
+		options+=" -chroot $folder"
+		guest_says "mapping: .*, '$memory [(]deleted[)]'" "vm .*"
+		guest_ends "$backing chroot guest"
+	}
+	rm "$memory (deleted)"
 	# The file still exists under another name, but the guest's name for it is gone.
 	path "$backing unlinked" "$memory" "QEMU: .*" && {
 		guest_says "mapping: .*, $memory" "vm .*"

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Builds the kernel of BASE and its modules, in the tree that make tree makes. A second run builds only what changed.
-# Takes STOCK=1 (without the series) or MUTANT=<name> (with a patch that removes one protection), and KSRC.
+# Takes STOCK=1 (without the series), STOCK=package (the distribution's own, which package.sh unpacks) or MUTANT=<name> (with a patch that
+# removes one protection), and KSRC.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
 
 [ -z "${CROSS_COMPILE:-}" ] || [ -n "$MACHINE_CONFIG" ] ||
 	die 2 "CONFIG=$CONFIG is for make objects, which compiles a part; no machine of the lab runs it"
+if [ "${STOCK:-}" = package ]; then exec "$LAB/kernel/package.sh"; fi
 # Check all packages in one call, so that one message names everything that is missing.
 case $CPU in
 amd) "$LAB/kernel/deps.sh" build machine ;;

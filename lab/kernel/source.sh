@@ -4,6 +4,7 @@
 #   list             prints each available source of the base's line, as "version suites" or the path of a tarball
 #   tarball VERSION  prints the path of the tarball of that version: kernel.org's if the cache has it, otherwise the package's
 #   debian VERSION   prints the path of the .dsc of that version of the source package
+#   kernel VERSION   prints the path of a folder with the packages of the kernel that was built from that version: its image and headers
 #   package NAME     prints the path of the .dsc of the newest source package NAME in the base's suites
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
@@ -96,6 +97,24 @@ download_newest() {
 	[ -n "$version" ] ||
 		die "$NO_SOURCE" "the source package $name cannot be had from the mirror now${suites:+; it was looked for in ${suites// /, }}"
 	download_dsc "$name" "$version"
+}
+
+# Downloads the kernel that Debian built from version $1 of the package, and the headers with which its modules are built. Prints their folder.
+download_kernel() {
+	local version=$1 folder=$CACHE/kernel_$1 name abi
+	if [ ! -d "$folder" ]; then
+		[ -n "$(candidate)" ] || use_suites_of_base deb || return 1
+		name=$(apt-cache "${apt_options[@]}" search --names-only "^linux-image-${version%%-*}.*-amd64-unsigned\$" |
+			sed -nE 's/^([^ ]*).*/\1/p' | grep -vE -m 1 -- '-(rt|cloud)-') || return 1
+		abi=${name#linux-image-} abi=${abi%-amd64-unsigned}
+		rm -rf "$folder.part"
+		mkdir "$folder.part"
+		say "downloading $name $version"
+		(cd "$folder.part" && apt-get "${apt_options[@]}" -q download "$name=$version" "linux-headers-$abi-amd64=$version" \
+			"linux-headers-$abi-common=$version" "linux-kbuild-$abi=$version" >log 2>&1) || { die_if_full; tail -n 3 "$folder.part/log" >&2; return 1; }
+		mv "$folder.part" "$folder"
+	fi
+	echo "$folder"
 }
 
 # download_dsc NAME VERSION: downloads that source package, unless the cache has it, and prints the path of its .dsc.
@@ -199,9 +218,10 @@ tarball | debian)
 	download "$2"
 	exit
 	;;
+kernel) download_kernel "$2"; exit ;;
 package) download_newest "$2"; exit ;;
 '') ;;
-*) die 2 "usage: source.sh [list | tarball VERSION | debian VERSION | package NAME]" ;;
+*) die 2 "usage: source.sh [list | tarball VERSION | debian VERSION | kernel VERSION | package NAME]" ;;
 esac
 
 source=$(find_source) || exit

@@ -6,6 +6,7 @@ set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"
 
+needs_source "a tree of sources"
 patches=()
 [ "$VARIANT" = stock ] || mapfile -t patches < <(series_patches)
 [ "$VARIANT" != upto ] || patches=("${patches[@]:0:UPTO}")

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034
 # Determines which kernel the variables name, and where it is. Ends the script if their values are wrong or exclude each other.
 # Sourced by env.sh; takes BASE, CPU, STOCK, MUTANT, UPTO, SPARSE, OBJECTS, COMPILE_ONLY, CONFIG, CACHE and BUILD from the environment.
-# Gives VARIANT, OUT, TREE and related paths, and functions that read series/<base>/base.
+# Gives VARIANT, OUT, TREE and related paths, and functions that read series/<base>/base, and needs_source.
 
 DEFAULT_BASE=$(<"$TOP/series/default")
 BASE=${BASE:-$DEFAULT_BASE}
@@ -49,7 +49,11 @@ if [ -n "${KSRC:-}" ]; then
 	[ ! -d "$KSRC" ] || [ -f "$KSRC/Kconfig" ] || die 2 "KSRC=$KSRC has no Kconfig; pass the top folder of a Linux source tree, or its tarball"
 fi
 [[ ${SECONDS_MAX:-1} =~ ^[1-9][0-9]*$ ]] || die 2 "SECONDS_MAX=$SECONDS_MAX is no number of seconds"
-[ "${STOCK:-1}" = 1 ] || die 2 "STOCK=$STOCK: STOCK=1 is the kernel without the series; for that with it, leave STOCK out"
+case ${STOCK:-1}:$CPU in
+1:* | package:amd) ;;
+package:*) die 2 "STOCK=package: the distribution's own kernel runs on the machine of CPU=amd only; use STOCK=1, or leave CPU out" ;;
+*) die 2 "STOCK=$STOCK: STOCK=1 is the kernel without the series, STOCK=package the distribution's own; for that with the series, leave STOCK out" ;;
+esac
 case ${FILES_1G:-}:$CPU in
 :* | 1:amd) ;;
 1:*) die 2 "FILES_1G=1: the machine with files to map by 1G is one of CPU=amd; leave FILES_1G or CPU out" ;;
@@ -114,10 +118,20 @@ fi
 OUT=$BUILD/$BASE/${VARIANT%%-*}${CONFIG:+-$CONFIG}${MACHINE_CONFIG:+-$MACHINE_CONFIG}
 TREE=$OUT/tree
 [ "$VARIANT" != objects ] || TREE=$BUILD/$BASE/objects/tree	# shared by all configurations, because nothing is built in it
-MODULES=$OUT/modules
 BZIMAGE=$TREE/arch/x86/boot/bzImage
 [ -z "$MACHINE_CONFIG" ] || BZIMAGE=$TREE/arch/arm64/boot/Image
+# lab/kernel/package.sh unpacks the distribution's kernel. TREE has no source then, but what modules are built with.
+if [ "${STOCK:-}" = package ]; then
+	[ -z "${CONFIG:-}" ] || die 2 "STOCK=package: the distribution's own kernel has its own configuration; leave CONFIG out, or use STOCK=1"
+	OUT=$BUILD/$BASE/package
+	TREE=$OUT/headers
+	BZIMAGE=$OUT/vmlinuz
+fi
+MODULES=$OUT/modules
 SELFTESTS=$BUILD/$BASE/series${MACHINE_CONFIG:+-$MACHINE_CONFIG}/tree/tools/testing/selftests
+
+# needs_source WHAT: ends the script if the kernel is the distribution's, which has neither the source nor all options of the lab's kernels.
+needs_source() { [ "${STOCK:-}" != package ] || die 2 "STOCK=package: $1 needs a kernel of the lab; use STOCK=1"; }
 
 # base_field NAME: prints the value of a "name: value" line of series/<base>/base.
 base_field() { sed -n "s/^$1: *//p" "$SERIES/base"; }

@@ -42,6 +42,7 @@
 #include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -128,6 +129,27 @@ static void mount_shared(const char *tag, const char *target)
 {
 	mount_at("9p", tag, target, MS_RDONLY,
 		 "trans=virtio,version=9p2000.L,msize=262144,cache=loose");
+}
+
+/*
+ * Loads the modules without which the host's files can't be reached.  Only a
+ * distribution's kernel needs any; lab/machine/initramfs.sh lists them.
+ */
+static void load_modules(void)
+{
+	FILE *order = fopen("/modules/order", "r");
+	char path[256];
+	int fd;
+
+	while (order && fgets(path, sizeof(path), order)) {
+		path[strcspn(path, "\n")] = '\0';
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
+			die(path);
+		close(fd);
+	}
+	if (order)
+		fclose(order);
 }
 
 /* Makes a writable root of the host's files, and makes it the new "/". */
@@ -542,6 +564,7 @@ int main(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &child, NULL);
 
 	read_trouble(trouble_path);
+	load_modules();
 	if (!getenv("LAB_ALONE"))
 		enter_host_root();
 	mount_kernel_filesystems();

@@ -15,6 +15,7 @@ export CONFIG=bench
 # shellcheck source=lab/guest/plan.sh
 . "$LAB/guest/plan.sh"
 
+needs_source "make bench-profile"
 [ "$CPU" = amd ] || die 2 "make bench-profile is for CPU=amd, whose emulator counts instructions for it"
 
 # measure BACKING: boots the machine, and writes the profiles of all figures of that memory to a file.

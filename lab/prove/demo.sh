@@ -2,6 +2,7 @@
 # Shows what happens to a guest on DAX memory, on the stock kernel and with the series. It shows by which entries KVM maps a guest on
 # each backing. CPU=intel adds the memory type of these entries, CPU=arm64 whether the guest boots, and CPU=amd device assignment, a full
 # file system, memory failures and more.
+# With CPU=amd, the stock kernel is the distribution's own, if it has a package built from this source, which saves building one.
 # Takes BASE. Leaves build/<base>/demo.tsv and demo-facts.tsv, and prints what differs.
 # RECORD=1 keeps both in results/, with what they depend on. make table puts the screen into the README, and make plot draws it.
 set -euo pipefail
@@ -16,6 +17,9 @@ set -euo pipefail
 if [ -n "${DEMO_ROWS:-}" ]; then
 	"$LAB/kernel/build.sh"
 
+	# The distribution's kernel takes longer to boot, so its guests run that of the series.
+	guest_kernel=$BZIMAGE
+	[ "${STOCK:-}" != package ] || guest_kernel=$BUILD/$BASE/series/tree/arch/x86/boot/bzImage
 	work=$OUT/demo-$CPU
 	rm -rf "$work"
 	mkdir -p "$work/kvm_leaves" "$work/cpio"
@@ -38,7 +42,7 @@ if [ -n "${DEMO_ROWS:-}" ]; then
 		done
 		# shellcheck disable=SC2016
 		guests=(bash -c '"$1/boot-guests.sh" "$2" "${@:4:3}" && exec "$1/demo-facts.sh" "$2" "$3" "${@:7}"' demo "$LAB/guest"
-			"$VARIANT" "$work/facts" "$BZIMAGE" "$work/initramfs" "$work/kvm_leaves/kvm_leaves.ko")
+			"$VARIANT" "$work/facts" "$guest_kernel" "$work/initramfs" "$work/kvm_leaves/kvm_leaves.ko")
 		looks=(assigned full written punched reserved shared cloned)
 		;;
 	# Emulated VMX is too slow to run QEMU, so the tiny guest of guest-leaves takes the place of Linux.
@@ -98,7 +102,7 @@ if [ -n "${DEMO_ROWS:-}" ]; then
 	files_1g=$(plan_value 'backings files-1g')
 	if [ -n "$files_1g" ]; then
 		say "$BASE $VARIANT: booting the machine that has files to map by 1G, then a guest on one"
-		FILES_1G=1 machine "$LAB/guest/boot-guests.sh" "$VARIANT" "$BZIMAGE" "$work/initramfs" "$work/kvm_leaves/kvm_leaves.ko" "$files_1g"
+		FILES_1G=1 machine "$LAB/guest/boot-guests.sh" "$VARIANT" "$guest_kernel" "$work/initramfs" "$work/kvm_leaves/kvm_leaves.ko" "$files_1g"
 		[ "$status" -eq 0 ] || give_up
 	fi
 	say "$BASE $VARIANT: booting the machine, then a guest on each backing"
@@ -134,7 +138,17 @@ trap 'rm -f "$partial" "$partial_facts"' EXIT
 printf 'base\tkernel\tbacking\tpages_4k\tpages_2m\tpages_1g\tfaults\n' >"$partial"
 printf 'base\tkernel\tfact\tis\n' >"$partial_facts"
 
-for stock in 1 ''; do
+stock=1
+if [ "$CPU" = amd ]; then
+	status=0
+	STOCK=package "$LAB/kernel/build.sh" || status=$?
+	case $status in
+	0) stock=package; "$LAB/kernel/build.sh" ;;
+	"$NO_SOURCE") say "so the stock kernel is built here" ;;
+	*) exit "$status" ;;
+	esac
+fi
+for stock in "$stock" ''; do
 	STOCK=$stock DEMO_ROWS=$partial DEMO_FACTS=$partial_facts "$LAB/prove/demo.sh"
 done
 mv "$partial" "$rows"
@@ -153,5 +167,6 @@ echo "What guests on DAX memory meet on $BASE, without the series (stock) and wi
 echo
 "$LAB/prove/demo-screen.sh" "$rows" "$facts"
 echo
+[ "$stock" != package ] || echo "Stock is the distribution's own kernel, $(<"$BUILD/$BASE/package/built")."
 echo "The figures are counts; all of them: ${rows#"$TOP"/}, ${facts#"$TOP"/}. docs/patches.md says which patch does what."
 printf 'it took %d:%02d minutes\n' $((SECONDS / 60)) $((SECONDS % 60))

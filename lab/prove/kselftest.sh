@@ -31,6 +31,7 @@ if [ -n "${RACE_OPERATION:-}" ]; then
 	grep -qxF -- "$RACE_OPERATION" <<<"$operations" ||
 		die 2 "RACE_OPERATION=$RACE_OPERATION: the race test has no such operation; it has ${operations//$'\n'/, }"
 fi
+needs_source "make kselftest"
 leave_out "make kselftest runs on each backing, and TESTS= chooses" BACKINGS
 leave_out "make kselftest boots the machine that each mode needs" FILES_1G
 as_the_lab_builds_it

@@ -14,6 +14,7 @@ set -euo pipefail
 # shellcheck source=lab/guest/plan.sh
 . "$LAB/guest/plan.sh"
 
+needs_source "make soak"
 leave_out "make soak runs on each backing, and TESTS= chooses" BACKINGS
 leave_out "make soak boots the machine that the mode needs" FILES_1G
 [ "$CPU" = amd ] || die 2 "make soak takes CPU=amd, as the machine of CPU=$CPU is too slow for races"
