@@ -99,14 +99,19 @@ download_newest() {
 	download_dsc "$name" "$version"
 }
 
-# Downloads the kernel that Debian built from version $1 of the package, and the headers with which its modules are built. Prints their folder.
+# Downloads the kernel that Debian built from version $1 of the package, and the headers with which its modules are built. Prints their
+# folder. Fails if there is no such package, or if another compiler than the one here built it, as modules need the same.
 download_kernel() {
-	local version=$1 folder=$CACHE/kernel_$1 name abi
+	local version=$1 folder=$CACHE/kernel_$1 name abi compiler
 	if [ ! -d "$folder" ]; then
-		[ -n "$(candidate)" ] || use_suites_of_base deb || return 1
+		# The system's own suites only: those of another release have another compiler and C library.
+		[ -n "$(candidate)" ] || return 1
 		name=$(apt-cache "${apt_options[@]}" search --names-only "^linux-image-${version%%-*}.*-amd64-unsigned\$" |
 			sed -nE 's/^([^ ]*).*/\1/p' | grep -vE -m 1 -- '-(rt|cloud)-') || return 1
 		abi=${name#linux-image-} abi=${abi%-amd64-unsigned}
+		compiler=$(apt-cache "${apt_options[@]}" show "linux-headers-$abi-amd64=$version" | sed -nE 's/^Depends: (.*, )?gcc-([0-9]+).*/\2/p')
+		[ "$compiler" = "$(gcc -dumpversion)" ] ||
+			{ say "gcc $compiler built $name, and gcc $(gcc -dumpversion) is here, which can build no modules for it"; return 1; }
 		rm -rf "$folder.part"
 		mkdir "$folder.part"
 		say "downloading $name $version"
