@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Removes pages of a file of 2M while MADV_DONTNEED unmaps it, again and again.  It
- * begins up to a millisecond after the other thread, a microsecond later in each
- * round.  The kernel reports pages that are still counted as mapped.
+ * begins a microsecond later than the other thread, two in the next round, and so on.
+ * The kernel reports pages that are still counted as mapped.
  *
  * truncate: writes to each page first, and truncates the last one.  MADV_DONTNEED
  *           then also frees the page table.

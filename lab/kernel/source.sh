@@ -100,24 +100,29 @@ download_newest() {
 }
 
 # Downloads the kernel that Debian built from version $1 of the package, and the headers with which its modules are built. Prints their
-# folder. Fails if there is no such package, or if another compiler than the one here built it, as modules need the same.
+# folder. Exits with NO_SOURCE if there is no such package now, or if another compiler than the one here built it, as modules need the
+# same.
 download_kernel() {
-	local version=$1 folder=$CACHE/kernel_$1 name abi compiler
+	local version=$1 folder=$CACHE/kernel_$1 work name abi='' compiler
 	if [ ! -d "$folder" ]; then
 		# The system's own suites only: those of another release have another compiler and C library.
-		[ -n "$(candidate)" ] || return 1
-		name=$(apt-cache "${apt_options[@]}" search --names-only "^linux-image-${version%%-*}.*-amd64-unsigned\$" |
-			sed -nE 's/^([^ ]*).*/\1/p' | grep -vE -m 1 -- '-(rt|cloud)-') || return 1
-		abi=${name#linux-image-} abi=${abi%-amd64-unsigned}
-		compiler=$(apt-cache "${apt_options[@]}" show "linux-headers-$abi-amd64=$version" | sed -nE 's/^Depends: (.*, )?gcc-([0-9]+).*/\2/p')
+		for name in $(apt-cache search --names-only "^linux-image-${version%%-*}[^0-9].*-amd64-unsigned\$" | cut -d ' ' -f 1); do
+			case $name in *-rt-* | *-cloud-*) continue ;; esac
+			! apt-cache madison "$name" | cut -d '|' -f 2 | grep -xF " $version " >/dev/null || { abi=${name#linux-image-} abi=${abi%-amd64-unsigned}; }
+		done
+		[ -n "$abi" ] || exit "$NO_SOURCE"
+		compiler=$(apt-cache show "linux-headers-$abi-amd64=$version" | sed -nE 's/^Depends: (.*, )?gcc-([0-9]+).*/\2/p')
 		[ "$compiler" = "$(gcc -dumpversion)" ] ||
-			{ say "gcc $compiler built $name, and gcc $(gcc -dumpversion) is here, which can build no modules for it"; return 1; }
-		rm -rf "$folder.part"
-		mkdir "$folder.part"
-		say "downloading $name $version"
-		(cd "$folder.part" && apt-get "${apt_options[@]}" -q download "$name=$version" "linux-headers-$abi-amd64=$version" \
-			"linux-headers-$abi-common=$version" "linux-kbuild-$abi=$version" >log 2>&1) || { die_if_full; tail -n 3 "$folder.part/log" >&2; return 1; }
-		mv "$folder.part" "$folder"
+			die "$NO_SOURCE" "gcc ${compiler:-of another release} built Linux $abi, and gcc $(gcc -dumpversion), which is here, can't build modules for it"
+		work=$(mktemp -d "$CACHE/download.XXXXXX")
+		# shellcheck disable=SC2064
+		trap "rm -rf '$work'" EXIT
+		say "downloading Linux $abi, which Debian built from $version"
+		(cd "$work" && apt-get -q download "linux-image-$abi-amd64-unsigned=$version" "linux-headers-$abi-amd64=$version" \
+			"linux-headers-$abi-common=$version" "linux-kbuild-$abi=$version" >log 2>&1) ||
+			{ die_if_full; tail -n 3 "$work/log" >&2; exit "$NO_SOURCE"; }
+		# Another checkout may have been faster.
+		mv -T "$work" "$folder" 2>/dev/null || [ -d "$folder" ]
 	fi
 	echo "$folder"
 }

@@ -69,6 +69,8 @@ compose() {
 	# (docs/lab.md).
 	[ -n "${ICOUNT:-}" ] || words+=" highres=off tsc=nowatchdog"
 	words+=" LAB_MODULES=$MODULES LAB_BACKINGS=$backings${guests_on:+ LAB_CPUS=$guests_on}"
+	# The lab's kernels do that by configuration.
+	[ "${STOCK:-}" != package ] || words+=" oops=panic"
 	# Reserve memory for the kernel that writes the dump of a crashed one.
 	[ "${CONFIG:-}" != dump ] || words+=" crashkernel=512M"
 	# Reports of a use after free then say who allocated and freed the page.

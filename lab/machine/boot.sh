@@ -53,7 +53,7 @@ if [ "$mode" = cmdline ]; then
 	exit
 fi
 [ -f "$BZIMAGE" ] || die 2 "there is no kernel for $BASE $VARIANT yet; run:" \
-	"make kernel BASE=$BASE CPU=$CPU${STOCK:+ STOCK=1}${MUTANT:+ MUTANT=$MUTANT}${CONFIG:+ CONFIG=$CONFIG}"
+	"make kernel BASE=$BASE CPU=$CPU${STOCK:+ STOCK=$STOCK}${MUTANT:+ MUTANT=$MUTANT}${CONFIG:+ CONFIG=$CONFIG}"
 
 {
 	printf 'cd %q\n' "$PWD"

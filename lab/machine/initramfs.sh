@@ -16,6 +16,7 @@ if [ ! -f "$image" ] || [ "$LAB/machine/init.c" -nt "$image" ] || [ "$LAB/machin
 	cp "$LAB/machine/trouble" "$work/trouble"
 	# The lab's kernels have these built in. Each module comes after those that it needs.
 	if [ "${STOCK:-}" = package ]; then
+		[ -d "$MODULES/lib/modules" ] || die 2 "the distribution's kernel is not here yet; run: make kernel BASE=$BASE STOCK=package"
 		mkdir "$work/modules"
 		for module in 9pnet_virtio 9p overlay; do
 			modprobe -d "$MODULES" -S "$(ls "$MODULES/lib/modules")" --ignore-install --show-depends "$module"
