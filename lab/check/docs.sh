@@ -16,7 +16,7 @@ help_lists_every_target_and_variable() {
 # make help-<target> must explain each variable of docs/lab.md for some target, and only those that the target takes. The table of the
 # variables with many targets must name only targets.
 help_explains_what_a_target_takes() {
-	local targets name='[A-Z_0-9]+=1?(, [A-Z_0-9]+=1?)*' target bad=0
+	local targets name='[A-Z_0-9]+=[a-z0-9]*(, [A-Z_0-9]+=[a-z0-9]*)*' target bad=0
 	targets=$(sed -nE 's/^([a-z-]+):.*##.*/\1/p' "$TOP/Makefile")
 	for target in $targets; do
 		"$LAB/lib/explain.sh" "$target" | grep -oE "^$name " | sed "s/^/$target /"
