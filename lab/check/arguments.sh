@@ -122,6 +122,7 @@ for target in record check letters applies; do
 done
 refused 'STOCK=0: STOCK=1 is' make kernel STOCK=0
 refused 'STOCK=package: make kselftest needs a kernel of the lab; use STOCK=1' make kselftest STOCK=package
+refused 'STOCK=package: make bench-profile needs a kernel of the lab; use STOCK=1' make bench-profile STOCK=package
 refused 'STOCK=package: .* of CPU=amd only' make run JOB=true STOCK=package CPU=intel
 refused 'STOCK=package: .*leave CONFIG out' make kernel STOCK=package CONFIG=debug
 mkdir "$work/linux"

@@ -139,6 +139,12 @@ guest_says() {
 	echo "$reason" >"$work/reason"
 }
 
+# now_names PATH: runs the tool once on the guest of guest_says. Writes the reason to $work/reason unless it names this file as the mapping's.
+now_names() {
+	"$work/kvm-dax-check" -p "$guest" >"$work/said" 2>&1 || true
+	says "mapping: .*, $1" || echo "the mapping is not named" >"$work/reason"
+}
+
 # guest_ends NAME: ends the guest of guest_says, and prints the result.
 guest_ends() {
 	kill -9 "$guest" 2>/dev/null || true
@@ -591,9 +597,8 @@ unnamed() {
 	path "$backing mounted over" "$memory" "QEMU: .*" && {
 		guest_says "mapping: .*, $memory" "vm .*"
 		mount -t tmpfs tmpfs "$folder"
-		"$work/kvm-dax-check" -p "$guest" >"$work/said" 2>&1 || true
+		now_names "$memory"
 		umount "$folder"
-		says "mapping: .*, $memory" || echo "the mapping is not named" >"$work/reason"
 		guest_ends "$backing mounted over guest"
 	}
 	mkdir -p "$inner"
@@ -610,8 +615,7 @@ unnamed() {
 	path "$backing removed" "$memory" "QEMU: .*" && {
 		guest_says "mapping: .*, $memory" "vm .*"
 		rm "$memory"
-		"$work/kvm-dax-check" -p "$guest" >"$work/said" 2>&1 || true
-		says "mapping: .*, $memory [(]deleted[)]" || echo "the mapping is not named" >"$work/reason"
+		now_names "$memory [(]deleted[)]"
 		guest_ends "$backing removed guest"
 		fallocate -l 64M "$memory"
 	}
@@ -619,7 +623,13 @@ unnamed() {
 	ln "$memory" "$memory (deleted)"
 	path "$backing chroot" "$memory (deleted)" "QEMU: .*" && {
 		options+=" -chroot $folder"
-		guest_says "mapping: .*, '$memory [(]deleted[)]'" "vm .*"
+		guest_says "vm .*"
+		# The guest changes its root only after it has made its memory.
+		until [ "$(readlink "/proc/$guest/root")" = "$folder" ]; do
+			kill -0 "$guest" 2>/dev/null || break
+			sleep 0.1
+		done
+		now_names "'$memory [(]deleted[)]'"
 		guest_ends "$backing chroot guest"
 	}
 	rm "$memory (deleted)"
@@ -628,8 +638,7 @@ unnamed() {
 		guest_says "mapping: .*, $memory" "vm .*"
 		ln "$memory" "$memory.other"
 		rm "$memory"
-		"$work/kvm-dax-check" -p "$guest" >"$work/said" 2>&1 || true
-		says "mapping: .*, $memory [(]deleted[)]" || echo "the mapping is not named" >"$work/reason"
+		now_names "$memory [(]deleted[)]"
 		guest_ends "$backing unlinked guest"
 		mv "$memory.other" "$memory"
 	}

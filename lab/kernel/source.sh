@@ -21,6 +21,11 @@ lock source
 # The apt options for the functions below: none, or those with which apt searches the suites that series/<base>/base names.
 apt_options=()
 
+# get FOLDER WORD...: runs apt-get with these words in a folder, and prints the end of what it said if it fails.
+get() {
+	(cd "$1" && apt-get "${apt_options[@]}" -q "${@:2}" >log 2>&1) || { die_if_full; tail -n 3 "$1/log" >&2; return 1; }
+}
+
 # Prints the version of the base's Debian package that apt would install, or nothing.
 candidate() {
 	[ -n "$package" ] && command -v apt-cache >/dev/null || return 0
@@ -64,7 +69,7 @@ download() {
 		# shellcheck disable=SC2064
 		trap "rm -rf '$work'" EXIT
 		say "downloading $package $version"
-		(cd "$work" && apt-get "${apt_options[@]}" -q download "$package=$version" >log 2>&1) || { tail -n 3 "$work/log" >&2; return 1; }
+		get "$work" download "$package=$version" || return 1
 		# set -e is off here, because this function runs in a condition. Check each step, so that no incomplete tarball stays.
 		dpkg-deb -x "$work"/*.deb "$work/x" || { die_if_full; return 1; }
 		found=("$work"/x/usr/src/linux-source-*.tar.xz)
@@ -118,9 +123,8 @@ download_kernel() {
 		# shellcheck disable=SC2064
 		trap "rm -rf '$work'" EXIT
 		say "downloading Linux $abi, which Debian built from $version"
-		(cd "$work" && apt-get -q download "linux-image-$abi-amd64-unsigned=$version" "linux-headers-$abi-amd64=$version" \
-			"linux-headers-$abi-common=$version" "linux-kbuild-$abi=$version" >log 2>&1) ||
-			{ die_if_full; tail -n 3 "$work/log" >&2; exit "$NO_SOURCE"; }
+		get "$work" download "linux-image-$abi-amd64-unsigned=$version" "linux-headers-$abi-amd64=$version" \
+			"linux-headers-$abi-common=$version" "linux-kbuild-$abi=$version" || exit "$NO_SOURCE"
 		# Another checkout may have been faster.
 		mv -T "$work" "$folder" 2>/dev/null || [ -d "$folder" ]
 	fi
@@ -136,13 +140,10 @@ download_dsc() {
 		rm -rf "$work.part"
 		mkdir -p "$work.part"
 		say "downloading the source package $name $version"
-		(cd "$work.part" && apt-get "${apt_options[@]}" -q source --only-source --download-only "$name=$version" >log 2>&1) ||
-			{
-				die_if_full
-				tail -n 3 "$work.part/log" >&2
-				rm -rf "$work.part"
-				die "$NO_SOURCE" "the source package $name $version cannot be had from the mirror now; its words are above"
-			}
+		get "$work.part" source --only-source --download-only "$name=$version" || {
+			rm -rf "$work.part"
+			die "$NO_SOURCE" "the source package $name $version cannot be had from the mirror now; its words are above"
+		}
 		rm -rf "$work"
 		mv "$work.part" "$work"
 	fi

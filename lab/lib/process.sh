@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2034
 # Messages, exits, locks and long-running commands of the host's scripts.
-# Sourced by env.sh; gives say, die, leave_out, die_if_full, lock, end_group, as_group and quietly. Also prints which command has failed.
+# Sourced by env.sh; gives say, die, leave_out, needs_source, die_if_full, lock, end_group, as_group and quietly. Also prints which
+# command has failed.
 
 say() { echo "${0##*/}: $*" >&2; }
 # The exit status if a source or packages cannot be obtained. Commands that try several bases do not count it as a failure.
@@ -16,6 +17,9 @@ leave_out() {
 		[ -z "${!name:-}" ] || die 2 "$name=${!name}: $why; leave $name out"
 	done
 }
+
+# needs_source WHAT: ends the script if the kernel is the distribution's, which has neither the source nor all options of the lab's kernels.
+needs_source() { [ "${STOCK:-}" != package ] || die 2 "STOCK=package: $1 needs a kernel of the lab; use STOCK=1"; }
 
 # die_if_full [WORDS]: ends the script if a disk is full now, or if WORDS, the output of a failed command, says that one was.
 die_if_full() {

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034
 # Determines which kernel the variables name, and where it is. Ends the script if their values are wrong or exclude each other.
 # Sourced by env.sh; takes BASE, CPU, STOCK, MUTANT, UPTO, SPARSE, OBJECTS, COMPILE_ONLY, CONFIG, CACHE and BUILD from the environment.
-# Gives VARIANT, OUT, TREE and related paths, and functions that read series/<base>/base, and needs_source.
+# Gives VARIANT, OUT, TREE and related paths, and functions that read series/<base>/base.
 
 DEFAULT_BASE=$(<"$TOP/series/default")
 BASE=${BASE:-$DEFAULT_BASE}
@@ -129,9 +129,6 @@ if [ "${STOCK:-}" = package ]; then
 fi
 MODULES=$OUT/modules
 SELFTESTS=$BUILD/$BASE/series${MACHINE_CONFIG:+-$MACHINE_CONFIG}/tree/tools/testing/selftests
-
-# needs_source WHAT: ends the script if the kernel is the distribution's, which has neither the source nor all options of the lab's kernels.
-needs_source() { [ "${STOCK:-}" != package ] || die 2 "STOCK=package: $1 needs a kernel of the lab; use STOCK=1"; }
 
 # base_field NAME: prints the value of a "name: value" line of series/<base>/base.
 base_field() { sed -n "s/^$1: *//p" "$SERIES/base"; }

@@ -6,6 +6,7 @@
 set -euo pipefail
 # shellcheck source=lab/lib/process.sh
 . "$(dirname "$0")/../lib/process.sh"
+needs_source "make bench-profile"
 leave_out "make bench-profile is for the stock kernel and the series" MUTANT MODES TESTS
 leave_out "make bench-profile boots a machine with each kind of memory, and BACKINGS= chooses" FILES_1G
 [ "${CONFIG:-bench}" = bench ] || leave_out "make bench-profile has a configuration of its own, bench" CONFIG
@@ -15,7 +16,6 @@ export CONFIG=bench
 # shellcheck source=lab/guest/plan.sh
 . "$LAB/guest/plan.sh"
 
-needs_source "make bench-profile"
 [ "$CPU" = amd ] || die 2 "make bench-profile is for CPU=amd, whose emulator counts instructions for it"
 
 # measure BACKING: boots the machine, and writes the profiles of all figures of that memory to a file.
