@@ -461,7 +461,8 @@ mediated() {
 step "untouched" untouched
 # The lab's kernel of v5.4 has no NUMA.
 [ ! -e /proc/self/numa_maps ] || step "numa-maps" each_path numa_maps
-# MADV_COLD has nothing to do for DAX memory, which stays mapped. 1G pages are left out, because they are split, i.e. unmapped.
+# MADV_COLD has nothing to do for DAX memory, which stays mapped. 1G pages are left out: v5.4 and the stock kernels split, i.e. unmap them.
+# For the series of the other bases, dax_huge_page_test has a case.
 step "cold" each_path use cold
 step "protected" by_each_size protect
 ! base_has protected-1g || step "protected-read" by_each_size protect-read
