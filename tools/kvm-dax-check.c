@@ -1208,16 +1208,30 @@ static const char *open_step(const struct memory *memory, const struct stat *st,
 	return "dmesg may say why";
 }
 
+/* Fails if a file or folder that this user may not open would not be DAX: its permissions need no change then. */
+static void fail_if_no_use(const struct memory *memory, const struct stat *st)
+{
+	int fd = memory->device ? -1 : open(memory->path, O_PATH | O_CLOEXEC);
+
+	if (fd >= 0 && (memory->folder || !is_dax(fd, st->st_dev)))
+		fail_not_dax(memory, fd, st->st_dev);
+	if (fd >= 0)
+		close(fd);
+}
+
 /* Opens for reading, without waiting, and without a new access time if this user may ask for that. */
 static int open_still(const struct memory *memory, const struct stat *st)
 {
 	int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-	int fd = open(memory->path, flags | O_NOATIME);
+	int fd = open(memory->path, flags | O_NOATIME), error;
 
 	if (fd < 0 && errno == EPERM)
 		fd = open(memory->path, flags);
+	error = errno;
+	if (fd < 0 && error == EACCES)
+		fail_if_no_use(memory, st);
 	if (fd < 0)
-		fail(open_step(memory, st, errno), "%s cannot be opened by this user: %s", memory->name, strerror(errno));
+		fail(open_step(memory, st, error), "%s cannot be opened by this user: %s", memory->name, strerror(error));
 	return fd;
 }
 
@@ -1484,7 +1498,7 @@ static void check_block(const struct memory *memory, const struct stat *st)
 	glob_t parts;
 	uint64_t able = 1;
 	struct utsname release;
-	bool mounted;
+	bool mounted, off;
 
 	add_device(&layout, st->st_rdev, 0);
 	say("path", "block device; QEMU takes it, but maps its page cache, which is ordinary memory");
@@ -1493,7 +1507,7 @@ static void check_block(const struct memory *memory, const struct stat *st)
 		    layout.segments[0].memory % SZ_2M ? "" : layout.segments[0].memory % SZ_1G ? ", a multiple of 2M" : ", a multiple of 1G");
 	else
 		say("physical start", "not known: %s", layout.why);
-	say_start(&layout);
+	off = say_start(&layout);
 	block_dax(&able, major(st->st_rdev), minor(st->st_rdev));
 	if (!able)
 		fail(format("%sndctl create-namespace --mode=fsdax makes one that can", sudo()), "%s is a block device that cannot do DAX", memory->name);
@@ -1514,6 +1528,8 @@ static void check_block(const struct memory *memory, const struct stat *st)
 		say("1G", "%s", why);
 	else
 		say_for_1g(memory);
+	if (layout.count)
+		say("a file there", off ? "is mapped by 4K, as the device begins where it does" : "can be mapped by 2M, if its file system is made and mounted as below");
 	fail(format("mount its file system with -o %s, and use a file there (a new one is made by mkfs.ext4 -O bigalloc -C 2M or " MKFS_XFS "su=2m,sw=1)",
 		    kernel_version(&release) < 508 ? "dax" : "dax=always"),
 	     "%s is a block device, and no DAX memory of a guest", memory->name);
@@ -1725,6 +1741,8 @@ static void say_cloud_hypervisor(const struct memory *memory)
 		command("cloud-hypervisor", format("--pmem %s", quote(format("file=\"%s\",size=%s,discard_writes=on", memory->path, size_string(memory->size)))));
 	else
 		command("cloud-hypervisor", format("--memory size=0 --memory-zone %s", quote(format(form, size_string(memory->size), memory->path))));
+	if (memory->read_only)
+		say_first("cloud-hypervisor", "it maps such a file privately: what the guest writes becomes 4K copies in RAM, not in the file");
 	/* An older one seeks to the end of the file for its size, which is 0 for device-dax. */
 	if (memory->device)
 		say_first("cloud-hypervisor", "a device needs a build with vm-memory 0.17 or later, by its Cargo.lock; one before ends with MappingPastEof");
@@ -1822,14 +1840,17 @@ static void fail_no_path(const struct memory *memory, int error)
 {
 	const char *target = follow(memory->path);
 	const char *next = PATHS, *folder = dirname(strdup(target));
+	struct statfs fs;
 
-	if (error == EACCES)
+	if (error == EACCES && !strncmp(memory->path, "/proc/", 6))
+		next = "root can follow the links there; in a container, it needs CAP_SYS_PTRACE for that";
+	else if (error == EACCES)
 		next = format("namei -l %s shows the folder that does not let this user in", memory->name);
 	else if (error == ENOENT && !strncmp(target, "/dev/pmem", 9))
 		next = "ndctl list says which block devices of persistent memory there are";
 	else if (error == ENOENT && (!strcmp(folder, "/dev") || (*target && !access(format("/dev/%s", target), F_OK))))
 		next = DEVICE_NODES;
-	else if (error == ENOENT && *target && !access(folder, F_OK))
+	else if (error == ENOENT && *target && !statfs(folder, &fs) && fs.f_type != PROC_SUPER_MAGIC && fs.f_type != SYSFS_MAGIC)
 		next = format("%s %s says what a new file there would get", this_program(), quote(folder));
 	if (error == ENOENT && strcmp(target, memory->path))
 		fail(next, "%s is a symbolic link to %s: %s", memory->name, quote(target), strerror(error));
@@ -1843,6 +1864,7 @@ static void take_folder(struct memory *memory, struct stat *st)
 
 	if (stat(folder, st))
 		fail(NULL, "%s: %s", quote(folder), strerror(errno));
+	set_text("path", folder);
 	say("kata", "it makes a file for each guest, so this is about the folder of %s, %s", memory->name, quote(folder));
 	memory->path = memory->real = folder;
 	memory->name = quote(folder);
@@ -1856,9 +1878,10 @@ static enum status check_path(const char *path)
 	enum status status;
 
 	memory.name = quote(memory.path);
-	set_text("path", path);
-	if (stat(path, &st))
+	if (stat(path, &st)) {
+		set_text("path", path);
 		fail_no_path(&memory, errno);
+	}
 	/* The links below /proc/PID can lead to another namespace, where their text is another file's name, or no name. */
 	memory.real = realpath(path, NULL);
 	if (!memory.real || stat(memory.real, &named) || named.st_dev != st.st_dev || named.st_ino != st.st_ino)
@@ -1867,6 +1890,8 @@ static enum status check_path(const char *path)
 		elsewhere = strndup(path + 6, digits);
 	if (vmm->print == say_kata && S_ISREG(st.st_mode))
 		take_folder(&memory, &st);
+	else
+		set_text("path", path);
 	label = strdup(memory.name);
 	memory.device = S_ISCHR(st.st_mode);
 	memory.folder = S_ISDIR(st.st_mode);
@@ -2126,9 +2151,11 @@ static const char usage[] =
 	"         file system, or a folder there, in which a file is to be made\n"
 	"       kvm-dax-check [--json] -p PID\n"
 	"         what a running guest has, given the pid of its VMM; needs root\n"
-	"  --for VMM  print the line for qemu (the default), libvirt, cloud-hypervisor or kata\n"
-	"  --json     print one JSON object\n"
-	"  --version  print the version\n"
+	"  --for VMM      print the line for qemu (the default), libvirt, cloud-hypervisor or kata\n"
+	"  --json         print one JSON object\n"
+	"  -p, --pid PID  the process that is the VMM\n"
+	"  -h, --help     print this\n"
+	"  --version      print the version\n"
 	"Ends with 0 if there are huge pages (2M or 1G), with 3 if PATH can be used, but is\n"
 	"mapped by 4K, or by what is not known yet, with 1 and the reason if it cannot be used,\n"
 	"and with 2 on wrong usage.\n";

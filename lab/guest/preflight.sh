@@ -714,6 +714,10 @@ read_only() {
 	under=()
 	rm -r "/dax/$backing/private"
 	refused "$backing block device" "$node" "is a block device, and no DAX memory of a guest; .*: $work/kvm-dax-check /dax/$backing says"
+	umount "/dax/$backing"
+	refused "$backing block device, not mounted" "$node" "is a block device, and no DAX memory of a guest; mount its file system with -o dax=always"
+	result "$backing block device, a file there" "$(says "a file there: can be mapped by 2M, if .*" || echo "it does not say what a file there gets")"
+	mount -t "${backing#fsdax-}" -o dax "$node" "/dax/$backing"
 	# A container engine mounts single files, such as /etc/hosts.
 	: >"$work/file"
 	mount --bind "$memory" "$work/file"
@@ -897,7 +901,8 @@ vmms() {
 	refused "$backing for cloud-hypervisor, white space" "/dax/$backing/a " "removes white space at the .* end of a path; give it another name"
 	chattr +i "/dax/$backing/a"
 	path "$backing for cloud-hypervisor, read-only" "/dax/$backing/a" \
-		"cloud-hypervisor: --pmem 'file=\"/dax/$backing/a\",size=4M,discard_writes=on'" || true
+		"cloud-hypervisor: --pmem 'file=\"/dax/$backing/a\",size=4M,discard_writes=on'" \
+		"cloud-hypervisor: it maps such a file privately: .* 4K copies in RAM, not in the file" || true
 	chattr -i "/dax/$backing/a"
 	rm "/dax/$backing/a" "/dax/$backing/a " "/dax/$backing/"$'a\xff'
 	asked=()
@@ -1151,6 +1156,7 @@ ln -s loop "$work/loop"
 refused "a loop of links" "$work/loop" "Too many levels of symbolic links; $paths"
 refused "a file as a folder" /etc/passwd/x "Not a directory; $paths"
 refused "no folder" "$work/none/x" "No such file or directory; $paths"
+refused "no descriptor" /proc/self/fd/99 "No such file or directory; $paths"
 refused "no device" /dev/dax99.9 "No such file or directory; daxctl list says .*"
 refused "no block device" /dev/pmem99 "No such file or directory; ndctl list says .*"
 processes
@@ -1164,6 +1170,10 @@ no_process "zombie" "$ended" "process $ended has ended, and its parent has not y
 eval "exec ${parent[1]}>&-"
 wait "$parent_pid" || true
 under=("${not_root[@]}")
+: >"$work/private"
+chmod 600 "$work/private"
+refused "no permission, and not DAX" "$work/private" "it is not DAX, as its .*"
+refused "no permission in /proc" /proc/1/root "Permission denied; root can follow the links there; .*"
 no_process "process of another user" $$ "process $$: its maps cannot be read: Permission denied; root can read them"
 under=()
 usage
