@@ -115,6 +115,7 @@ refused 'FILES_1G=1: make record' make record FILES_1G=1
 refused 'MINUTES=1: make record' make record MINUTES=1
 refused 'CPU=intel: make record' make record CPU=intel
 refused "BASES=$BASE: make record takes one base, by BASE=" make record BASES="$BASE"
+refused "FSTESTS=/none: there is no such folder" make record FSTESTS=/none
 refused "BASES=$BASE: make mbox takes one base, by BASE=" make mbox BASES="$BASE"
 refused 'TOPIC=none: make mbox .* make post' make mbox TOPIC=none
 for target in record check letters applies; do

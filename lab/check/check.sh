@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks what can be checked without booting: the patches of each base, the shell scripts, the C files, and the documents.
 # Takes BASES=<list> (all of series/ if not given) and CHECKS=<extended regular expression>. A check runs if CHECKS matches its line, or
-# the name of its function in lab/check/{series,code,docs}.sh. Prints one line per check, and then the counts.
+# the name of its function in lab/check/{patches,code,docs}.sh. Prints one line per check, and then the counts.
 set -euo pipefail
 # shellcheck source=lab/lib/env.sh
 . "$(dirname "$0")/../lib/env.sh"

@@ -46,7 +46,7 @@ load_kvm() {
 	IFS='|' read -r _ kvm_parameters vendor_parameters _ < <(plan mode | grep "^$1|")
 	grep -q vmx /proc/cpuinfo && vendor=kvm_intel paging=ept
 	modprobe -r kvm_amd kvm_intel kvm 2>/dev/null || true
-	! grep -q '^kvm ' /proc/modules || { echo "not ok $mode KVM is in use, and keeps its parameters"; return 1; }
+	! grep -q '^kvm ' /proc/modules || { not_ok "$mode KVM is in use, and keeps its parameters"; return 1; }
 	# shellcheck disable=SC2086
 	modprobe kvm $kvm_parameters
 	# shellcheck disable=SC2086
@@ -206,7 +206,7 @@ hibernation() {
 left_out() {
 	local part name reason
 	plan skip | while IFS='|' read -r part name reason; do
-		[ "$part" != "$1" ] || ! chosen "$name" || echo "ok $mode $name # SKIP $reason"
+		[ "$part" != "$1" ] || ! chosen "$name" || skip "$mode $name" "$reason"
 	done
 }
 
@@ -261,7 +261,7 @@ mount_anew() {
 # Tests a file whose owner has no quota left. XFS counts blocks only if it is mounted with uquota.
 quota() {
 	chosen "failure $1" && there "$(program dax_failure_test)" || return 0
-	mount_anew "/dax/$1" dax,uquota || { echo "not ok $mode failure $1 quota: XFS cannot be mounted with uquota"; return 0; }
+	mount_anew "/dax/$1" dax,uquota || { not_ok "$mode failure $1 quota: XFS cannot be mounted with uquota"; return 0; }
 	tap "failure $1" '[^ ]+ ' "failure $1 " "$(program dax_failure_test)" -s "dax:$(path "$1")" -c quota
 	mount_anew "/dax/$1" dax
 }
@@ -390,9 +390,9 @@ vfio() {
 	local device arguments huge=/proc/sys/vm/nr_hugepages huge_before cycles test=$selftests/vfio/vfio_dax_test
 	there "$test" && { chosen vfio_dax_test || chosen 'vfio_dax_test many' || chosen 'vfio_dax_test iommufd'; } || return 0
 	cycles=$(plan_value vfio-cycles)
-	device=$("$(dirname "$0")/vfio-setup.sh") || { echo "not ok $mode vfio no device"; return 0; }
+	device=$("$(dirname "$0")/vfio-setup.sh") || { not_ok "$mode vfio no device"; return 0; }
 	every_backing
-	if find_p2pdma; then arguments+=(-p "$(p2pdma_resource)"); else echo "not ok $mode vfio p2pdma: $p2pdma"; fi
+	if find_p2pdma; then arguments+=(-p "$(p2pdma_resource)"); else not_ok "$mode vfio p2pdma: $p2pdma"; fi
 	huge_before=$(<"$huge")
 	echo $((huge_before + 8)) >"$huge"
 	tap vfio_dax_test '' '' "$test" ${device:+-d "$device"} "${arguments[@]}"
@@ -408,7 +408,7 @@ vfio() {
 references() {
 	local device arguments test=$selftests/dax/dax_references_test
 	there "$test" && chosen references || return 0
-	device=$("$(dirname "$0")/vfio-setup.sh") || { echo "not ok $mode references vfio no device"; return 0; }
+	device=$("$(dirname "$0")/vfio-setup.sh") || { not_ok "$mode references vfio no device"; return 0; }
 	every_backing
 	# shellcheck disable=SC2046
 	tap references '' '' "$test" ${device:+-d "$device"} "${arguments[@]}" $(plan_value references)
@@ -434,7 +434,7 @@ guest_1g() {
 	local name="guest fsdax-xfs-1g${1:+ $1}" device
 	chosen "$name" || return 0
 	device=$("$(dirname "$0")/vfio-setup.sh") || true
-	[ -n "$device" ] || { echo "not ok $mode $name no device"; return 0; }
+	[ -n "$device" ] || { not_ok "$mode $name no device"; return 0; }
 	new_file_1g 1
 	[ -z "${1:-}" ] || load_kvm "$1"
 	# The guest leaves a file that is mapped by 2M, so REPEAT doesn't run it again.
@@ -482,7 +482,7 @@ reserved() {
 	every_backing
 	# v5.4 cannot allocate p2pdma pages from user space, nor show the flags of a page without a module.
 	if ! find_p2pdma; then
-		echo "not ok $mode reserved p2pdma: $p2pdma"
+		not_ok "$mode reserved p2pdma: $p2pdma"
 	elif [ -e "$p2pdma/p2pmem/allocate" ]; then
 		arguments+=(-p "$p2pdma/p2pmem/allocate")
 	else
@@ -511,7 +511,7 @@ nested() {
 		[ "$status" -eq 126 ] || break
 		echo "# $mode: inner machine $try has hung as it booted"
 	done
-	[ "$status" -eq 0 ] || echo "not ok $mode inner machine status=$status seconds=$((SECONDS - start))"
+	[ "$status" -eq 0 ] || not_ok "$mode inner machine status=$status seconds=$((SECONDS - start))"
 }
 
 # The job's own output, because that of a test goes elsewhere.

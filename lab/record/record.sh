@@ -12,6 +12,9 @@ leave_out "make record runs all that results/ lacks" STOCK MUTANT CONFIG MODES T
 	REPEAT SIZE GROWTH BACKINGS KERNEL_WORDS SECONDS_MAX RACE_SECONDS RACE_OPERATION RACE_SEED MINUTES
 [ "$CPU" = amd ] || leave_out "make record runs what results/ lacks of each machine" CPU
 leave_out "make record takes one base, by BASE=" BASES
+for suite in FSTESTS KVM_UNIT_TESTS; do
+	[ -z "${!suite:-}" ] || [ -d "${!suite}" ] || die 2 "$suite=${!suite}: there is no such folder; give that of a built copy"
+done
 trap 'exit 130' INT TERM
 old=$("$LAB/record/old.sh" | sort -u -t $'\t' -k 2,2)
 while IFS=$'\t' read -r file what _; do
