@@ -1093,6 +1093,8 @@ static void fail_not_dax(const struct memory *memory, int fd, dev_t dev)
 	bool inode = option ? !strcmp(option, "dax=inode") : xfs || !old;
 	struct fsxattr attributes = { 0 };
 	bool read = !ioctl(fd, FS_IOC_FSGETXATTR, &attributes), has = attributes.fsx_xflags & FS_XFLAG_DAX;
+	/* A folder that this user may not open: the mount options decide, or it is not known. */
+	bool closed = folder && fcntl(fd, F_GETFL) & O_PATH;
 	struct statvfs fs;
 	unsigned long page = sysconf(_SC_PAGESIZE), block = fstatvfs(fd, &fs) ? page : fs.f_bsize;
 	uint64_t able = 2;
@@ -1125,13 +1127,13 @@ static void fail_not_dax(const struct memory *memory, int fd, dev_t dev)
 		{ mounted && known && !option && !inode, ", as its file system is mounted without -o dax", remount },
 		{ mounted && known && !inode && !folder, format(", though its file system is mounted with %s", option ? option : ""),
 		  "on ext4, lsattr shows what excludes that, E (encrypted), V (fs-verity), j (journaled) or N (in the inode), and a new file without these is DAX; else dmesg may say why" },
-		{ mounted ? !known || (inode && !read) : !folder,
+		{ mounted ? !known || (inode && !read && !closed) : !folder,
 		  format(": its file system is not on persistent memory, or not mounted with -o %s, or the attribute is missing (xfs_io -c 'chattr +x') under dax=inode", always),
 		  format("which of these it is could not be found, as %s cannot be read", unread) },
 		{ folder && has_attributes(fd, STATX_ATTR_ENCRYPTED), ", as it would be encrypted like the folder", "take a folder that is not" },
 		{ folder && ext4 && (!strcmp(journal, "data=journal") || (journaled && mount_option(mount.options, "nodelalloc"))),
 		  ", as ext4 would journal its data", format("chattr -j %s, or mount the file system without data=journal and nodelalloc", memory->name) },
-		{ mounted && inode && !has, format(", as it lacks the attribute, and its file system is mounted %s",
+		{ mounted && inode && read && !has, format(", as it lacks the attribute, and its file system is mounted %s",
 					option ? "with dax=inode" : old ? "without -o dax" : "without dax=, which is as with dax=inode"),
 		  format("xfs_io -c 'chattr +x' %s sets it, or unmount the file system, and mount it with -o %s", memory->name, always) },
 		{ !folder, ", though it has the attribute",

@@ -708,6 +708,8 @@ read_only() {
 	: >"/dax/$backing/private/file"
 	under=("${not_root[@]}")
 	refused "$backing private folder" "/dax/$backing/private/file" "private/file: Permission denied; namei -l /dax/$backing/private/file shows"
+	refused "$backing closed folder" "/dax/$backing/private" \
+		"cannot be opened by this user: Permission denied; sudo chgrp 65534 .* && sudo chmod g[+]rwx /dax/$backing/private "
 	chmod 706 "/dax/$backing/private"
 	refused "$backing folder that cannot be entered" "/dax/$backing/private" \
 		"is a folder in which this user cannot make a file: Permission denied; sudo chgrp 65534 .* && sudo chmod g[+]rwx /dax/$backing/private "
