@@ -1174,7 +1174,7 @@ wait "$parent_pid" || true
 under=("${not_root[@]}")
 : >"$work/private"
 chmod 600 "$work/private"
-refused "no permission, and not DAX" "$work/private" "it is not DAX, as its .*"
+refused "no permission, and not DAX" "$work/private" "it is not DAX, as it.*"
 refused "no permission in /proc" /proc/1/root "Permission denied; root can follow the links there; .*"
 no_process "process of another user" $$ "process $$: its maps cannot be read: Permission denied; root can read them"
 under=()

@@ -52,7 +52,8 @@ names() {
 				;;
 			others)
 				plan test | while IFS='|' read -r part test arguments; do
-					[ "$part" != others ] || unit "$backing ${test##*/} ${arguments%-? dax:*}" </dev/null
+					arguments=${arguments%-? dax:*}
+					[ "$part" != others ] || unit "$backing ${test##*/}${arguments:+ ${arguments% }}" </dev/null
 				done
 				;;
 			esac
