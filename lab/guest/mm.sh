@@ -407,19 +407,24 @@ offset_1g() {
 
 # A guest in memory that is mapped by pfn must go on working if its page has no reference.
 unreferenced_bar() {
-	local start
+	local start interrupts
 	[ -n "${BAR:-}" ] || fail "no PCI device has p2pmem"
 	load_module
 	read -r start _ < <(sed -n "$((${BAR##*resource} + 1))p" "${BAR%/*}/resource")
-	"${module%/*}/unreferenced" "$BAR" $((1 << 20)) 0 $((start >> 12))
+	for interrupts in off on; do
+		"${module%/*}/unreferenced" "$BAR" $((1 << 20)) 0 "$interrupts" $((start >> 12))
+	done
 }
 
 # A guest runs in a huge page whose first page has no reference, as while its disk is unbound. KVM must not take that first page. The
 # guest writes to the 17th page: KVM also maps the 4K around a 4K that it maps, and GUP has a BUG for a page without a reference.
 unreferenced_first() {
+	local interrupts
 	create --mode=devdax --map=mem --align=2M
 	load_module
-	"${module%/*}/unreferenced" "/dev/$dax" $((2 << 20)) $((64 << 10))
+	for interrupts in off on; do
+		"${module%/*}/unreferenced" "/dev/$dax" $((2 << 20)) $((64 << 10)) "$interrupts"
+	done
 }
 
 # A page of a file on XFS fails while its entry is locked. The task that waits for the entry must not block others, and can be killed.

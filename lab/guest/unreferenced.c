@@ -7,9 +7,9 @@
  * taking or dropping a reference of a page that has none.  The memory is device-dax,
  * or a BAR with struct pages, which is mapped by pfn.
  *
- * Takes the path of the memory, its size, and where in it the guest writes.  A BAR
- * also needs the number of its first page frame, because pagemap does not show what
- * is mapped by pfn.  Prints the reference counts of the first page: before, each
+ * Takes the path of the memory, its size, where in it the guest writes, and "off" or
+ * "on" for the guest's interrupts.  A BAR also needs the number of its first page
+ * frame, because pagemap does not show what is mapped by pfn.  Prints the reference counts of the first page: before, each
  * time the guest has mapped its page, and without the memslot.  Also prints how many
  * huge pages KVM has, if KVM shows that.  Ends with 1 if one of these but the first
  * is not 0, if the guest does not run, or if the log is wrong.  Restores the first
@@ -104,17 +104,18 @@ int main(int argc, char **argv)
 	bool good = true;
 	char *memory;
 
-	if (argc < 4 || argc > 5) {
-		fprintf(stderr, "usage: unreferenced PATH BYTES AT [PFN]\n");
+	if (argc < 5 || argc > 6 || (strcmp(argv[4], "on") && strcmp(argv[4], "off"))) {
+		fprintf(stderr, "usage: unreferenced PATH BYTES AT on|off [PFN]\n");
 		return 2;
 	}
+	interrupts = !strcmp(argv[4], "on");
 	path = argv[1];
 	size = strtoul(argv[2], NULL, 0);
 	at = strtoul(argv[3], NULL, 0);
 	memory = map_path(size, 0);
 	word = (volatile uint32_t *)(memory + at);
 	*word = 1;
-	pfn = argc > 4 ? strtoul(argv[4], NULL, 0) : frame_of(memory);
+	pfn = argc > 5 ? strtoul(argv[5], NULL, 0) : frame_of(memory);
 	had = count_of(pfn);
 
 	open_guest();
@@ -142,6 +143,6 @@ int main(int argc, char **argv)
 	after = count_of(pfn);
 	set_count(pfn, had);
 	if (good)
-		printf("had=%d mapped=%d logged=%d unlogged=%d after=%d huge=%d\n", had, with[0], with[1], with[2], after, huge);
+		printf("interrupts=%s had=%d mapped=%d logged=%d unlogged=%d after=%d huge=%d\n", argv[4], had, with[0], with[1], with[2], after, huge);
 	return !good || with[0] || with[1] || with[2] || after || huge;
 }
