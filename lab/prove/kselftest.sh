@@ -88,7 +88,12 @@ unnumbered() { sed -nE 's/^((not )?ok) [0-9]+ /\1 /p' "$1"; }
 # shellcheck disable=SC2317
 record() {
 	local mode=$1 kept=/dev/null
-	! is_current "$recorded" <<<"$head" || kept=$recorded
+	if is_current "$recorded" <<<"$head"; then
+		kept=$recorded
+	elif [ -n "${TESTS:-}" ]; then
+		not_ok "$mode: results/${recorded##*/} keeps its lines, which do not have: $(lacking "$recorded" <<<"$head" | head -n 1); leave TESTS out"
+		return
+	fi
 	sed -nE 's/ [a-z]+_us=[0-9]+//g; s/^((not )?ok .*[^ ])( +seconds=[0-9]+)$/\1/; /^(not )?ok /p' "$2" >"$results.new"
 	if [ -z "${TESTS:-}" ]; then
 		unnumbered "$kept" | awk -v mode="$mode" '
