@@ -132,10 +132,10 @@ for backing in "${backings[@]}"; do
 		[ "$other" -eq 0 ] || fail "$backing: $other entries are neither of 4K nor of 2M"
 		echo "$backing: touched $touched MiB" >&2
 		printf 'row\t%s\t%s\t%s\t%s\t0\t%s\n' "$label" "$backing" "$in_4k" "$in_2m" "$made"
-		printf 'fact\t%s\tA Linux guest on %s\tboots\n' "$label" "$backing"
+		printf 'fact\t%s\t%s: a Linux guest\tboots\n' "$label" "$backing"
 	elif [ "$status" -eq 2 ]; then
 		echo "$backing: $why" >&2
-		printf 'fact\t%s\tA Linux guest on %s\texecutes no instruction\n' "$label" "$backing"
+		printf 'fact\t%s\t%s: a Linux guest\texecutes no instruction\n' "$label" "$backing"
 	else
 		last_lines
 		fail "$backing: $why"

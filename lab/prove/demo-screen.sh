@@ -31,7 +31,8 @@ awk -F'\t' -v OFS='\t' '
 			for (k in kernels) if (!((name, kernels[k]) in is)) said[name, kernels[k]] = is[name, kernels[k]] = "not seen"
 			if (is[name, "stock"] != is[name, "series"]) {
 				print "differs", name, said[name, "stock"], said[name, "series"]
-				if ((name, "stock") in faults && (name, "series") in faults) print "differs", "  page faults of that guest", faults[name, "stock"], faults[name, "series"]
+				if ((name, "stock") in faults && (name, "series") in faults)
+					print "differs", "  page faults of that guest", faults[name, "stock"], faults[name, "series"]
 			} else if (name in backing) { by = is[name, "series"]; mapped[by] = mapped[by] (mapped[by] ? ", " : "") backing[name] }
 			else {
 				plain = name
